@@ -1,0 +1,58 @@
+"""Verified blocks. `verify` is the only door: no other code makes a `Block`."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.content.cid import Cid
+from gateway.content.multihash import MAX_IDENTITY_BYTES, decode_multihash, matches
+from gateway.errors import BadBlock
+
+MAX_BLOCK_BYTES: Final = 2 * 1024 * 1024  # trustless-gateway.md: clients refuse larger blocks
+
+_DOOR = object()
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Block:
+    """Bytes that are what their CID says."""
+
+    cid: Cid
+    data: bytes
+
+    def __init__(self, cid: Cid, data: bytes, door: object = None) -> None:
+        if door is not _DOOR:
+            raise TypeError("only gateway.content.block.verify makes a Block")
+        object.__setattr__(self, "cid", cid)
+        object.__setattr__(self, "data", data)
+
+
+def verify(cid: Cid, data: bytes) -> Block:
+    """Check `data` against `cid`.
+
+    Raises:
+        BadBlock: the hash differs, or the block is larger than `MAX_BLOCK_BYTES`.
+    """
+    if len(data) > MAX_BLOCK_BYTES:
+        raise BadBlock("block", f"{len(data)} bytes are more than {MAX_BLOCK_BYTES}", cid)
+    code, digest, _ = decode_multihash(cid.multihash)
+    if not matches(code, digest, data):
+        raise BadBlock("block", "the bytes do not match the CID", cid)
+    return Block(cid, data, _DOOR)
+
+
+def identity_block(cid: Cid) -> Block:
+    """Return the block that an identity CID carries in itself."""
+    digest = decode_multihash(cid.multihash)[1]
+    assert len(digest) <= MAX_IDENTITY_BYTES  # noqa: S101 (decode_multihash refuses more)
+    return Block(cid, digest, _DOOR)
+
+
+def rename(block: Block, cid: Cid) -> Block:
+    """Return the same verified bytes under another CID of the same multihash.
+
+    Raises:
+        ValueError: if the multihashes differ.
+    """
+    if cid.multihash != block.cid.multihash:
+        raise ValueError(f"{cid} does not name the bytes of {block.cid}")
+    return block if cid == block.cid else Block(cid, block.data, _DOOR)

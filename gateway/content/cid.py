@@ -1,0 +1,152 @@
+"""Content identifiers: https://github.com/multiformats/cid.
+
+One value for every text form: `parse_cid` of base16, 32, 36, 58 and the rest gives equal `Cid`s.
+CIDv0 and CIDv1 of the same block are different CIDs with the same `multihash`, which is the key
+that blocks are stored under.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.content.multibase import (
+    MAX_CHARACTERS,
+    decode_base58,
+    decode_multibase,
+    encode_base32,
+    encode_base36,
+    encode_base58,
+)
+from gateway.content.multihash import IDENTITY, SHA2_256, decode_multihash, encode_multihash
+from gateway.content.varint import decode_varint, encode_varint
+from gateway.errors import BadCid
+
+RAW = 0x55
+DAG_PB = 0x70
+DAG_CBOR = 0x71
+LIBP2P_KEY = 0x72
+CBOR = 0x51
+JSON = 0x0200
+DAG_JSON = 0x0129
+
+CODEC_NAMES = {
+    RAW: "raw",
+    DAG_PB: "dag-pb",
+    DAG_CBOR: "dag-cbor",
+    LIBP2P_KEY: "libp2p-key",
+    CBOR: "cbor",
+    JSON: "json",
+    DAG_JSON: "dag-json",
+}
+
+_V0_PREFIX = b"\x12\x20"
+_V0_BYTES = 34
+_V0_CHARACTERS = 46
+
+
+@dataclass(frozen=True, slots=True)
+class Cid:
+    """A CID that is valid and whose hash we can compute."""
+
+    version: int
+    """0 or 1."""
+    codec: int
+    """Multicodec code of the block's format; `DAG_PB` for version 0."""
+    multihash: bytes
+    """Code, length and digest: the key of the block, whatever CID names it."""
+
+    @property
+    def hash_code(self) -> int:
+        """Multicodec code of the hash function."""
+        return decode_varint(self.multihash)[0]
+
+    @property
+    def digest(self) -> bytes:
+        """The digest alone; for identity CIDs the content itself."""
+        return decode_multihash(self.multihash)[1]
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the content is in the CID: no block to fetch or store."""
+        return self.multihash[0] == IDENTITY
+
+    def encode(self) -> bytes:
+        """Return the binary form."""
+        if self.version == 0:
+            return self.multihash
+        return encode_varint(1) + encode_varint(self.codec) + self.multihash
+
+    def as_v1(self) -> "Cid":
+        """Return the same block's version 1 CID."""
+        return self if self.version == 1 else Cid(1, self.codec, self.multihash)
+
+    def __str__(self) -> str:
+        """Return the canonical text: base58btc (v0), base36 (libp2p-key) or base32."""
+        return _format(self)
+
+
+@lru_cache(maxsize=4096)
+def _format(cid: Cid) -> str:
+    if cid.version == 0:
+        return encode_base58(cid.multihash)
+    if cid.codec == LIBP2P_KEY:
+        return "k" + encode_base36(cid.encode())
+    return "b" + encode_base32(cid.encode())
+
+
+def make_cid(codec: int, code: int, digest: bytes, version: int = 1) -> Cid:
+    """Make a CID of parts; the digest's size is not checked."""
+    return Cid(version, codec, encode_multihash(code, digest))
+
+
+def decode_cid(data: bytes, start: int = 0) -> tuple[Cid, int]:
+    """Decode one binary CID.
+
+    Returns:
+        `(cid, end)`, `end` the offset just past it; bytes after it are ignored.
+
+    Raises:
+        BadCid: not a CID, or one whose hash we cannot compute.
+    """
+    if data[start : start + 2] == _V0_PREFIX:
+        end = start + _V0_BYTES
+        if end > len(data):
+            raise BadCid("a digest does not end")
+        return Cid(0, DAG_PB, bytes(data[start:end])), end
+    version, position = decode_varint(data, start)
+    if version != 1:
+        raise BadCid(f"version {version} does not exist")
+    codec, position = decode_varint(data, position)
+    _, _, end = decode_multihash(data, position)
+    return Cid(1, codec, bytes(data[position:end])), end
+
+
+def parse_cid(text: str) -> Cid:
+    """Parse a CID in any text form.
+
+    Raises:
+        BadCid: not a CID, longer than 256 characters, or one whose hash we cannot compute.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise BadCid(f"{len(text)} characters are more than {MAX_CHARACTERS}")
+    return _parse(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Cid:
+    if len(text) == _V0_CHARACTERS and text.startswith("Qm"):
+        data = decode_base58(text)
+        if len(data) != _V0_BYTES or data[:2] != _V0_PREFIX:
+            raise BadCid("a CIDv0 is a sha2-256 multihash of 34 bytes")
+        return Cid(0, DAG_PB, data)
+    data = decode_multibase(text)
+    if data[:1] == b"\x12":
+        raise BadCid("a CIDv0 has no multibase prefix")
+    cid, end = decode_cid(data)
+    if end != len(data):
+        raise BadCid(f"{len(data) - end} bytes follow the digest")
+    return cid
+
+
+def sha256_cid(codec: int, digest: bytes, version: int = 1) -> Cid:
+    """Make a CID of a sha2-256 digest."""
+    return Cid(version, codec, bytes((SHA2_256, len(digest))) + digest)

@@ -1,0 +1,248 @@
+"""Every error that the gateway raises on purpose.
+
+    GatewayError
+    +-- ClientError             the request is at fault; never retried
+    |   +-- BadPath             not a content path
+    |   |   +-- BadCid          a CID, multihash, multibase text or varint that is not valid
+    |   +-- BadRequest          parameters or headers that cannot be understood
+    |   +-- NotAcceptable       a format that does not fit the content
+    |   +-- MethodNotAllowed
+    |   +-- TooManyRequests     over a limit of this client or of the process
+    +-- ContentError            verified bytes that do not make sense; nobody's retry helps
+    |   +-- BadBlock            a block that its codec does not allow
+    |   +-- NoSuchLink          proven absent: the verified directory has no such name
+    |   +-- NotTraversable      the path goes into something that has no children
+    |   +-- Unsupported         valid, but not something this gateway renders
+    +-- UpstreamError           an upstream is at fault; the next one may do better
+    |   +-- BlockMismatch       bytes whose hash is not the one in the CID
+    |   +-- BadCar              a CAR stream that cannot be read
+    |   +-- UpstreamRefused     a status, type or framing that we do not take
+    |   +-- UpstreamSilent      too slow, or nothing at all, within its time
+    |   +-- UpstreamUnreachable no connection, or a connection that broke
+    |   +-- BlockAbsent         the upstream says that it does not have it
+    +-- RetrievalError          all upstreams were tried
+    |   +-- NotFound            every upstream said that it does not have the root
+    |   +-- Unverifiable        upstreams answered, nothing verified
+    |   +-- DeadlineExceeded    time ran out
+    +-- BadSetting              the configuration; the program does not start
+
+`ClientError` and `ContentError` are final. `gateway.web.problem` has the one table that turns
+these classes into statuses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Blame(StrEnum):
+    """Whose fault an error is."""
+
+    CLIENT = "client"
+    CONTENT = "content"
+    UPSTREAM = "upstream"
+    OPERATOR = "operator"
+
+
+class GatewayError(Exception):
+    """The root; never raised itself."""
+
+    blame: Blame = Blame.CLIENT
+    retryable: bool = False
+
+
+class ClientError(GatewayError):
+    """The request is at fault."""
+
+
+class BadPath(ClientError):
+    """A text that is not a content path."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f'invalid path "{path}": {reason}')
+        self.path = path
+        self.reason = reason
+
+
+class BadCid(BadPath):
+    """A CID, or a part of one, that is not valid."""
+
+    def __init__(self, reason: str) -> None:
+        super(BadPath, self).__init__(f"invalid CID: {reason}")
+        self.path = ""
+        self.reason = reason
+
+
+class BadRequest(ClientError):
+    """Parameters or headers that cannot be understood."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class NotAcceptable(ClientError):
+    """A format that does not fit the content."""
+
+
+class MethodNotAllowed(ClientError):
+    """A method that a read-only gateway does not have."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"method {method[:20]!r} is not allowed: this gateway reads only")
+
+
+class TooManyRequests(ClientError):
+    """Over a limit of this client or of the process."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class ContentError(GatewayError):
+    """Verified bytes that do not make sense."""
+
+    blame = Blame.CONTENT
+
+
+class BadBlock(ContentError):
+    """A block that its codec's specification does not allow."""
+
+    def __init__(self, codec: str, reason: str, cid: object = None) -> None:
+        where = f" in block {cid}" if cid is not None else ""
+        super().__init__(f"malformed {codec}{where}: {reason}")
+        self.codec = codec
+        self.reason = reason
+        self.cid = cid
+
+
+class NoSuchLink(ContentError):
+    """A name that a verified directory does not have."""
+
+    def __init__(self, name: str, cid: object) -> None:
+        super().__init__(f'no link named "{name}" under {cid}')
+        self.name = name
+        self.cid = cid
+
+
+class NotTraversable(ContentError):
+    """A path that goes on after something that has no children."""
+
+    def __init__(self, name: str, cid: object, kind: str) -> None:
+        super().__init__(f'cannot resolve "{name}": {cid} is a {kind}, not a directory')
+        self.name = name
+        self.cid = cid
+
+
+class Unsupported(ContentError):
+    """Valid content that this gateway does not render."""
+
+
+class UpstreamError(GatewayError):
+    """An upstream is at fault."""
+
+    blame = Blame.UPSTREAM
+    retryable = True
+
+    def __init__(self, upstream: str, reason: str) -> None:
+        super().__init__(f"{upstream} {reason}")
+        self.upstream = upstream
+        self.reason = reason
+
+
+class BlockMismatch(UpstreamError):
+    """Bytes whose hash is not the one in the CID."""
+
+    def __init__(self, cid: object, upstream: str) -> None:
+        super().__init__(upstream, f"sent bytes that do not match {cid}")
+        self.cid = cid
+
+
+class BadCar(UpstreamError):
+    """A CAR stream that cannot be read."""
+
+    def __init__(self, reason: str, upstream: str = "the CAR stream") -> None:
+        super().__init__(upstream, f"is not a usable CAR: {reason}")
+        self.detail = reason
+
+
+class UpstreamRefused(UpstreamError):
+    """A status, content type, encoding or framing that we do not take."""
+
+    def __init__(
+        self, upstream: str, reason: str, status: int = 0, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(upstream, reason)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamSilent(UpstreamError):
+    """Too slow, or nothing at all, within its time."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection, or a connection that broke."""
+
+
+class BlockAbsent(UpstreamError):
+    """The upstream answered that it does not have the block."""
+
+    def __init__(self, upstream: str, cid: object) -> None:
+        super().__init__(upstream, f"does not have {cid}")
+        self.cid = cid
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one upstream did when it was asked."""
+
+    upstream: str
+    step: str
+    """`car` or `raw`."""
+    outcome: str
+    """The failure in words."""
+
+
+class RetrievalError(GatewayError):
+    """All upstreams that may be asked were asked."""
+
+    blame = Blame.UPSTREAM
+    summary = "could not be retrieved"
+
+    def __init__(self, cid: object, attempts: Sequence[Attempt]) -> None:
+        told = "; ".join(f"{a.upstream} ({a.step}): {a.outcome}" for a in attempts)
+        super().__init__(f"{cid} {self.summary}" + (f" [{told}]" if told else ""))
+        self.cid = cid
+        self.attempts = tuple(attempts)
+
+
+class NotFound(RetrievalError):
+    """Every upstream said that it does not have it."""
+
+    summary = "was not found on any upstream"
+
+
+class Unverifiable(RetrievalError):
+    """Upstreams answered, but nothing that verifies."""
+
+    summary = "could not be had in a form that verifies"
+
+
+class DeadlineExceeded(RetrievalError):
+    """Time ran out."""
+
+    summary = "was not delivered in time"
+
+
+class BadSetting(GatewayError):
+    """A wrong key or value in the configuration."""
+
+    blame = Blame.OPERATOR
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason

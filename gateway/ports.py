@@ -1,0 +1,199 @@
+"""Every seam to the outside on one page.
+
+The core asks for these; `gateway.wiring` decides who answers, and the fakes in `tests/fakes`
+are held to the same contract suites as the real ones.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.content.block import Block
+from gateway.content.cid import Cid
+from gateway.content.walk import Want
+
+
+class Clock(Protocol):
+    """Time. Production: `gateway.ops.clock.SystemClock`."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch (wall time; for dates and expiry)."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back (for durations and deadlines)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address is, as far as a GeoIP database knows."""
+
+    country: str | None = None
+    """ISO 3166-1 alpha-2, upper case."""
+    continent: str | None = None
+    """Two letters, as MaxMind has them: EU, AS, NA ..."""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class GeoLookup(Protocol):
+    """Address to place. Production: `gateway.ops.geo.GeoDatabase`."""
+
+    def find(self, address: str) -> Place | None:
+        """Return the place of an IP address; None when it is not known or not an address."""
+        ...
+
+
+class Tier(StrEnum):
+    """Where a block was found; the `detail` of Cache-Status."""
+
+    MEMORY = "memory"
+    DISK = "disk"
+
+
+class BlockStore(Protocol):
+    """Verified blocks kept close. Production: `gateway.cache.tiers.TieredStore`."""
+
+    def peek(self, cid: Cid) -> Block | None:
+        """Return the block if it can be had without waiting (memory), else None."""
+        ...
+
+    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
+        """Return the verified block and where it was, or None. Never raises for bad storage."""
+        ...
+
+    def has(self, cid: Cid) -> bool:
+        """Tell, cheaply and without reading it, whether the block is probably kept."""
+        ...
+
+    async def keep(self, block: Block) -> None:
+        """Keep a verified block. Waits only when too many writes are pending; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One decision of the upstream selection, with its reason."""
+
+    upstream: str
+    reason: str
+    """A word of `gateway.upstream.selection.ChoiceReason`."""
+    distance_km: float | None = None
+    ttfb_ms: float | None = None
+
+
+@dataclass(slots=True)
+class RetrievalTrace:
+    """What a request cost and where its blocks came from; filled in as it goes."""
+
+    found: dict[Tier, int] = field(default_factory=dict[Tier, int])
+    """Blocks found in the cache, by tier."""
+    fetched: int = 0
+    """Blocks that came from an upstream for this request (waiting for another's fetch counts)."""
+    choices: list[Choice] = field(default_factory=list[Choice])
+
+
+class BlockSource(Protocol):
+    """Blocks for one request, wherever they are. Production: `gateway.upstream.retrieve.Session`."""
+
+    trace: RetrievalTrace
+
+    def peek(self, cid: Cid) -> Block | None:
+        """Return the block if it is in memory (or in the CID itself), else None."""
+        ...
+
+    async def get(self, want: Want) -> Block:
+        """Return the block, from the cache or an upstream.
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: as `gateway.errors` says.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Say that no more blocks are wanted; fetches that nobody else waits for end."""
+        ...
+
+
+class Retriever(Protocol):
+    """Opens a `BlockSource` for each request. Production: `gateway.upstream.retrieve.Retrieval`."""
+
+    def open_session(self, place: Place | None, *, cached_only: bool = False) -> BlockSource:
+        """Start the retrieval side of one request from a client at `place`."""
+        ...
+
+
+class Rejection(StrEnum):
+    """Why bytes were not taken."""
+
+    MISMATCH = "mismatch"
+    DISK = "disk"
+
+
+class Observer(Protocol):
+    """Told what happened; the core never names a metric. Production: `gateway.ops.metrics`."""
+
+    def block_found(self, tier: Tier, size_bytes: int) -> None:
+        """A block was served from the cache."""
+        ...
+
+    def block_missed(self) -> None:
+        """A block was in no tier."""
+        ...
+
+    def block_verified(self, size_bytes: int) -> None:
+        """Bytes from an upstream were hashed and right."""
+        ...
+
+    def block_rejected(self, reason: Rejection, source: str) -> None:
+        """Bytes were hashed and wrong; `source` is an upstream's name or `disk`."""
+        ...
+
+    def block_evicted(self, tier: Tier, reason: str, size_bytes: int) -> None:
+        """A block left a tier."""
+        ...
+
+    def upstream_asked(self, choice: Choice, step: str) -> None:
+        """A request (`car` or `raw`) goes to an upstream."""
+        ...
+
+    def upstream_answered(self, upstream: str, step: str, ttfb_s: float) -> None:
+        """The first verified block came after `ttfb_s`."""
+        ...
+
+    def upstream_received(self, upstream: str, size_bytes: int) -> None:
+        """Body bytes came from an upstream."""
+        ...
+
+    def upstream_failed(self, upstream: str, step: str, kind: str, reason: str) -> None:
+        """A request to an upstream failed; `kind` is a `FailureKind` word."""
+        ...
+
+    def upstream_state(self, upstream: str, state: str, reason: str) -> None:
+        """An upstream was ejected or came back."""
+        ...
+
+
+class Admission(Protocol):
+    """Who may come in. Production: `gateway.guard.admission.AdmissionControl`."""
+
+    def admit(self, client: str) -> Mapping[str, str]:
+        """Count one request of `client` (an IP address).
+
+        Returns:
+            The RateLimit header fields to send, empty when limits are off.
+
+        Raises:
+            TooManyRequests: over the limit of the client or of the process.
+        """
+        ...
+
+    def release(self) -> None:
+        """Count the end of a request that was admitted."""
+        ...
+
+
+Chunks = AsyncIterator[bytes]
+"""A body: pieces of any size, verified, in order."""
