@@ -1,0 +1,101 @@
+"""Content paths: `/ipfs/{cid}/a/b`, decoded once from the raw bytes of a request target.
+
+https://specs.ipfs.tech/http-gateways/path-gateway/. Strict, so that two spellings never share a
+cache key by accident: each segment is percent-decoded once and has to be UTF-8, and an encoded
+slash stays inside its segment.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+from gateway.content.cid import Cid, parse_cid
+from gateway.errors import BadCid, BadPath
+
+MAX_PATH_BYTES: Final = 8 * 1024  # as nginx's large_client_header_buffers: what reaches us anyway
+MAX_SEGMENTS: Final = 256  # each costs a block to resolve
+
+_SHOWN_BYTES = 256  # of a bad path, in its error
+_UNESCAPED = "/$&+,:;=@"  # beside letters, digits and _.-~; as Go's url.EscapedPath, so as Kubo
+_NOT_IN_A_PATH = re.compile(rb"[\0?#]|%(?![0-9A-Fa-f]{2})|%00")
+
+
+@dataclass(frozen=True, slots=True)
+class ContentPath:
+    """A root and the names to follow below it. Equal paths name the same content."""
+
+    namespace: str
+    """`ipfs`."""
+    root: Cid
+    segments: tuple[str, ...] = ()
+    """Decoded; never empty, `.` or `..`. A slash inside of one was percent-encoded."""
+    is_directory: bool = False
+    """Whether the path ended with a slash."""
+    root_text: str = field(default="", compare=False)
+    """The root as the client wrote it; its canonical text when it came from elsewhere."""
+
+    def __post_init__(self) -> None:
+        if not self.root_text:
+            object.__setattr__(self, "root_text", str(self.root))
+
+    def __str__(self) -> str:
+        """Return the path with the canonical text of its root, not escaped."""
+        slash = "/" if self.is_directory else ""
+        return "/".join(("", self.namespace, str(self.root), *self.segments)) + slash
+
+
+def parse_path(raw: bytes) -> ContentPath:
+    """Parse the raw, percent-encoded path of a request target, without its query.
+
+    Empty segments and `.` are dropped, `..` removes the segment before it.
+
+    Raises:
+        BadPath: too long, not UTF-8, badly escaped, above its root, or without a valid CID.
+    """
+    if len(raw) > MAX_PATH_BYTES:
+        raise _bad(raw, f"{len(raw)} bytes are more than {MAX_PATH_BYTES}")
+    if found := _NOT_IN_A_PATH.search(raw):
+        raise _bad(raw, f"a bad escape or character at byte {found.start()}")
+    parts = _clean(raw, _decode(raw))
+    if len(parts) < 2 or parts[0] != "ipfs":
+        raise _bad(raw, "a content path is /ipfs/{cid} with names after it")
+    if len(parts) - 2 > MAX_SEGMENTS:
+        raise _bad(raw, f"{len(parts) - 2} segments are more than {MAX_SEGMENTS}")
+    namespace, root_text, *segments = parts
+    try:
+        root = parse_cid(root_text)
+    except BadCid as exc:
+        raise _bad(raw, str(exc)) from exc
+    return ContentPath(namespace, root, tuple(segments), raw.endswith(b"/"), root_text)
+
+
+def _decode(raw: bytes) -> list[str]:
+    if not raw.startswith(b"/"):
+        raise _bad(raw, "it does not start with a slash")
+    try:
+        return [unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/")]
+    except UnicodeDecodeError:
+        raise _bad(raw, "a segment is not UTF-8") from None
+
+
+def _clean(raw: bytes, parts: list[str]) -> list[str]:
+    kept: list[str] = []
+    for part in parts:
+        if part == "..":
+            if len(kept) < 3:  # namespace and root stay
+                raise _bad(raw, "it goes above its root")
+            kept.pop()
+        elif part not in ("", "."):
+            kept.append(part)
+    return kept
+
+
+def _bad(raw: bytes, reason: str) -> BadPath:
+    shown = quote(raw[:_SHOWN_BYTES], safe=_UNESCAPED + "%")
+    return BadPath(shown + ("..." if len(raw) > _SHOWN_BYTES else ""), reason)
+
+
+def escape_path(text: str) -> str:
+    """Percent-encode a path for a Location header or an href; slashes stay."""
+    return quote(text, safe=_UNESCAPED)
