@@ -1,0 +1,172 @@
+"""Whose request it is: the client's address, host and scheme, as far as proxies may tell.
+
+`X-Forwarded-For` is a list to which each proxy appends the address that it saw, so only its right
+end can be believed, and only when a trusted proxy handed it over. It is read from the right, past
+trusted proxies, up to the first address that is not one of them. Whatever a client wrote further
+left is never looked at. MDN's page on X-Forwarded-For describes the same walk.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from gateway.errors import BadSetting
+
+NO_ADDRESS: Final = "unix"
+"""The client of a Unix socket whose proxy said nothing usable: they share one identity."""
+
+MAX_HOPS: Final = 32  # more proxies than any real chain; the rest of a longer list is not read
+MAX_ENTRY_CHARS: Final = 64  # "[", 45 characters of IPv6, "]", ":65535" and some blanks
+MAX_CACHED_CHARS: Final = 256  # keeps the cache below of X-Forwarded-For values below 4 MiB
+CACHE_ENTRIES: Final = 8192
+MAX_HOST_CHARS: Final = 260  # RFC 1035: a name has at most 253 characters; and ":65535"
+
+_IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NETWORK = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_V4_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}")
+_V6_IN_BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]{{2,45}}\])(?::[0-9]{{1,5}})?")
+
+
+def parse_address(text: str) -> str | None:
+    """Return the canonical text of an IP address, or None.
+
+    Takes what proxies write into X-Forwarded-For: blanks around it, IPv6 in brackets, a port.
+    An IPv4-mapped IPv6 address is the IPv4 address. Zones name an interface of another machine
+    and are not taken.
+    """
+    if len(text) > MAX_ENTRY_CHARS:
+        return None
+    bare = text.strip(" \t")
+    if match := _V6_IN_BRACKETS.fullmatch(bare) or _V4_WITH_PORT.fullmatch(bare):
+        bare = match[1]
+    address = None if "%" in bare else _ip(bare)
+    return None if address is None else str(address)
+
+
+def _ip(text: str) -> _IP | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+class TrustedProxies:
+    """The peers whose `X-Forwarded-*` fields are believed."""
+
+    __slots__ = ("_networks", "_unix")
+
+    def __init__(self, networks: Sequence[_NETWORK] = (), *, unix: bool = False) -> None:
+        self._networks = tuple(networks)
+        self._unix = unix
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> "TrustedProxies":
+        """Read addresses (`127.0.0.1`), networks (`10.0.0.0/8`) and `unix`.
+
+        Raises:
+            BadSetting: for anything else, networks with host bits set included.
+        """
+        networks: list[_NETWORK] = []
+        unix = False
+        for text in texts:
+            if text == "unix":
+                unix = True
+                continue
+            try:
+                networks.append(ipaddress.ip_network(text))
+            except ValueError as exc:
+                reason = f'"{text}" is no address, network or "unix" ({exc})'
+                raise BadSetting("server.trusted_proxies", reason) from None
+        return cls(networks, unix=unix)
+
+    def has_peer(self, peer: str | None) -> bool:
+        """Tell whether the other end of a connection is a trusted proxy.
+
+        Args:
+            peer: its IP address as the system gives it; None for a Unix socket.
+        """
+        return self._unix if peer is None else self._has(_peer_address(peer))
+
+    def _has(self, text: str) -> bool:
+        address = _ip(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+def _peer_address(peer: str) -> str:
+    """Return the canonical text of an address that the system gave (`fe80::1%eth0`)."""
+    return parse_address(peer.partition("%")[0]) or NO_ADDRESS
+
+
+def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: TrustedProxies) -> str:
+    """Return who asks: canonical text of an IP address, or `NO_ADDRESS`.
+
+    Args:
+        peer: address of the other end of the connection; None for a Unix socket.
+        forwarded_for: values of all X-Forwarded-For fields in the order in which they came.
+        trusted: whose fields are believed.
+    """
+    if not forwarded_for:
+        return NO_ADDRESS if peer is None else _known_peer(peer)
+    values = tuple(forwarded_for)
+    if sum(map(len, values)) > MAX_CACHED_CHARS:
+        return _walk(peer, values, trusted)
+    return _known_walk(peer, values, trusted)
+
+
+def _walk(peer: str | None, values: tuple[str, ...], trusted: TrustedProxies) -> str:
+    client = NO_ADDRESS if peer is None else _peer_address(peer)
+    if not trusted.has_peer(peer):
+        return client
+    entries = ",".join(values).rsplit(",", MAX_HOPS)
+    # rsplit leaves what it did not split at [0]: either the true first entry, or a rest that is
+    # too long to be an address.
+    for entry in reversed(entries):
+        address = parse_address(entry)
+        if address is None:
+            return client
+        client = address
+        if not trusted._has(address):  # noqa: SLF001 (one thing with the class above)
+            return client
+    return client
+
+
+_known_peer = lru_cache(CACHE_ENTRIES)(_peer_address)
+_known_walk = lru_cache(CACHE_ENTRIES)(_walk)
+
+
+def forwarded_host(peer: str | None, values: Sequence[str], trusted: TrustedProxies) -> str | None:
+    """Return the host (and port) that the client asked a trusted proxy for, in lower case.
+
+    Args:
+        peer: address of the other end of the connection; None for a Unix socket.
+        values: values of all X-Forwarded-Host fields. The last entry counts: the trusted proxy
+            wrote it, what stands before it may come from the client.
+        trusted: whose fields are believed.
+
+    Returns:
+        None when there is none to be believed, or when it is no `host[:port]`.
+    """
+    host = _last_entry(peer, values, trusted)
+    if host is None or len(host) > MAX_HOST_CHARS or not _HOST.fullmatch(host):
+        return None
+    return host
+
+
+def forwarded_proto(peer: str | None, values: Sequence[str], trusted: TrustedProxies) -> str | None:
+    """Return `http` or `https` as a trusted proxy tells it in X-Forwarded-Proto, else None."""
+    proto = _last_entry(peer, values, trusted)
+    return proto if proto in ("http", "https") else None
+
+
+def _last_entry(peer: str | None, values: Sequence[str], trusted: TrustedProxies) -> str | None:
+    if not values or not trusted.has_peer(peer):
+        return None
+    return values[-1].rpartition(",")[2].strip(" \t").lower()
