@@ -17,7 +17,7 @@ from gateway.errors import BadSetting
 NO_ADDRESS: Final = "unix"
 """The client of a Unix socket whose proxy said nothing usable: they share one identity."""
 
-MAX_HOPS: Final = 32  # more proxies than any real chain; the rest of a longer list is not read
+MAX_HOPS: Final = 16  # more proxies than any real chain; the rest of a longer list is not read
 MAX_ENTRY_CHARS: Final = 64  # "[", 45 characters of IPv6, "]", ":65535" and some blanks
 MAX_CACHED_CHARS: Final = 256  # keeps the cache below of X-Forwarded-For values below 4 MiB
 CACHE_ENTRIES: Final = 8192
@@ -39,18 +39,18 @@ def parse_address(text: str) -> str | None:
     An IPv4-mapped IPv6 address is the IPv4 address. Zones name an interface of another machine
     and are not taken.
     """
-    if len(text) > MAX_ENTRY_CHARS:
+    address = _parse(text)
+    return None if address is None else str(address)
+
+
+def _parse(text: str) -> _IP | None:
+    if len(text) > MAX_ENTRY_CHARS or "%" in text:
         return None
     bare = text.strip(" \t")
     if match := _V6_IN_BRACKETS.fullmatch(bare) or _V4_WITH_PORT.fullmatch(bare):
         bare = match[1]
-    address = None if "%" in bare else _ip(bare)
-    return None if address is None else str(address)
-
-
-def _ip(text: str) -> _IP | None:
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
@@ -93,16 +93,16 @@ class TrustedProxies:
         Args:
             peer: its IP address as the system gives it; None for a Unix socket.
         """
-        return self._unix if peer is None else self._has(_peer_address(peer))
+        return self._unix if peer is None else self.has(_parse_peer(peer))
 
-    def _has(self, text: str) -> bool:
-        address = _ip(text)
+    def has(self, address: _IP | None) -> bool:
+        """Tell whether an address is one of a trusted proxy."""
         return address is not None and any(address in network for network in self._networks)
 
 
-def _peer_address(peer: str) -> str:
-    """Return the canonical text of an address that the system gave (`fe80::1%eth0`)."""
-    return parse_address(peer.partition("%")[0]) or NO_ADDRESS
+def _parse_peer(peer: str) -> _IP | None:
+    """Parse an address that the system gave: it adds a zone to link-local ones."""
+    return _parse(peer.partition("%")[0])
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: TrustedProxies) -> str:
@@ -114,31 +114,27 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Trus
         trusted: whose fields are believed.
     """
     if not forwarded_for:
-        return NO_ADDRESS if peer is None else _known_peer(peer)
-    values = tuple(forwarded_for)
-    if sum(map(len, values)) > MAX_CACHED_CHARS:
-        return _walk(peer, values, trusted)
-    return _known_walk(peer, values, trusted)
+        return _known_walk(peer, None, trusted)
+    value = forwarded_for[0] if len(forwarded_for) == 1 else ",".join(forwarded_for)
+    walk = _known_walk if len(value) <= MAX_CACHED_CHARS else _walk
+    return walk(peer, value, trusted)
 
 
-def _walk(peer: str | None, values: tuple[str, ...], trusted: TrustedProxies) -> str:
-    client = NO_ADDRESS if peer is None else _peer_address(peer)
-    if not trusted.has_peer(peer):
-        return client
-    entries = ",".join(values).rsplit(",", MAX_HOPS)
-    # rsplit leaves what it did not split at [0]: either the true first entry, or a rest that is
-    # too long to be an address.
-    for entry in reversed(entries):
-        address = parse_address(entry)
-        if address is None:
-            return client
-        client = address
-        if not trusted._has(address):  # noqa: SLF001 (one thing with the class above)
-            return client
-    return client
+def _walk(peer: str | None, value: str | None, trusted: TrustedProxies) -> str:
+    client = None if peer is None else _parse_peer(peer)
+    if value is not None and trusted.has_peer(peer):
+        # rsplit leaves what it did not split at [0]: the true first entry, or a rest that is too
+        # long to be an address.
+        for entry in reversed(value.rsplit(",", MAX_HOPS - 1)):
+            address = _parse(entry)
+            if address is None:
+                break
+            client = address
+            if not trusted.has(address):
+                break
+    return NO_ADDRESS if client is None else str(client)
 
 
-_known_peer = lru_cache(CACHE_ENTRIES)(_peer_address)
 _known_walk = lru_cache(CACHE_ENTRIES)(_walk)
 
 
