@@ -24,7 +24,8 @@
     |   +-- NotFound            every upstream said that it does not have the root
     |   +-- Unverifiable        upstreams answered, nothing verified
     |   +-- DeadlineExceeded    time ran out
-    +-- BadSetting              the configuration; the program does not start
+    +-- BadSetting              one wrong key or value; the program does not start
+    +-- BadSettings             all that is wrong in a configuration
 
 `ClientError` and `ContentError` are final. `gateway.web.problem` has the one table that turns
 these classes into statuses.
@@ -246,3 +247,13 @@ class BadSetting(GatewayError):
         super().__init__(f"{key}: {reason}")
         self.key = key
         self.reason = reason
+
+
+class BadSettings(GatewayError):
+    """Everything that is wrong in a configuration, so that it is mended in one go."""
+
+    blame = Blame.OPERATOR
+
+    def __init__(self, problems: Sequence[BadSetting]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)

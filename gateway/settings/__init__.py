@@ -1,0 +1,60 @@
+"""The configuration: frozen settings, a class per section, unknown keys are errors.
+
+Pure: `parse_settings` makes `Settings` of the tree that a TOML file holds. Files and the
+environment are read in `gateway.wiring.settings_file`.
+"""
+
+from gateway.settings.parse import (
+    format_settings,
+    nearest_key,
+    parse_settings,
+    shape_of,
+    unsupported,
+)
+from gateway.settings.sections import (
+    PUBLIC_UPSTREAMS,
+    AdminSettings,
+    CacheSettings,
+    ClusterSettings,
+    DenylistSettings,
+    GeoipSettings,
+    HostSettings,
+    LimitsSettings,
+    LogSettings,
+    NamesSettings,
+    RetrievalSettings,
+    ServerSettings,
+    Settings,
+    SharedSettings,
+    UpstreamSettings,
+)
+from gateway.settings.shapes import Shape
+from gateway.settings.values import ListenAddress, TcpAddress, UnixAddress, parse_listen
+
+__all__ = [
+    "PUBLIC_UPSTREAMS",
+    "AdminSettings",
+    "CacheSettings",
+    "ClusterSettings",
+    "DenylistSettings",
+    "GeoipSettings",
+    "HostSettings",
+    "LimitsSettings",
+    "ListenAddress",
+    "LogSettings",
+    "NamesSettings",
+    "RetrievalSettings",
+    "ServerSettings",
+    "Settings",
+    "Shape",
+    "SharedSettings",
+    "TcpAddress",
+    "UnixAddress",
+    "UpstreamSettings",
+    "format_settings",
+    "nearest_key",
+    "parse_listen",
+    "parse_settings",
+    "shape_of",
+    "unsupported",
+]

@@ -1,0 +1,208 @@
+"""The settings themselves: one frozen class per section of the file, defaults included."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from gateway.settings.kinds import (
+    CONTENT_NAMESPACES,
+    Bucket,
+    Country,
+    Dnslink,
+    Duration,
+    FilledText,
+    Flag,
+    Listen,
+    Name,
+    OptionalOrigin,
+    Origin,
+    Peers,
+    Rate,
+    Redis,
+    Resolver,
+    Size,
+    Text,
+    Texts,
+    Token,
+    number,
+    one_of,
+    texts_of,
+    whole,
+)
+from gateway.settings.values import GIB, MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The public listener: what clients, or nginx, connect to."""
+
+    listen: Listen = "127.0.0.1:8080"
+    """`host:port`, `[IPv6]:port` or `unix:/path`. Port 0 lets the system choose."""
+    workers: Annotated[int, whole(1, 256)] = 1
+    """Processes that serve. One per core when this machine does nothing else."""
+    trusted_proxies: Peers = ()
+    """Whose X-Forwarded-For, -Host and -Proto are believed: addresses, networks, `unix`."""
+    max_concurrent_requests: Annotated[int, whole(1, 1_000_000)] = 4096
+    """Requests under way in one worker; the next one gets 429. Boxo's default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """The listener for operators: metrics, health, statistics. Never on the public one."""
+
+    listen: Listen = "127.0.0.1:8081"
+    """As `server.listen`, and another one than that."""
+    token: Token = field(default="", repr=False)
+    """Bearer token; needed unless the listener is loopback, and when set asked for there too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """How one public host name is served; as Kubo's Gateway.PublicGateways."""
+
+    subdomains: Flag = True
+    """Give every root an origin of its own, `{cid}.ipfs.{host}`."""
+    inline_dnslink: Flag = True
+    """Write DNSLink names into one label, so that one wildcard certificate is enough."""
+    paths: Annotated[tuple[str, ...], texts_of(*CONTENT_NAMESPACES)] = CONTENT_NAMESPACES
+    """Namespaces served under this host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesSettings:
+    """How mutable names become paths."""
+
+    dnslink: Dnslink = field(default_factory=dict[str, str])
+    """A static map, asked before DNS: host name to `/ipfs/...` or `/ipns/...`."""
+    resolver: Resolver = "system"
+    """`system`, the address of a DNS server, or the URL of a DNS-over-HTTPS service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """Where blocks are kept, and how many."""
+
+    directory: FilledText = "~/.cache/ipfs-gateway"
+    """Folder of the disk tier; `~` is the home folder, and `$XDG_CACHE_HOME` is respected."""
+    disk_size: Size = 10 * GIB
+    """Bytes of the disk tier, shared by all workers. 0 turns it off."""
+    memory_size: Size = 256 * MIB
+    """Bytes of the memory tier, per worker. 0 turns it off."""
+    read_verification: Annotated[Literal["cid", "tag"], one_of("cid", "tag")] = "cid"
+    """What a block read from disk is checked against: its CID, or a keyed tag."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalSettings:
+    """How blocks are asked for, and how long is waited for them."""
+
+    mode: Annotated[Literal["car", "block"], one_of("car", "block")] = "car"
+    """What is asked for first: whole DAGs as CAR, or block by block."""
+    first_byte_timeout: Duration = 10.0
+    """An upstream that says nothing for so long is left for the next."""
+    idle_timeout: Duration = 10.0
+    """So is one that falls silent in the middle of a body."""
+    total_timeout: Duration = 3600.0
+    """The deadline of one client request, all upstreams included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSettings:
+    """One trustless gateway to fetch from."""
+
+    name: Name
+    """Its name in logs, metrics and headers; unique."""
+    url: Origin
+    """`http://host:port` or `https://host`."""
+    tier: Annotated[Literal["cluster", "public"], one_of("cluster", "public")] = "public"
+    """`cluster` nodes are asked first, `public` ones only when no cluster node has it."""
+    country: Country = None
+    """Where it is: ISO 3166-1, two letters."""
+    latitude: Annotated[float | None, number(-90, 90)] = None
+    """Degrees north; with `longitude`."""
+    longitude: Annotated[float | None, number(-180, 180)] = None
+    """Degrees east; with `latitude`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """The IPFS Cluster whose allocations are consulted."""
+
+    api: OptionalOrigin = ""
+    """Its REST API, `http://host:9094`; empty for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSettings:
+    """The cache tier that several machines share; off while `redis` and `bucket` are empty."""
+
+    redis: Redis = ""
+    """`redis://host:port/database`, for small blocks and names."""
+    bucket: Bucket = ""
+    """`s3://bucket/prefix`, for large blocks."""
+    endpoint: OptionalOrigin = ""
+    """An S3 server other than Amazon's."""
+    timeout: Duration = 0.05
+    """A shared tier slower than this is a miss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeoipSettings:
+    """Where clients are."""
+
+    database: Text = ""
+    """A MaxMind or flat .mmdb file; empty for none. Read again when it changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsSettings:
+    """How much one client may ask for."""
+
+    requests: Rate = "600/minute"
+    """Requests of one client (an IPv4 address, an IPv6 /64); empty turns the limit off."""
+    burst: Annotated[int, whole(1, 1_000_000)] = 100
+    """Requests that may come at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenylistSettings:
+    """What is never served."""
+
+    files: Texts = ()
+    """Files or folders in the compact denylist format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What is written to standard error."""
+
+    access: Annotated[Literal["json", "combined", "off"], one_of("json", "combined", "off")] = (
+        "json"
+    )
+    """One line per request: as JSON, in nginx's combined format, or none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration. Classes take their section, never this."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    hosts: Mapping[str, HostSettings] = field(default_factory=dict[str, HostSettings])
+    names: NamesSettings = field(default_factory=NamesSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    shared: SharedSettings = field(default_factory=SharedSettings)
+    geoip: GeoipSettings = field(default_factory=GeoipSettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
+    denylist: DenylistSettings = field(default_factory=DenylistSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+
+PUBLIC_UPSTREAMS = (
+    UpstreamSettings(name="trustless-gateway.link", url="https://trustless-gateway.link"),
+    UpstreamSettings(name="4everland.io", url="https://4everland.io"),
+)
+"""Asked when no upstream is configured: public, metered, and trusted no more than any other."""
