@@ -7,6 +7,10 @@
     |   +-- BadRequest          parameters or headers that cannot be understood
     |   +-- NotAcceptable       a format that does not fit the content
     |   +-- MethodNotAllowed
+    |   +-- NoSuchPage          not a path that this host serves
+    |   +-- NotCached           only-if-cached, and it is not
+    |   +-- PreconditionFailed
+    |   +-- RangeNotSatisfiable
     |   +-- TooManyRequests     over a limit of this client or of the process
     +-- ContentError            verified bytes that do not make sense; nobody's retry helps
     |   +-- BadBlock            a block that its codec does not allow
@@ -31,7 +35,7 @@
 these classes into statuses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,12 +98,47 @@ class MethodNotAllowed(ClientError):
         super().__init__(f"method {method[:20]!r} is not allowed: this gateway reads only")
 
 
+class NoSuchPage(ClientError):
+    """A path that is neither content nor a page of the gateway."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f'there is nothing at "{path}": content is at /ipfs/{{cid}}')
+        self.path = path
+
+
+class NotCached(ClientError):
+    """`Cache-Control: only-if-cached`, and the root block is not here."""
+
+    def __init__(self, cid: object) -> None:
+        super().__init__(f"{cid} is not in the cache, and the request is only for what is")
+        self.cid = cid
+
+
+class PreconditionFailed(ClientError):
+    """`If-Match` or `If-Unmodified-Since` does not hold."""
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(f"the precondition does not hold: the content is {etag}")
+        self.etag = etag
+
+
+class RangeNotSatisfiable(ClientError):
+    """Nothing of the range is in the file."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"the range is outside of the {size_bytes} bytes that there are")
+        self.size_bytes = size_bytes
+
+
 class TooManyRequests(ClientError):
     """Over a limit of this client or of the process."""
 
-    def __init__(self, reason: str, retry_after_s: int) -> None:
+    def __init__(
+        self, reason: str, retry_after_s: int, fields: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.fields = dict(fields or {})
 
 
 class ContentError(GatewayError):

@@ -1,0 +1,210 @@
+"""Answers: status, header fields and a plan for the body, decided before a byte is sent."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from gateway.content.cid import Cid
+from gateway.errors import PreconditionFailed
+from gateway.protocol.conditional import Verdict, evaluate, format_date
+from gateway.protocol.disposition import content_disposition
+from gateway.protocol.headers import (
+    ALLOW,
+    CORS,
+    IMMUTABLE,
+    NO_STORE,
+    NOSNIFF,
+    Header,
+    Headers,
+    header_text,
+    location_text,
+    roots_text,
+)
+from gateway.protocol.redirects import Redirect, path_href
+from gateway.protocol.request import GatewayRequest
+
+
+@dataclass(frozen=True, slots=True)
+class NoBody:
+    """Nothing follows the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBytes:
+    """These bytes."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFile:
+    """A part of the file, or all of it: `start` to just before `stop`."""
+
+    start: int
+    stop: int
+
+
+class Part(NamedTuple):
+    """One part of a multipart body: the preamble, then bytes of the file."""
+
+    preamble: bytes
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class BodyParts:
+    """Several parts of the file (multipart/byteranges), then the epilogue."""
+
+    parts: tuple[Part, ...]
+    epilogue: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BodyCar:
+    """The CAR that the request's `car` asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyListing:
+    """The generated page of the directory."""
+
+
+Body = NoBody | BodyBytes | BodyFile | BodyParts | BodyCar | BodyListing
+NO_BODY: Final = NoBody()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The complete head of an answer and what follows it. A HEAD's answer has `NoBody`."""
+
+    status: int
+    headers: Headers
+    body: Body
+
+    def plus(self, fields: Headers) -> "Answer":
+        """Return the same answer with more header fields."""
+        return Answer(self.status, self.headers + fields, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the content of an answer comes from, and how long it stays true."""
+
+    etag: bytes
+    """With quotes; see `gateway.protocol.etags`."""
+    roots: tuple[Cid, ...]
+    """One for each segment of the path; the last is the thing itself."""
+    cache_control: bytes = IMMUTABLE
+    """Empty leaves the field out."""
+    mtime: int | None = None
+    """Seconds since the epoch, when UnixFS has it."""
+
+
+OPTIONS: Final = Answer(200, (ALLOW, (b"content-length", b"0"), *CORS), NO_BODY)
+"""The answer to every OPTIONS: nothing depends on the path or the origin."""
+
+
+def source_fields(request: GatewayRequest, source: Source) -> Headers:
+    """Return the fields that every answer with content has, a 304 too."""
+    fields: list[Header] = [
+        (b"etag", source.etag),
+        (b"x-ipfs-path", ipfs_path(request)),
+        (b"x-ipfs-roots", roots_text(source.roots)),
+    ]
+    if source.cache_control:
+        fields.append((b"cache-control", source.cache_control))
+    if source.mtime is not None and (date := format_date(source.mtime)):
+        fields.append((b"last-modified", date))
+    if request.format_from_accept:
+        # A cache that takes only the URL for its key must not give these bytes to a browser.
+        fields += ((b"content-location", content_location(request)), (b"vary", b"Accept"))
+    return CORS + tuple(fields)
+
+
+def ipfs_path(request: GatewayRequest) -> bytes:
+    """Return `X-Ipfs-Path`: the content path as asked for, before anything was resolved."""
+    path = request.path
+    slash = "/" if path.is_directory else ""
+    return header_text("/".join(("", path.namespace, path.root_text, *path.segments)) + slash)
+
+
+def content_location(request: GatewayRequest) -> bytes:
+    """Return the URL that names this format without an `Accept` (path-gateway.md)."""
+    slash = "/" if request.path.is_directory else ""
+    car = request.car
+    dups = "y" if car.dups else "n"
+    asked = f"car&car-version=1&car-order=dfs&car-dups={dups}" if request.format == "car" else "raw"
+    # In front: of a parameter that stands there twice the first counts.
+    query = f"format={asked}" + (f"&{request.query}" if request.query else "")
+    return location_text(f"{path_href(request.path)}{slash}?{query}".encode("latin-1"))
+
+
+def check_preconditions(request: GatewayRequest, source: Source) -> Answer | None:
+    """Return a 304 when the client has what would be sent; None to go on.
+
+    Needs no block but those of the path: call it before fetching any more. The functions that
+    make answers call it too.
+
+    Raises:
+        PreconditionFailed: `If-Match` or `If-Unmodified-Since` does not hold.
+    """
+    verdict = evaluate(request, source.etag.decode("ascii"), source.mtime)
+    if verdict is Verdict.FAILED:
+        raise PreconditionFailed(source.etag.decode("ascii"))
+    if verdict is Verdict.NOT_MODIFIED:
+        return Answer(304, source_fields(request, source), NO_BODY)
+    return None
+
+
+def listing_answer(request: GatewayRequest, source: Source, page: Headers) -> Answer:
+    """Answer with the generated page of a directory.
+
+    Args:
+        request: the request.
+        source: its `cache_control` should be `GENERATED`.
+        page: the fields of the page itself, such as its Content-Security-Policy.
+    """
+    if unchanged := check_preconditions(request, source):
+        return unchanged
+    headers = (*source_fields(request, source), (b"content-type", b"text/html"), *page)
+    return Answer(200, headers, NO_BODY if request.is_head else BodyListing())
+
+
+def symlink_answer(request: GatewayRequest, source: Source, target: bytes) -> Answer:
+    """Answer with the target of a symbolic link as text, as the deployed gateways do."""
+    if unchanged := check_preconditions(request, source):
+        return unchanged
+    headers = (
+        *source_fields(request, source),
+        (b"content-type", b"inode/symlink"),
+        (b"content-length", str(len(target)).encode()),
+    )
+    return Answer(200, headers, NO_BODY if request.is_head else BodyBytes(target))
+
+
+def car_answer(request: GatewayRequest, source: Source) -> Answer:
+    """Answer with a CAR; its length is not known before it is written."""
+    if unchanged := check_preconditions(request, source):
+        return unchanged
+    path, dups = request.path, b"y" if request.car.dups else b"n"
+    name = "_".join((path.root_text, *path.segments[-1:])) + ".car"
+    headers = (
+        *source_fields(request, source),
+        (b"content-type", b"application/vnd.ipld.car; version=1; order=dfs; dups=" + dups),
+        (b"content-disposition", content_disposition(request.filename or name, is_attachment=True)),
+        (b"accept-ranges", b"none"),
+        NOSNIFF,
+    )
+    return Answer(200, headers, NO_BODY if request.is_head else BodyCar())
+
+
+def cached_answer(request: GatewayRequest) -> Answer:
+    """Answer a HEAD with `only-if-cached`: the root block is here."""
+    headers = (*CORS, (b"x-ipfs-path", ipfs_path(request)), (b"cache-control", NO_STORE))
+    return Answer(200, headers, NO_BODY)
+
+
+def redirect_answer(redirect: Redirect, fields: Headers = ()) -> Answer:
+    """Answer with a redirect and no body."""
+    headers = (*CORS, (b"location", redirect.location), (b"content-length", b"0"), *fields)
+    return Answer(redirect.status, headers, NO_BODY)

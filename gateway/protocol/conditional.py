@@ -1,0 +1,93 @@
+"""Conditional requests: RFC 9110, section 13, in its order of precedence."""
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+from gateway.protocol.request import GatewayRequest
+
+_TAG: Final = re.compile(r'(?:W/)?"[^"]*"')
+_MAX_DATE_CHARACTERS: Final = 64  # the longest of the three formats has 33
+_LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z, the last that the format can write
+
+
+class Verdict(StrEnum):
+    """What the preconditions of a request say."""
+
+    GO_ON = "go on"
+    NOT_MODIFIED = "not modified"
+    FAILED = "failed"
+
+
+def matches_any(header: str, etag: str) -> bool:
+    """Compare weakly (`If-None-Match`): whether a list of tags, or `*`, names `etag`.
+
+    Tolerant: a tag without quotes is compared too, as some scripts send it.
+    """
+    wanted = etag.removeprefix("W/")
+    if header.strip() in ("*", wanted, wanted.strip('"')):
+        return True
+    return any(tag.removeprefix("W/") == wanted for tag in _TAG.findall(header))
+
+
+def matches_strongly(header: str, etag: str) -> bool:
+    """Compare strongly (`If-Match`): weak tags never match; `*` always does."""
+    if header.strip() == "*":
+        return True
+    return not etag.startswith("W/") and etag in _TAG.findall(header)
+
+
+def is_range_current(if_range: str, etag: str) -> bool:
+    """Tell whether a `Range` may be answered: no `If-Range`, or exactly our strong tag.
+
+    A date never matches: it is only as good as a second, and every file has a tag.
+    """
+    return not if_range or (if_range.strip() == etag and not etag.startswith("W/"))
+
+
+def parse_date(text: str) -> float | None:
+    """Return an HTTP date as seconds since the epoch; None when it is not one."""
+    if len(text) > _MAX_DATE_CHARACTERS:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+        # A date without a zone (asctime) is UTC: RFC 9110, 5.6.7.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def format_date(seconds: int) -> bytes | None:
+    """Return an HTTP date; None for moments that the format cannot write."""
+    if not 0 <= seconds <= _LAST_SECOND:
+        return None
+    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True).encode("ascii")
+
+
+def evaluate(request: GatewayRequest, etag: str, mtime: int | None) -> Verdict:
+    """Apply the preconditions of a request to what would be sent.
+
+    Args:
+        request: the request.
+        etag: of the answer, with its quotes.
+        mtime: seconds since the epoch from UnixFS; None when the file does not say.
+    """
+    if _has_failed(request, etag, mtime):
+        return Verdict.FAILED
+    if request.if_none_match:
+        is_known = matches_any(request.if_none_match, etag)
+    else:
+        since = parse_date(request.if_modified_since) if mtime is not None else None
+        is_known = mtime is not None and since is not None and mtime <= since
+    return Verdict.NOT_MODIFIED if is_known else Verdict.GO_ON
+
+
+def _has_failed(request: GatewayRequest, etag: str, mtime: int | None) -> bool:
+    if request.if_match:
+        return not matches_strongly(request.if_match, etag)
+    if request.if_unmodified_since and mtime is not None:
+        since = parse_date(request.if_unmodified_since)
+        return since is not None and mtime > since
+    return False

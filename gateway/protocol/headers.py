@@ -1,0 +1,86 @@
+"""Header fields that many answers share, as ASGI wants them: lower-case bytes."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+from gateway.content.cid import Cid
+
+Header = tuple[bytes, bytes]
+Headers = tuple[Header, ...]
+
+# path-gateway.md: content of an immutable path does not change; 29030400 s are 48 weeks.
+IMMUTABLE: Final = b"public, max-age=29030400, immutable"
+# boxo: a generated page may look different after an upgrade; a week, then a month while asking.
+GENERATED: Final = b"public, max-age=604800, stale-while-revalidate=2678400"
+NO_STORE: Final = b"no-store"
+
+ALLOW: Final = (b"allow", b"GET, HEAD, OPTIONS")
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+_EXPOSED: Final = (
+    b"Content-Length, Content-Range, X-Chunked-Output, X-Stream-Output, X-Ipfs-Path, X-Ipfs-Roots"
+)
+CORS: Final[Headers] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"Content-Type, Range, User-Agent, X-Requested-With"),
+    (b"access-control-expose-headers", _EXPOSED),
+)
+"""On every answer, errors and redirects too, whether or not the request has an Origin."""
+
+_PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_URL_CHARACTERS: Final = "%/?&=+$,:;@!*'()~"
+_ESCAPE: Final = re.compile(r"%[0-9a-fA-F]{2}")
+_SERVER: Final = "ipfs-gateway"
+
+
+def header_text(text: str) -> bytes:
+    """Percent-encode what is not printable ASCII, and percent signs, so that it can be undone."""
+    return quote(text, safe=_PRINTABLE).encode("ascii")
+
+
+def location_text(url: bytes) -> bytes:
+    """Make an URL safe for a header field; its escapes stay, in upper case."""
+    escaped = quote(url, safe=_URL_CHARACTERS)
+    return _ESCAPE.sub(lambda match: match[0].upper(), escaped).encode("ascii")
+
+
+def roots_text(roots: Iterable[Cid]) -> bytes:
+    """Return `X-Ipfs-Roots`: one CID for each segment, so that caches can purge by root."""
+    return ",".join(map(str, roots)).encode("ascii")
+
+
+def cache_status(tiers: Iterable[str], fetched: int) -> Headers:
+    """Return `Cache-Status` (RFC 9211) and `X-Cache-Status`.
+
+    Args:
+        tiers: the tiers that blocks were found in; the slowest is named.
+        fetched: how many blocks came from an upstream.
+    """
+    found = frozenset(tiers)
+    if fetched:
+        return _PARTIAL if found else _MISS
+    for tier, fields in _HITS.items():
+        if tier in found:
+            return fields
+    return _HIT
+
+
+def _cache_fields(word: bytes, status: str) -> Headers:
+    return (b"cache-status", f"{_SERVER}; {status}".encode()), (b"x-cache-status", word)
+
+
+_MISS: Final = _cache_fields(b"MISS", "fwd=miss")
+_PARTIAL: Final = _cache_fields(b"PARTIAL", "fwd=partial")
+_HIT: Final = _cache_fields(b"HIT", "hit")  # all of it was in the CID itself
+# Slowest first. `hot` are finished answers.
+_HITS: Final = {
+    tier: _cache_fields(b"HIT", f"hit; detail={tier}") for tier in ("disk", "memory", "hot")
+}
+
+
+def server_timing(durations: Iterable[tuple[str, float]]) -> Header:
+    """Return `Server-Timing` of `(name, seconds)` pairs; the names are tokens."""
+    parts = (f"{name};dur={seconds * 1000:.1f}" for name, seconds in durations)
+    return b"server-timing", ", ".join(parts).encode("ascii")
