@@ -1,0 +1,22 @@
+"""What every test shares: the event loop and how hard hypothesis tries."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow machine must not turn a law into a flake; pytest-timeout ends what hangs.
+_common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+settings.register_profile("dev", _common, max_examples=50)
+settings.register_profile("ci", _common, max_examples=1_000, derandomize=True)
+settings.register_profile("nightly", _common, max_examples=20_000)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "dev")
+)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Run async tests on the loop that production runs on."""
+    return "asyncio", {"use_uvloop": True}
