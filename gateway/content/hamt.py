@@ -1,0 +1,98 @@
+"""HAMT directories: names spread over shards by the bits of their hash.
+
+https://specs.ipfs.tech/unixfs/#dag-pb-hamtdirectory. Where its text and the blocks that exist
+differ (order of the bits in the bitfield and in the hash), the blocks are right: both were
+measured on the specification's own example, the thousand files of
+bafybeidbclfqleg2uojchspzd4bob56dqetqjsj27gy2cq3klkkgxtpn4i.
+"""
+
+from collections.abc import Iterator
+
+import mmh3
+
+from gateway.errors import BadBlock
+
+MURMUR3_X64_64 = 0x22  # multicodec table; the only hash that any writer uses
+MIN_FANOUT = 8  # the specification: a multiple of 8
+MAX_FANOUT = 1024  # the specification; CVE-2023-23625
+HASH_BITS = 64
+
+
+def hash_name(name: str) -> int:
+    """Hash an entry's name: the first half of murmur3 x64-128 with seed 0, 64 bits."""
+    return mmh3.hash64(name.encode("utf-8", "surrogatepass"), 0, x64arch=True, signed=False)[0]
+
+
+def check_fanout(fanout: int | None, hash_type: int | None) -> int:
+    """Return the fanout if it is one that a shard may have.
+
+    Raises:
+        BadBlock: not a power of two from 8 to 1024, or a hash other than murmur3.
+    """
+    if hash_type != MURMUR3_X64_64:
+        raise BadBlock("hamt", f"hash type {hash_type} is not murmur3-x64-64")
+    if fanout is None or not MIN_FANOUT <= fanout <= MAX_FANOUT or fanout & (fanout - 1):
+        raise BadBlock("hamt", f"fanout {fanout} is not a power of two from 8 to 1024")
+    return fanout
+
+
+def decode_bitfield(bitfield: bytes, fanout: int, links: int) -> int:
+    """Decode the slots that are taken: bit i of the result is slot i.
+
+    Raises:
+        BadBlock: more bits than `fanout`, or not one slot for each of the `links`.
+    """
+    bits = int.from_bytes(bitfield, "big")
+    if len(bitfield) > fanout // 8:
+        raise BadBlock("hamt", f"a bitfield of {len(bitfield)} bytes for {fanout} slots")
+    if bits.bit_count() != links:
+        raise BadBlock("hamt", f"{bits.bit_count()} slots are taken by {links} links")
+    return bits
+
+
+def encode_bitfield(bits: int) -> bytes:
+    """Encode the taken slots: big-endian, leading zero bytes dropped."""
+    return bits.to_bytes((bits.bit_length() + 7) // 8, "big")
+
+
+def slot_of(hashed: int, level: int, fanout: int) -> int:
+    """Return the slot that a hash has in a shard `level` levels below the root.
+
+    Raises:
+        BadBlock: the hash has no bits left for that level.
+    """
+    width = fanout.bit_length() - 1
+    rest = HASH_BITS - width * (level + 1)
+    if rest < 0:
+        raise BadBlock("hamt", f"{level + 1} levels of shards are too deep for {fanout} slots")
+    return hashed >> rest & (fanout - 1)
+
+
+def max_levels(fanout: int) -> int:
+    """Levels of shards that the bits of the hash suffice for."""
+    return HASH_BITS // (fanout.bit_length() - 1)
+
+
+def prefix_digits(fanout: int) -> int:
+    """Characters of the slot's number in front of every name."""
+    return len(f"{fanout - 1:X}")
+
+
+def slot_prefix(slot: int, fanout: int) -> str:
+    """Return what names in a slot start with: the number in upper-case hex."""
+    return f"{slot:0{prefix_digits(fanout)}X}"
+
+
+def link_index(bits: int, slot: int) -> int | None:
+    """Return which link stands in a slot, None when the slot is free."""
+    if not bits >> slot & 1:
+        return None
+    return (bits & ((1 << slot) - 1)).bit_count()
+
+
+def taken_slots(bits: int) -> Iterator[int]:
+    """Yield the taken slots in order, which is the order of the links."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest

@@ -1,0 +1,144 @@
+"""From a CID and the names after it to what stands there."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from gateway.content.block import Block
+from gateway.content.cid import CODEC_NAMES, DAG_CBOR, DAG_JSON, DAG_PB, Cid
+from gateway.content.hamt import hash_name, link_index, slot_of, slot_prefix
+from gateway.content.unixfs import (
+    DirectoryEntity,
+    Entity,
+    FileEntity,
+    OpaqueEntity,
+    ShardEntity,
+    open_entity,
+)
+from gateway.content.walk import Scope, Walk, Want, ask
+from gateway.errors import BadBlock, NoSuchLink, NotTraversable, Unsupported
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The end of a path."""
+
+    # No slots: `entity` is kept in the __dict__.
+
+    cid: Cid
+    block: Block
+    roots: tuple[Cid, ...]
+    """CID of the root and of each segment, in order; inner shards of a HAMT are not among them."""
+
+    @cached_property
+    def entity(self) -> Entity:
+        """What the block is. Raw and CAR responses need not ask.
+
+        Raises:
+            BadBlock: as `open_entity`.
+        """
+        return open_entity(self.block)
+
+
+def resolve(
+    root: Cid,
+    segments: tuple[str, ...] = (),
+    scope: Scope = Scope.BLOCK,
+    start: int = 0,
+    stop: int | None = None,
+) -> Walk[Resolved]:
+    """Walk down a path.
+
+    `scope`, `start` and `stop` only tell the fetcher what will be wanted at the end of it.
+
+    Raises:
+        NoSuchLink: a directory on the way does not have the name.
+        NotTraversable: the path goes on after a file or a symlink.
+        Unsupported: the path goes on inside of dag-cbor or dag-json.
+        BadBlock: a block on the way is malformed.
+    """
+    roots = [root]
+    block = yield from ask(Want(root, segments, scope, start, stop))
+    for position in range(len(segments)):
+        entity = open_entity(block)
+        ahead = Want(entity.cid, segments[position:], scope, start, stop, entity.cid)
+        child = yield from _find(entity, ahead)
+        if child is None:
+            raise NoSuchLink(segments[position], entity.cid)
+        roots.append(child)
+        block = yield from ask(Want(child, segments[position + 1 :], scope, start, stop))
+    return Resolved(roots[-1], block, tuple(roots))
+
+
+def find_entry(entity: Entity, name: str) -> Walk[Cid | None]:
+    """Find one name; the first wins when a directory has it twice.
+
+    Of a HAMT only the shards on the way are asked for.
+
+    Raises:
+        NotTraversable, Unsupported, BadBlock: as `resolve`.
+    """
+    return _find(entity, Want(entity.cid, (name,), root=entity.cid))
+
+
+def _find(entity: Entity, ahead: Want) -> Walk[Cid | None]:
+    """Find `ahead.segments[0]`; `ahead` is what a fetcher is told on the way, but for its CID."""
+    name = ahead.segments[0]
+    if isinstance(entity, ShardEntity):
+        return (yield from _find_in_shards(entity, ahead))
+    if isinstance(entity, DirectoryEntity) or (
+        isinstance(entity, OpaqueEntity) and entity.codec == DAG_PB
+    ):
+        return next((link.cid for link in entity.links if link.name == name), None)
+    if isinstance(entity, OpaqueEntity):
+        kind = CODEC_NAMES.get(entity.codec, f"0x{entity.codec:x}") + " block"
+        if entity.codec in (DAG_CBOR, DAG_JSON):
+            raise Unsupported(f'cannot resolve "{name}": {entity.cid} is a {kind}')
+    else:
+        kind = "file" if isinstance(entity, FileEntity) else "symlink"
+    raise NotTraversable(name, entity.cid, kind)
+
+
+def _find_in_shards(shard: ShardEntity, ahead: Want) -> Walk[Cid | None]:
+    name = ahead.segments[0]
+    hashed = hash_name(name)
+    fanout = shard.fanout
+    level = 0
+    while True:
+        slot = slot_of(hashed, level, fanout)
+        index = link_index(shard.bits, slot)
+        if index is None:
+            return None
+        link = shard.links[index]
+        prefix = slot_prefix(slot, fanout)
+        if link.name == prefix + name:
+            return link.cid
+        if link.name != prefix:
+            check_prefix(shard, link.name, prefix)
+            return None
+        block = yield from ask(ahead._replace(cid=link.cid))
+        shard = open_shard(block, fanout)
+        level += 1
+
+
+def check_prefix(shard: ShardEntity, name: str | None, prefix: str) -> None:
+    """Check that the name of a link starts with its slot.
+
+    Raises:
+        BadBlock: naming the shard.
+    """
+    if name is None or not name.startswith(prefix):
+        raise BadBlock("hamt", f"the link of slot {prefix} has the name {name!r}", shard.cid)
+
+
+def open_shard(block: Block, fanout: int) -> ShardEntity:
+    """Open a shard below another one.
+
+    Raises:
+        BadBlock: not a shard, or one of another fanout.
+    """
+    shard = open_entity(block)
+    if not isinstance(shard, ShardEntity):
+        raise BadBlock("hamt", "not a shard, but the link to it says so", block.cid)
+    if shard.fanout != fanout:
+        raise BadBlock("hamt", f"fanout {shard.fanout} below a shard of {fanout}", block.cid)
+    return shard

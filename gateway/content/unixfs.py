@@ -1,0 +1,176 @@
+"""UnixFS: what a block is to somebody who looks for files. https://specs.ipfs.tech/unixfs/.
+
+`open_entity` makes a file, directory, HAMT shard or symlink of a block and checks what the
+specification demands of it. What it does not know, it calls opaque.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.content.block import Block
+from gateway.content.cid import DAG_PB, RAW, Cid
+from gateway.content.dag_pb import PBLink, PBNode, decode_node, encode_node
+from gateway.content.hamt import check_fanout, decode_bitfield
+from gateway.content.unixfs_message import (
+    Mtime,
+    UnixFs,
+    UnixFsType,
+    decode_unixfs,
+    encode_unixfs,
+)
+from gateway.errors import BadBlock
+
+Piece = bytes | memoryview
+"""Content of a block, or a part of it that was not copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntity:
+    """A file, or a node below the root of one."""
+
+    cid: Cid
+    size: int
+    """Bytes of the whole file below this node, as the node says."""
+    inline: Piece
+    """Bytes in this block; they come before those of the children."""
+    links: tuple[PBLink, ...] = ()
+    blocksizes: tuple[int, ...] = ()
+    """File bytes below each link, as this node says: checked when the child arrives."""
+    mode: int | None = None
+    """Unix permissions (12 bits), when the node has them."""
+    mtime: Mtime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntity:
+    """A directory in one block."""
+
+    cid: Cid
+    links: tuple[PBLink, ...]
+    mode: int | None = None
+    mtime: Mtime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntity:
+    """A shard of a HAMT directory: the directory itself when it is the root of one."""
+
+    cid: Cid
+    links: tuple[PBLink, ...]
+    fanout: int
+    bits: int
+    """The slots that are taken: bit i is slot i."""
+    mode: int | None = None
+    mtime: Mtime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SymlinkEntity:
+    """A symbolic link."""
+
+    cid: Cid
+    target: bytes
+    """A POSIX path, any bytes."""
+    mode: int | None = None
+    mtime: Mtime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueEntity:
+    """Something other than UnixFS: another codec, or dag-pb with data of its own."""
+
+    cid: Cid
+    codec: int
+    links: tuple[PBLink, ...] = ()
+    """Of dag-pb nodes: a path can go on through them by name."""
+
+
+Entity = FileEntity | DirectoryEntity | ShardEntity | SymlinkEntity | OpaqueEntity
+
+
+def open_entity(block: Block) -> Entity:
+    """Decode a block by the codec of its CID.
+
+    Raises:
+        BadBlock: not dag-pb though the CID says so, or UnixFS that contradicts itself.
+    """
+    if block.cid.codec == RAW:
+        return FileEntity(block.cid, len(block.data), block.data)
+    if block.cid.codec != DAG_PB:
+        return OpaqueEntity(block.cid, block.cid.codec)
+    try:
+        return _open_node(block.cid, decode_node(block.data))
+    except BadBlock as exc:
+        raise BadBlock(exc.codec, exc.reason, block.cid) from exc
+
+
+def _open_node(cid: Cid, node: PBNode) -> Entity:
+    message = _find_message(node)
+    if message is None or message.type is UnixFsType.METADATA:
+        return OpaqueEntity(cid, DAG_PB, node.links)
+    if message.type is UnixFsType.DIRECTORY:
+        return DirectoryEntity(cid, node.links, message.mode, message.mtime)
+    if message.type is UnixFsType.HAMT_SHARD:
+        return _open_shard(cid, node.links, message)
+    if message.type is UnixFsType.SYMLINK:
+        if node.links:
+            raise BadBlock("unixfs", f"a symlink has {len(node.links)} links")
+        return SymlinkEntity(cid, message.data or b"", message.mode, message.mtime)
+    return _open_file(cid, node.links, message)
+
+
+def _find_message(node: PBNode) -> UnixFs | None:
+    if node.data is None:
+        return None
+    try:
+        return decode_unixfs(node.data)
+    except BadBlock:  # any dag-pb may carry any data; only what decodes is UnixFS
+        return None
+
+
+def _open_file(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> FileEntity:
+    inline = message.data or b""
+    size = message.filesize or 0
+    if len(message.blocksizes) != len(links):
+        raise BadBlock("unixfs", f"{len(message.blocksizes)} blocksizes for {len(links)} links")
+    if size != len(inline) + sum(message.blocksizes):
+        held = len(inline) + sum(message.blocksizes)
+        raise BadBlock("unixfs", f"filesize says {size} bytes, the node holds {held}")
+    for link in links:
+        if link.name:
+            raise BadBlock("unixfs", f"a part of a file has the name {link.name!r}")
+    return FileEntity(cid, size, inline, links, message.blocksizes, message.mode, message.mtime)
+
+
+def _open_shard(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> ShardEntity:
+    fanout = check_fanout(message.fanout, message.hash_type)
+    bits = decode_bitfield(message.data or b"", fanout, len(links))
+    return ShardEntity(cid, links, fanout, bits, message.mode, message.mtime)
+
+
+@lru_cache(maxsize=64)
+def _leaf_frame(size: int) -> tuple[tuple[bytes, bytes], bytes]:
+    """Return what stands around `size` bytes in the leaves that Kubo writes: balanced, trickle."""
+    suffix = encode_unixfs(UnixFs(UnixFsType.RAW, filesize=size))[2:]
+    body = bytes(size)
+    starts: list[bytes] = []
+    for type_ in (UnixFsType.FILE, UnixFsType.RAW):
+        node = encode_node(PBNode((), encode_unixfs(UnixFs(type_, body, size))))
+        starts.append(node[: len(node) - size - len(suffix)])
+    return (starts[0], starts[1]), suffix
+
+
+def find_leaf_content(data: bytes, size: int) -> memoryview | None:
+    """Return the content of a dag-pb leaf of `size` bytes in its usual encoding, without a copy.
+
+    None says only that the block has to be decoded.
+    """
+    starts, suffix = _leaf_frame(size)
+    start = len(starts[0])
+    if (
+        len(data) != start + size + len(suffix)
+        or not data.startswith(starts)
+        or not data.endswith(suffix)
+    ):
+        return None
+    return memoryview(data)[start : start + size]
