@@ -1,0 +1,109 @@
+"""Who may come in: a rate for each client, a number of requests at once for the process.
+
+The RateLimit fields are those of draft-ietf-httpapi-ratelimit-headers-06 (`RateLimit-Limit`,
+`-Remaining`, `-Reset`, `-Policy`), which clients and proxies read today; later drafts fold them
+into one structured field that few know yet.
+
+Every worker counts by itself. A client that spreads its connections over `server.workers`
+processes gets at most that many times its limit; the rate is not divided, because a client with
+one kept-alive connection always meets the same worker and would get a fraction of what was
+promised.
+"""
+
+import math
+from collections.abc import Mapping
+from socket import AF_INET6, inet_pton
+from typing import Final
+
+from gateway.errors import TooManyRequests
+from gateway.guard.limits import TokenBuckets, parse_rate
+from gateway.ports import Clock
+from gateway.settings import LimitsSettings
+
+IPV6_PREFIX_BYTES: Final = 8  # a /64, the smallest network that one customer has; RFC 6177
+BUSY_RETRY_AFTER_S: Final = 5  # requests under way end within seconds; boxo says 60
+MAX_READY_FIELDS: Final = 4096  # sets of RateLimit fields kept ready; 1.5 MB
+
+_NO_FIELDS: Final[Mapping[str, str]] = {}
+
+
+def client_key(client: str) -> str:
+    """Return what one client is for the limits: an IPv4 address, or the /64 of an IPv6 address.
+
+    Args:
+        client: as `gateway.guard.addresses.client_address` returns it.
+    """
+    if ":" not in client:
+        return client
+    return inet_pton(AF_INET6, client)[:IPV6_PREFIX_BYTES].hex()
+
+
+class AdmissionControl:
+    """Implements `gateway.ports.Admission` for one process.
+
+    Args:
+        limits: the rate and the burst of one client.
+        max_concurrent: requests under way at once, of all clients.
+        clock: monotonic time.
+
+    Raises:
+        BadSetting: the rate cannot be read.
+    """
+
+    def __init__(self, limits: LimitsSettings, max_concurrent: int, clock: Clock) -> None:
+        self._clock = clock
+        self._max_concurrent = max_concurrent
+        self._active = 0
+        self._ready: dict[tuple[int, int], Mapping[str, str]] = {}
+        self._buckets: TokenBuckets | None = None
+        if rate := parse_rate(limits.requests):
+            self._buckets = TokenBuckets(rate, limits.burst)
+            self._limit = str(rate.amount)
+            self._policy = f"{rate.amount};w={rate.window_s};burst={limits.burst}"
+
+    @property
+    def active(self) -> int:
+        """Requests admitted and not yet released."""
+        return self._active
+
+    def admit(self, client: str) -> Mapping[str, str]:
+        """Count one request of `client`; `release` must follow, unless this raises.
+
+        Returns:
+            The RateLimit header fields to send, empty when limits are off. Shared: not to be
+            changed.
+
+        Raises:
+            TooManyRequests: over the limit of the client or of the process.
+        """
+        if self._active >= self._max_concurrent:
+            reason = f"{self._max_concurrent} requests are under way; try again later"
+            raise TooManyRequests(reason, BUSY_RETRY_AFTER_S)
+        fields = _NO_FIELDS if self._buckets is None else self._count(self._buckets, client)
+        self._active += 1
+        return fields
+
+    def release(self) -> None:
+        """Count the end of a request that was admitted."""
+        self._active -= 1
+
+    def _count(self, buckets: TokenBuckets, client: str) -> Mapping[str, str]:
+        wait_s, remaining, full_in_s = buckets.take(client_key(client), self._clock.monotonic())
+        fields = self._fields(remaining, math.ceil(full_in_s))
+        if wait_s > 0:
+            reason = f"more than {self._limit} requests ({self._policy}); slow down"
+            raise TooManyRequests(reason, math.ceil(wait_s), fields)
+        return fields
+
+    def _fields(self, remaining: int, reset_s: int) -> Mapping[str, str]:
+        fields = self._ready.get((remaining, reset_s))
+        if fields is None:
+            if len(self._ready) >= MAX_READY_FIELDS:
+                self._ready.clear()
+            fields = self._ready[remaining, reset_s] = {
+                "RateLimit-Limit": self._limit,
+                "RateLimit-Remaining": str(remaining),
+                "RateLimit-Reset": str(reset_s),
+                "RateLimit-Policy": self._policy,
+            }
+        return fields

@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import BadSetting
+from gateway.guard.limits import Rate, TokenBuckets, parse_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        pytest.param("", None, id="off"),
+        pytest.param("600/minute", Rate(600, 60), id="minute"),
+        pytest.param("5/second", Rate(5, 1), id="second"),
+        pytest.param("10 per 2 hours", Rate(10, 7200), id="multiple"),
+        pytest.param("1/day", Rate(1, 86_400), id="day"),
+    ],
+)
+def test_parse_rate_reads(text: str, rate: Rate | None) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("600", id="no-unit"),
+        pytest.param("600/fortnight", id="unit"),
+        pytest.param("0/minute", id="zero"),
+        pytest.param("-1/minute", id="negative"),
+        pytest.param("1e9/minute", id="exponent"),
+        pytest.param("600/minute; 5/second", id="two"),
+        pytest.param("\u0663/minute", id="other-digits"),
+    ],
+)
+def test_parse_rate_refuses_and_names_the_setting(text: str) -> None:
+    with pytest.raises(BadSetting, match=r"limits\.requests: "):
+        parse_rate(text)
+
+
+def allowed(buckets: TokenBuckets, key: str, times: list[float]) -> list[float]:
+    return [now for now in times if not buckets.take(key, now).wait_s]
+
+
+def test_a_burst_passes_at_once_and_the_next_request_waits() -> None:
+    buckets = TokenBuckets(Rate(60, 60), burst=5)
+    assert len(allowed(buckets, "a", [100.0] * 20)) == 5
+    assert buckets.take("a", 100.0).wait_s == pytest.approx(1.0)
+    assert buckets.take("b", 100.0).wait_s == 0
+
+
+def test_a_client_at_exactly_its_rate_is_never_refused() -> None:
+    buckets = TokenBuckets(Rate(7, 60), burst=1)
+    times = [1000 + i * 60 / 7 for i in range(500)]
+    assert allowed(buckets, "a", times) == times
+
+
+def test_remaining_and_full_in_tell_the_state() -> None:
+    buckets = TokenBuckets(Rate(60, 60), burst=3)
+    told = [buckets.take("a", now) for now in (10.0, 10.0, 10.0, 10.0, 11.0, 20.0)]
+    assert [decision.remaining for decision in told] == [2, 1, 0, 0, 0, 2]
+    assert [decision.full_in_s for decision in told] == pytest.approx([1, 2, 3, 3, 3, 1])
+
+
+def test_refused_requests_cost_nothing() -> None:
+    buckets = TokenBuckets(Rate(60, 60), burst=1)
+    allowed(buckets, "a", [5.0] * 1000)
+    assert buckets.take("a", 6.0).wait_s == 0
+
+
+def test_many_clients_stay_within_the_bound() -> None:
+    buckets = TokenBuckets(Rate(1, 60), burst=10, max_keys=1000)
+    longest = 0
+    for number in range(50_000):
+        buckets.take(str(number), 1.0)
+        longest = max(longest, len(buckets))
+    assert longest <= 1000
+
+
+def test_buckets_that_filled_up_are_dropped() -> None:
+    buckets = TokenBuckets(Rate(60, 60), burst=10)
+    for second in range(100):
+        for number in range(10):
+            buckets.take(f"{second}-{number}", float(second))
+    assert len(buckets) <= 10 * 21
+
+
+GAPS = st.floats(0, 30) | st.just(0.0) | st.sampled_from([0.1, 1.0, 59.999, 60.0, 61.0])
+
+
+@pytest.mark.property
+@given(st.integers(1, 20), st.integers(1, 8), st.lists(GAPS, max_size=120), st.integers(2, 100))
+def test_no_window_holds_more_than_the_rate_and_the_burst(
+    amount: int, burst: int, gaps: list[float], max_keys: int
+) -> None:
+    buckets = TokenBuckets(Rate(amount, 60), burst, max_keys)
+    now = 1000.0
+    passed: list[float] = []
+    for gap in gaps:
+        now += gap
+        buckets.take(f"other-{now}", now) if max_keys > 50 else None
+        passed += allowed(buckets, "a", [now])
+    for start in passed:
+        assert sum(start <= at < start + 60 for at in passed) <= amount + burst
+
+
+@pytest.mark.property
+@given(st.integers(1, 50), st.integers(1, 10), st.lists(GAPS, max_size=60))
+def test_waiting_as_told_always_helps(amount: int, burst: int, gaps: list[float]) -> None:
+    buckets = TokenBuckets(Rate(amount, 60), burst)
+    now = 1000.0
+    for gap in gaps:
+        now += gap
+        wait_s = buckets.take("a", now).wait_s
+        if wait_s:
+            now += wait_s
+            assert buckets.take("a", now).wait_s == 0
