@@ -20,6 +20,7 @@
     +-- UpstreamError           an upstream is at fault; the next one may do better
     |   +-- BlockMismatch       bytes whose hash is not the one in the CID
     |   +-- BadCar              a CAR stream that cannot be read
+    |   +-- IncompleteCar       a CAR stream that ended before all had come
     |   +-- UpstreamRefused     a status, type or framing that we do not take
     |   +-- UpstreamSilent      too slow, or nothing at all, within its time
     |   +-- UpstreamUnreachable no connection, or a connection that broke
@@ -206,6 +207,14 @@ class BadCar(UpstreamError):
     def __init__(self, reason: str, upstream: str = "the CAR stream") -> None:
         super().__init__(upstream, f"is not a usable CAR: {reason}")
         self.detail = reason
+
+
+class IncompleteCar(UpstreamError):
+    """A CAR stream that ended before all that was asked for had come."""
+
+    def __init__(self, upstream: str, cid: object) -> None:
+        super().__init__(upstream, f"ended the CAR before {cid}")
+        self.cid = cid
 
 
 class UpstreamRefused(UpstreamError):
