@@ -88,22 +88,21 @@ class AdmissionControl:
         self._active -= 1
 
     def _count(self, buckets: TokenBuckets, client: str) -> Mapping[str, str]:
-        wait_s, remaining, full_in_s = buckets.take(client_key(client), self._clock.monotonic())
-        fields = self._fields(remaining, math.ceil(full_in_s))
-        if wait_s > 0:
+        wait_s, full_in_s = buckets.take(client_key(client), self._clock.monotonic())
+        state = (buckets.remaining(full_in_s), math.ceil(full_in_s))
+        fields = self._ready.get(state) or self._prepare(*state)
+        if wait_s:
             reason = f"more than {self._limit} requests ({self._policy}); slow down"
             raise TooManyRequests(reason, math.ceil(wait_s), fields)
         return fields
 
-    def _fields(self, remaining: int, reset_s: int) -> Mapping[str, str]:
-        fields = self._ready.get((remaining, reset_s))
-        if fields is None:
-            if len(self._ready) >= MAX_READY_FIELDS:
-                self._ready.clear()
-            fields = self._ready[remaining, reset_s] = {
-                "RateLimit-Limit": self._limit,
-                "RateLimit-Remaining": str(remaining),
-                "RateLimit-Reset": str(reset_s),
-                "RateLimit-Policy": self._policy,
-            }
+    def _prepare(self, remaining: int, reset_s: int) -> Mapping[str, str]:
+        if len(self._ready) >= MAX_READY_FIELDS:
+            self._ready.clear()
+        fields = self._ready[remaining, reset_s] = {
+            "RateLimit-Limit": self._limit,
+            "RateLimit-Remaining": str(remaining),
+            "RateLimit-Reset": str(reset_s),
+            "RateLimit-Policy": self._policy,
+        }
         return fields

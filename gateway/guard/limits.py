@@ -8,7 +8,7 @@ theoretical arrival time (TAT) at which its bucket is full again.
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import limits
 
@@ -44,17 +44,6 @@ def parse_rate(text: str) -> Rate | None:
     return Rate(items[0].amount, items[0].get_expiry())
 
 
-class Decision(NamedTuple):
-    """What a bucket says to one request."""
-
-    wait_s: float
-    """Seconds until the request would be allowed; 0 when it is allowed now."""
-    remaining: int
-    """Requests that may still come at once."""
-    full_in_s: float
-    """Seconds until the bucket is full again."""
-
-
 class TokenBuckets:
     """One bucket per key: `burst` requests at once, refilled at the rate.
 
@@ -69,6 +58,7 @@ class TokenBuckets:
     def __init__(self, rate: Rate, burst: int, max_keys: int = MAX_CLIENTS) -> None:
         self._interval = rate.window_s / rate.amount
         self._depth = self._interval * max(1, burst)
+        self._most = self._depth + SLACK_S
         self._max_young = max(1, max_keys // 2)
         self._young: dict[str, float] = {}  # key to TAT
         self._old: dict[str, float] = {}
@@ -77,23 +67,30 @@ class TokenBuckets:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def take(self, key: str, now: float) -> Decision:
+    def take(self, key: str, now: float) -> tuple[float, float]:
         """Count one request, unless it is over the limit.
 
         Args:
             key: whose bucket.
             now: monotonic seconds.
+
+        Returns:
+            `(wait_s, full_in_s)`: seconds until the request would be allowed, 0 when it is allowed
+            now; and seconds until the bucket is full again.
         """
         if now >= self._turn_at or len(self._young) >= self._max_young:
             self._turn(now)
         arrival = self._young.get(key) or self._old.get(key, now)
-        full_in = max(arrival - now, 0.0)
+        full_in = arrival - now if arrival > now else 0.0
         filled = full_in + self._interval
-        wait = filled - self._depth
-        if wait > SLACK_S:
-            return Decision(wait, 0, full_in)
+        if filled > self._most:
+            return filled - self._depth, full_in
         self._young[key] = now + filled
-        return Decision(0.0, int((SLACK_S - wait) / self._interval), filled)
+        return 0.0, filled
+
+    def remaining(self, full_in_s: float) -> int:
+        """Return how many requests may still come at once, by what `take` returned."""
+        return max(0, int((self._most - full_in_s) / self._interval))
 
     def _turn(self, now: float) -> None:
         self._old, self._young = self._young, {}
