@@ -4,7 +4,6 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from gateway.settings.shapes import Shape
 from gateway.settings.values import (
@@ -27,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[!-~]*")  # RFC 6750 allows less; no space and no control is what counts
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?")
-_REDIS_SCHEMES = {"redis", "rediss"}
+_REDIS_SCHEMES = ("redis://", "rediss://")
 
 
 def whole(at_least: int, at_most: int) -> Kind:
@@ -108,7 +107,7 @@ def _read_optional_origin(text: str) -> str:
 
 def _read_redis(text: str) -> str:
     if text:
-        if urlsplit(text).scheme not in _REDIS_SCHEMES:
+        if not text.startswith(_REDIS_SCHEMES):
             raise ValueError("does not start with redis:// or rediss://")
         check_authority(text)
     return text

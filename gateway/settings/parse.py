@@ -54,7 +54,8 @@ def parse_settings(tree: Mapping[str, object]) -> Settings:
     if UPSTREAMS in tree:
         parsed[UPSTREAMS] = _parse_upstreams(tree[UPSTREAMS], problems)
     settings = Settings(**{name: part for name, part in parsed.items() if part is not None})
-    problems.extend(find_conflicts(settings))
+    wrong = {problem.key for problem in problems}
+    problems.extend(found for found in find_conflicts(settings) if found.key not in wrong)
     if problems:
         raise BadSettings(problems)
     return settings
@@ -139,11 +140,12 @@ def _parse_upstreams(
     if not isinstance(value, Sequence) or isinstance(value, str):
         problems.append(BadSetting(UPSTREAMS, f"must be [[{UPSTREAMS}]], not {describe(value)}"))
         return None
-    upstreams = (
+    upstreams = [
         _parse_section(UpstreamSettings, f"{UPSTREAMS}[{index}]", table, problems)
         for index, table in enumerate(value)
-    )
-    return tuple(upstream for upstream in upstreams if upstream is not None)
+    ]
+    usable = tuple(upstream for upstream in upstreams if upstream is not None)
+    return usable if len(usable) == len(upstreams) else None
 
 
 def _refuse_unknown(

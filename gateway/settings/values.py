@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from gateway.settings.shapes import Shape
 
@@ -240,7 +240,7 @@ def parse_origin(text: str) -> str:
     Raises:
         ValueError: with the reason.
     """
-    parts = urlsplit(text)
+    parts = _split(text)
     if parts.scheme not in {"http", "https"}:
         raise ValueError(f'"{text}" does not start with http:// or https://')
     if parts.username is not None or parts.password is not None:
@@ -259,8 +259,8 @@ def check_authority(url: str) -> None:
     Raises:
         ValueError: with the reason.
     """
+    parts = _split(url)
     try:
-        parts = urlsplit(url)
         port = parts.port
     except ValueError as exc:
         raise ValueError(f'"{url}" is not a URL ({exc})') from None
@@ -269,3 +269,10 @@ def check_authority(url: str) -> None:
         raise ValueError(f'"{url}" has no host')
     if port == 0:
         raise ValueError(f'"{url}" has the port 0')
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as exc:
+        raise ValueError(f'"{url}" is not a URL ({exc})') from None
