@@ -5,8 +5,12 @@ CIDv0 and CIDv1 of the same block are different CIDs with the same `multihash`, 
 that blocks are stored under.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
+
+from typing_extensions import override
 
 from gateway.content.multibase import (
     MAX_CHARACTERS,
@@ -16,19 +20,25 @@ from gateway.content.multibase import (
     encode_base36,
     encode_base58,
 )
-from gateway.content.multihash import IDENTITY, SHA2_256, decode_multihash, encode_multihash
+from gateway.content.multihash import (
+    IDENTITY,
+    SHA2_256,
+    SHA2_256_PREFIX,
+    decode_multihash,
+    encode_multihash,
+)
 from gateway.content.varint import decode_varint, encode_varint
 from gateway.errors import BadCid
 
-RAW = 0x55
-DAG_PB = 0x70
-DAG_CBOR = 0x71
-LIBP2P_KEY = 0x72
-CBOR = 0x51
-JSON = 0x0200
-DAG_JSON = 0x0129
+RAW: Final = 0x55
+DAG_PB: Final = 0x70
+DAG_CBOR: Final = 0x71
+LIBP2P_KEY: Final = 0x72
+CBOR: Final = 0x51
+JSON: Final = 0x0200
+DAG_JSON: Final = 0x0129
 
-CODEC_NAMES = {
+CODEC_NAMES: Mapping[int, str] = {
     RAW: "raw",
     DAG_PB: "dag-pb",
     DAG_CBOR: "dag-cbor",
@@ -38,9 +48,14 @@ CODEC_NAMES = {
     DAG_JSON: "dag-json",
 }
 
-_V0_PREFIX = b"\x12\x20"
 _V0_BYTES = 34
 _V0_CHARACTERS = 46
+
+_COMMON_PREFIXES: Mapping[bytes, int] = {
+    bytes((1, codec)) + SHA2_256_PREFIX: codec for codec in (RAW, DAG_PB, DAG_CBOR, LIBP2P_KEY)
+}
+"""First four bytes of the common CIDv1s, all with a sha2-256 digest of 32 bytes."""
+_COMMON_BYTES = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,7 @@ class Cid:
         """Return the same block's version 1 CID."""
         return self if self.version == 1 else Cid(1, self.codec, self.multihash)
 
+    @override
     def __str__(self) -> str:
         """Return the canonical text: base58btc (v0), base36 (libp2p-key) or base32."""
         return _format(self)
@@ -107,17 +123,20 @@ def decode_cid(data: bytes, start: int = 0) -> tuple[Cid, int]:
     Raises:
         BadCid: not a CID, or one whose hash we cannot compute.
     """
-    if data[start : start + 2] == _V0_PREFIX:
+    codec = _COMMON_PREFIXES.get(data[start : start + 4])
+    if codec is not None and (end := start + _COMMON_BYTES) <= len(data):
+        return Cid(1, codec, data[start + 2 : end]), end
+    if data.startswith(SHA2_256_PREFIX, start):
         end = start + _V0_BYTES
         if end > len(data):
             raise BadCid("a digest does not end")
-        return Cid(0, DAG_PB, bytes(data[start:end])), end
+        return Cid(0, DAG_PB, data[start:end]), end
     version, position = decode_varint(data, start)
     if version != 1:
         raise BadCid(f"version {version} does not exist")
     codec, position = decode_varint(data, position)
     _, _, end = decode_multihash(data, position)
-    return Cid(1, codec, bytes(data[position:end])), end
+    return Cid(1, codec, data[position:end]), end
 
 
 def parse_cid(text: str) -> Cid:
@@ -135,11 +154,11 @@ def parse_cid(text: str) -> Cid:
 def _parse(text: str) -> Cid:
     if len(text) == _V0_CHARACTERS and text.startswith("Qm"):
         data = decode_base58(text)
-        if len(data) != _V0_BYTES or data[:2] != _V0_PREFIX:
+        if len(data) != _V0_BYTES or data[:2] != SHA2_256_PREFIX:
             raise BadCid("a CIDv0 is a sha2-256 multihash of 34 bytes")
         return Cid(0, DAG_PB, data)
     data = decode_multibase(text)
-    if data[:1] == b"\x12":
+    if data.startswith(SHA2_256_PREFIX):
         raise BadCid("a CIDv0 has no multibase prefix")
     cid, end = decode_cid(data)
     if end != len(data):

@@ -8,15 +8,17 @@ function's is refused: a 4-byte "sha2-256" can be forged by trying.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from blake3 import blake3
 
 from gateway.content.varint import decode_varint, encode_varint
 from gateway.errors import BadCid
 
-IDENTITY = 0x00
-SHA2_256 = 0x12
-MAX_IDENTITY_BYTES = 128  # IPIP-512
+IDENTITY: Final = 0x00
+SHA2_256: Final = 0x12
+SHA2_256_PREFIX: Final = b"\x12\x20"  # code and length: how almost every multihash starts
+MAX_IDENTITY_BYTES: Final = 128  # IPIP-512
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,6 @@ def check_digest_size(code: int, size: int) -> None:
 
 def matches(code: int, digest: bytes, data: bytes | memoryview) -> bool:
     """Tell whether `digest` is what `code` makes of `data`; identity compares the bytes."""
-    if code == SHA2_256:  # all but a handful of CIDs
-        return hashlib.sha256(data).digest() == digest
     if code == IDENTITY:
         return data == digest
     return HASHES[code].digest(data) == digest

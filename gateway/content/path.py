@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
+from typing_extensions import override
+
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import BadCid, BadPath
 
@@ -39,6 +41,7 @@ class ContentPath:
         if not self.root_text:
             object.__setattr__(self, "root_text", str(self.root))
 
+    @override
     def __str__(self) -> str:
         """Return the path with the canonical text of its root, not escaped."""
         slash = "/" if self.is_directory else ""

@@ -1,8 +1,10 @@
 """Unsigned varints: https://github.com/multiformats/unsigned-varint."""
 
+from typing import Final
+
 from gateway.errors import BadCid
 
-MAX_BYTES = 9  # spec, "Practical maximum of 9 bytes": 63 bits, so a value fits in int64
+MAX_BYTES: Final = 9  # spec, "Practical maximum of 9 bytes": 63 bits, so a value fits in int64
 
 
 def encode_varint(value: int) -> bytes:
