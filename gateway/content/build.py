@@ -7,7 +7,7 @@ yields blocks, children first, and returns the `Built` root.
 
 import hashlib
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -99,7 +99,12 @@ def build_file(
     profile: Profile = PROFILE_V1_2025,
     attributes: Attributes = NO_ATTRIBUTES,
 ) -> Build:
-    """Write a file; of an iterable only a leaf and the links of a branch are held at a time."""
+    """Write a file; of an iterable only a leaf and the links of a branch are held at a time.
+
+    With attributes no leaf is raw, as in Kubo: a raw block has no place for them.
+    """
+    if attributes != NO_ATTRIBUTES:
+        profile = replace(profile, raw_leaves=False)
     chunks = _Chunks(data, profile.chunk_bytes)
     if profile.layout is Layout.TRICKLE:
         return (yield from _build_trickle(chunks, profile, 0, attributes))
@@ -141,7 +146,7 @@ def _cut(pieces: Iterable[bytes], size: int) -> Generator[bytes, None, None]:
 def _build_balanced(chunks: _Chunks, profile: Profile, attributes: Attributes) -> Build:
     first = chunks.take()
     if not chunks.has_more():
-        return (yield from _build_single(first, profile, attributes))
+        return (yield from _build_leaf(first, profile, UnixFsType.FILE, attributes))
     levels: list[list[Built]] = [[]]
     part = yield from _build_leaf(first, profile, UnixFsType.FILE)
     yield from _add(levels, 0, part, profile)
@@ -183,16 +188,6 @@ def _build_trickle(
         repeats += 1
         depth = 1 + repeats // _TRICKLE_REPEAT
     return (yield from _build_node(parts, profile, attributes))
-
-
-def _build_single(data: bytes, profile: Profile, attributes: Attributes) -> Build:
-    """Build a file of one leaf; a raw leaf has no place for attributes, so a node goes on top."""
-    if not profile.raw_leaves:
-        return (yield from _build_leaf(data, profile, UnixFsType.FILE, attributes))
-    leaf = yield from _build_leaf(data, profile, UnixFsType.FILE)
-    if attributes == NO_ATTRIBUTES:
-        return leaf
-    return (yield from _build_node([leaf], profile, attributes))
 
 
 def _build_leaf(
