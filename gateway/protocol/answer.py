@@ -73,8 +73,7 @@ Body = NoBody | BodyBytes | BodyFile | BodyParts | BodyCar | BodyListing
 NO_BODY: Final = NoBody()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The complete head of an answer and what follows it. A HEAD's answer has `NoBody`."""
 
     status: int
@@ -86,8 +85,7 @@ class Answer:
         return Answer(self.status, self.headers + fields, self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where the content of an answer comes from, and how long it stays true."""
 
     etag: bytes
@@ -148,9 +146,10 @@ def check_preconditions(request: GatewayRequest, source: Source) -> Answer | Non
     Raises:
         PreconditionFailed: `If-Match` or `If-Unmodified-Since` does not hold.
     """
-    verdict = evaluate(request, source.etag.decode("ascii"), source.mtime)
+    etag = source.etag.decode("ascii")
+    verdict = evaluate(request, etag, source.mtime)
     if verdict is Verdict.FAILED:
-        raise PreconditionFailed(source.etag.decode("ascii"))
+        raise PreconditionFailed(etag)
     if verdict is Verdict.NOT_MODIFIED:
         return Answer(304, source_fields(request, source), NO_BODY)
     return None

@@ -79,15 +79,18 @@ def evaluate(request: GatewayRequest, etag: str, mtime: int | None) -> Verdict:
     if request.if_none_match:
         is_known = matches_any(request.if_none_match, etag)
     else:
-        since = parse_date(request.if_modified_since) if mtime is not None else None
-        is_known = mtime is not None and since is not None and mtime <= since
+        is_known = _is_unmodified(request.if_modified_since, mtime) is True
     return Verdict.NOT_MODIFIED if is_known else Verdict.GO_ON
 
 
 def _has_failed(request: GatewayRequest, etag: str, mtime: int | None) -> bool:
     if request.if_match:
         return not matches_strongly(request.if_match, etag)
-    if request.if_unmodified_since and mtime is not None:
-        since = parse_date(request.if_unmodified_since)
-        return since is not None and mtime > since
-    return False
+    return _is_unmodified(request.if_unmodified_since, mtime) is False
+
+
+def _is_unmodified(header: str, mtime: int | None) -> bool | None:
+    """Tell whether the file is at most as new as a date; None when one of them is not known."""
+    if not header or mtime is None or (since := parse_date(header)) is None:
+        return None
+    return mtime <= since

@@ -37,6 +37,8 @@ _SERVER: Final = "ipfs-gateway"
 
 def header_text(text: str) -> bytes:
     """Percent-encode what is not printable ASCII, and percent signs, so that it can be undone."""
+    if text.isascii() and text.isprintable() and "%" not in text:  # nearly all of them
+        return text.encode("ascii")
     return quote(text, safe=_PRINTABLE).encode("ascii")
 
 

@@ -1,0 +1,43 @@
+"""The Host field: RFC 9112, 3.2. Malformed ones are refused before anything looks at them."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from gateway.errors import BadRequest
+
+MAX_HOST_CHARACTERS: Final = 260  # a DNS name has at most 253; and ":65535"
+
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+)
+
+
+def check_host(values: Sequence[bytes], *, is_required: bool) -> None:
+    """Check the Host fields of a request.
+
+    Args:
+        values: all of them.
+        is_required: HTTP/1.1 needs one, HTTP/1.0 did not know it.
+
+    Raises:
+        BadRequest: none though one is needed, more than one, or not `host[:port]`.
+    """
+    if len(values) > 1:
+        raise BadRequest("Host", f"there are {len(values)} of it")
+    if not values:
+        if is_required:
+            raise BadRequest("Host", "HTTP/1.1 requires it")
+        return
+    if not is_host(values[0]):
+        raise BadRequest("Host", "it is not host[:port]")
+
+
+@lru_cache(maxsize=1024)
+def is_host(value: bytes) -> bool:
+    """Tell whether a field value is a name or address with an optional port."""
+    if len(value) > MAX_HOST_CHARACTERS:
+        return False
+    match = _HOST.fullmatch(value)
+    return match is not None and int(match[1] or 0) <= 65535
