@@ -1,152 +1,195 @@
-"""Content types by the extension of a name.
+"""Content types: by the name of a file or, when that says nothing, by its first bytes.
 
-A table of our own, so that every installation says the same: the deployed gateways take what the
-operating system has, and so call a `.webm` audio on one machine and video on the next. Text is
-`charset=utf-8`, as Go's `mime` package has it; HTML has no charset, as path-gateway.md says: the
-browser and the page know better.
+The bytes are read after https://mimesniff.spec.whatwg.org/ and, beyond it, what the deployed gateways find. JSON has
+to be found by its content: the conformance suite asks for such a file by its CID alone.
 """
 
-from types import MappingProxyType
+import json
+import re
 from typing import Final
 
-_TABLE: Final = """
-text/html               html htm
-text/css                css
-text/javascript         js mjs cjs
-text/plain              txt text log ini conf cfg bat
-text/markdown           md markdown
-text/csv                csv
-text/tab-separated-values tsv
-text/calendar           ics
-text/vcard              vcf
-text/vtt                vtt
-text/xml                xml xsl
-text/turtle             ttl
-text/x-python           py
-text/x-csrc             c
-text/x-chdr             h
-text/x-c++src           cpp cc cxx
-text/x-go               go
-text/x-java             java
-text/x-tex              tex
-text/x-patch            diff patch
-text/rust               rs
-application/json        json map
-application/ld+json     jsonld
-application/geo+json    geojson
-application/manifest+json webmanifest
-application/xhtml+xml   xhtml
-application/rss+xml     rss
-application/atom+xml    atom
-application/rdf+xml     rdf
-application/xml-dtd     dtd
-application/gpx+xml     gpx
-application/dash+xml    mpd
-application/vnd.google-earth.kml+xml kml
-application/vnd.google-earth.kmz kmz
-application/x-yaml      yaml yml
-application/toml        toml
-application/sql         sql
-application/x-sh        sh
-application/wasm        wasm
-application/pdf         pdf
-application/rtf         rtf
-application/postscript  ps eps
-application/epub+zip    epub
-application/msword      doc
-application/vnd.ms-excel xls
-application/vnd.ms-powerpoint ppt
-application/vnd.openxmlformats-officedocument.wordprocessingml.document docx
-application/vnd.openxmlformats-officedocument.spreadsheetml.sheet xlsx
-application/vnd.openxmlformats-officedocument.presentationml.presentation pptx
-application/vnd.oasis.opendocument.text odt
-application/vnd.oasis.opendocument.spreadsheet ods
-application/vnd.oasis.opendocument.presentation odp
-application/zip         zip
-application/gzip        gz tgz
-application/x-bzip2     bz2
-application/x-xz        xz txz
-application/zstd        zst
-application/x-7z-compressed 7z
-application/vnd.rar     rar
-application/x-tar       tar
-application/java-archive jar
-application/vnd.android.package-archive apk
-application/vnd.debian.binary-package deb
-application/x-rpm       rpm
-application/x-iso9660-image iso
-application/x-apple-diskimage dmg
-application/x-bittorrent torrent
-application/vnd.sqlite3 sqlite sqlite3
-application/vnd.apache.parquet parquet
-application/vnd.ipld.car car
-application/vnd.ms-fontobject eot
-application/octet-stream bin exe dll so img
-application/mbox        mbox
-message/rfc822          eml
-font/woff               woff
-font/woff2              woff2
-font/ttf                ttf
-font/otf                otf
-image/png               png
-image/apng              apng
-image/jpeg              jpg jpeg jpe jfif
-image/gif               gif
-image/webp              webp
-image/avif              avif
-image/heif              heif
-image/heic              heic
-image/jxl               jxl
-image/svg+xml           svg
-image/bmp               bmp
-image/tiff              tif tiff
-image/vnd.microsoft.icon ico
-image/vnd.adobe.photoshop psd
-video/mp4               mp4 m4v
-video/webm              webm
-video/ogg               ogv
-video/quicktime         mov qt
-video/x-matroska        mkv
-video/x-msvideo         avi
-video/mpeg              mpg mpeg
-video/mp2t              m2ts mts
-video/3gpp              3gp
-video/x-flv             flv
-video/x-ms-wmv          wmv
-audio/mpeg              mp3
-audio/mp4               m4a
-audio/ogg               ogg oga opus
-audio/webm              weba
-audio/aac               aac
-audio/flac              flac
-audio/wav               wav
-audio/midi              mid midi
-audio/aiff              aif aiff
-audio/x-mpegurl         m3u
-application/vnd.apple.mpegurl m3u8
-application/x-subrip    srt
-model/gltf-binary       glb
-model/gltf+json         gltf
-model/obj               obj
-model/stl               stl
-"""
+from gateway.protocol.media_types import TYPES
+
+SNIFF_BYTES: Final = 1024  # enough for tar (262) and for the brands and doctypes that exist
+
+_UNKNOWN: Final = b"application/octet-stream"
+_PLAIN: Final = b"text/plain; charset=utf-8"
+
+_SIGNATURES: Final[tuple[tuple[bytes, bytes], ...]] = (
+    (b"\x89PNG\r\n\x1a\n", b"image/png"),
+    (b"\xff\xd8\xff", b"image/jpeg"),
+    (b"GIF87a", b"image/gif"),
+    (b"GIF89a", b"image/gif"),
+    (b"%PDF-", b"application/pdf"),
+    (b"PK\x03\x04", b"application/zip"),
+    (b"PK\x05\x06", b"application/zip"),
+    (b"\x1f\x8b\x08", b"application/gzip"),
+    (b"\0asm", b"application/wasm"),
+    (b"wOFF", b"font/woff"),
+    (b"wOF2", b"font/woff2"),
+    (b"OTTO\0", b"font/otf"),
+    (b"\0\1\0\0\0", b"font/ttf"),
+    (b"ID3", b"audio/mpeg"),
+    (b"\xff\xfb", b"audio/mpeg"),
+    (b"\xff\xfa", b"audio/mpeg"),
+    (b"\xff\xf3", b"audio/mpeg"),
+    (b"\xff\xf2", b"audio/mpeg"),
+    (b"\xff\xf1", b"audio/aac"),
+    (b"\xff\xf9", b"audio/aac"),
+    (b"fLaC", b"audio/flac"),
+    (b"MThd\0\0\0\6", b"audio/midi"),
+    (b"BZh", b"application/x-bzip2"),
+    (b"\xfd7zXZ\0", b"application/x-xz"),
+    (b"\x28\xb5\x2f\xfd", b"application/zstd"),
+    (b"7z\xbc\xaf\x27\x1c", b"application/x-7z-compressed"),
+    (b"Rar!\x1a\7", b"application/vnd.rar"),
+    (b"\0\0\1\0", b"image/vnd.microsoft.icon"),
+    (b"II*\0", b"image/tiff"),
+    (b"MM\0*", b"image/tiff"),
+    (b"8BPS\0\1", b"image/vnd.adobe.photoshop"),
+    (b"\xff\x0a", b"image/jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", b"image/jxl"),
+    (b"SQLite format 3\0", b"application/vnd.sqlite3"),
+    (b"glTF\2\0\0\0", b"model/gltf-binary"),
+    (b"\0\0\1\xba", b"video/mpeg"),
+    (b"\0\0\1\xb3", b"video/mpeg"),
+    (b"FLV\1", b"video/x-flv"),
+    (b"%!PS-Adobe-", b"application/postscript"),
+    (b"{\\rtf", b"application/rtf"),
+    (b"\xff\xfe", b"text/plain; charset=utf-16le"),
+    (b"\xfe\xff", b"text/plain; charset=utf-16be"),
+)
+_RIFF: Final = {
+    b"WEBP": b"image/webp",
+    b"WAVE": b"audio/wav",
+    b"AVI ": b"video/x-msvideo",
+    b"AIFF": b"audio/aiff",
+    b"AIFC": b"audio/aiff",
+}
+_BRANDS: Final = {
+    b"avif": b"image/avif",
+    b"avis": b"image/avif",
+    b"heic": b"image/heic",
+    b"heix": b"image/heic",
+    b"M4A ": b"audio/mp4",
+    b"M4B ": b"audio/mp4",
+    b"qt  ": b"video/quicktime",
+}
+_TS_PACKET_BYTES: Final = 188  # ISO 13818-1: each packet starts with 0x47
+# mimesniff, 7.1: bytes that no text has.
+_BINARY: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_HTML: Final = re.compile(
+    r"<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)"
+    r"[\s>]",
+    re.IGNORECASE,
+)
+# Atomic, because the alternatives could share a comment's text in many ways.
+_MARKUP: Final = re.compile(
+    r"(?:(?>\s+|<\?.*?\?>|<!--.*?-->|<!doctype[^>]*>))*+<(svg|html|rss|feed)[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
+_XML_TAGS: Final = {
+    "html": b"application/xhtml+xml",
+    "rss": b"application/rss+xml",
+    "feed": b"application/atom+xml",
+}
+_JSON: Final = json.JSONDecoder()
+# The tokens of JSON, then one that the cut may have gone through.
+_JSON_TOKENS: Final = re.compile(
+    r'\s*+[{\[](?:[\s{}\[\],:]++|"(?:[^"\\\x00-\x1f]|\\.)*+"|-?[0-9][0-9.eE+-]*+|true|false|null)*+'
+    r'(?:"(?:[^"\\\x00-\x1f]|\\.)*+\\?|-|t(?:r|ru)?|f(?:a|al|als)?|n(?:u|ul)?)?'
+)
 
 
-def _read_table() -> dict[str, bytes]:
-    types: dict[str, bytes] = {}
-    for line in _TABLE.split("\n"):
-        name, *extensions = line.split() or [""]
-        has_charset = name.startswith("text/") and name != "text/html"
-        value = f"{name}; charset=utf-8" if has_charset else name
-        types.update(dict.fromkeys(extensions, value.encode("ascii")))
-    return types
-
-
-TYPES: Final = MappingProxyType(_read_table())
-"""Extension in lower case, without its dot, to the value of Content-Type."""
-
-
-def find_type(name: str) -> bytes | None:
+def guess_type(name: str) -> bytes | None:
     """Return the content type that a file name suggests; None when the bytes have to tell."""
     _, dot, extension = name.rpartition(".")
     return TYPES.get(extension.lower()) if dot else None
+
+
+def sniff(head: bytes) -> bytes:
+    """Return the content type of a file.
+
+    Args:
+        head: its first `SNIFF_BYTES`, or all of it when it is smaller.
+    """
+    if not head:
+        return b"text/plain"
+    found = _sniff_signature(head) or _sniff_container(head)
+    if found is not None:
+        return found
+    return _UNKNOWN if _BINARY.search(head) else _sniff_text(head)
+
+
+def _sniff_signature(head: bytes) -> bytes | None:
+    for signature, media_type in _SIGNATURES:
+        if head.startswith(signature):
+            is_book = head[30:58] == b"mimetypeapplication/epub+zip"
+            return b"application/epub+zip" if is_book else media_type
+    return None
+
+
+def _sniff_container(head: bytes) -> bytes | None:
+    """Tell the formats that one container has, and those whose mark is not at the start."""
+    found: bytes | None = None
+    if head[4:8] == b"ftyp":
+        found = _sniff_iso_media(head)
+    elif head.startswith((b"RIFF", b"FORM")):
+        found = _RIFF.get(head[8:12])
+    elif head.startswith(b"OggS"):
+        found = b"video/ogg" if head[28:35] in (b"\x80theora", b"fishead") else b"audio/ogg"
+    elif head.startswith(b"\x1aE\xdf\xa3"):
+        found = b"video/webm" if b"webm" in head[:64] else b"video/x-matroska"
+    elif head[257:262] == b"ustar":
+        found = b"application/x-tar"
+    elif head.startswith(b"BM") and head[6:10] == b"\0\0\0\0":
+        found = b"image/bmp"
+    elif head[0::_TS_PACKET_BYTES][:3] == b"GGG":
+        found = b"video/mp2t"
+    return found
+
+
+def _sniff_iso_media(head: bytes) -> bytes:
+    brand = head[8:12]
+    if brand in (b"mif1", b"msf1"):  # an image of any kind: the compatible brands tell
+        size = min(int.from_bytes(head[:4], "big"), len(head))
+        return b"image/avif" if b"avif" in head[16:size] else b"image/heif"
+    if brand.startswith(b"3g"):
+        return b"video/3gpp"
+    return _BRANDS.get(brand, b"video/mp4")
+
+
+def _sniff_text(head: bytes) -> bytes:
+    is_cut = len(head) >= SNIFF_BYTES
+    try:
+        text, is_utf8 = head.decode("utf-8-sig"), True
+    except UnicodeDecodeError as exc:
+        # A character cut in two is no other encoding.
+        is_utf8 = is_cut and exc.start >= len(head) - 3
+        text = head.decode("utf-8-sig", "ignore") if is_utf8 else head.decode("latin-1")
+    text = text.lstrip()
+    if text.startswith("<") and (found := _sniff_markup(text)):
+        return found
+    if not is_utf8:
+        return b"text/plain"  # the browser guesses which encoding
+    if text.startswith(("{", "[")) and _is_json(text, is_cut=is_cut):
+        return b"application/json"
+    return b"text/vtt; charset=utf-8" if text.startswith("WEBVTT") else _PLAIN
+
+
+def _sniff_markup(text: str) -> bytes | None:
+    match = _MARKUP.match(text)
+    tag = match[1].lower() if match else ""
+    if tag == "svg":
+        return b"image/svg+xml"
+    if text.startswith("<?xml"):
+        return _XML_TAGS.get(tag, b"text/xml; charset=utf-8")
+    return b"text/html" if _HTML.match(text) else None
+
+
+def _is_json(text: str, *, is_cut: bool) -> bool:
+    try:
+        _, end = _JSON.raw_decode(text)
+    except (ValueError, RecursionError):
+        return is_cut and _JSON_TOKENS.fullmatch(text) is not None
+    return not text[end:].strip()  # two values are not one: ndjson, or prose that starts "[1]"
