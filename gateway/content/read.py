@@ -32,14 +32,13 @@ class Level:
 def level_below(node: FileEntity, offset: int, start: int, stop: int) -> Level:
     """Return the children that hold bytes of `[start, stop)`; `offset` is where the node starts."""
     position = offset + len(node.inline)
-    sizes = node.blocksizes
-    links = node.links
+    cids, sizes = node.children, node.blocksizes
     if start > position or stop < offset + node.size:
         bounds = list(accumulate(sizes, initial=position))
         first = max(bisect_right(bounds, start) - 1, 0)
         last = min(bisect_left(bounds, stop), len(sizes))
-        position, sizes, links = bounds[first], sizes[first:last], links[first:last]
-    return Level(tuple([link.cid for link in links]), sizes, position)
+        position, cids, sizes = bounds[first], cids[first:last], sizes[first:last]
+    return Level(cids, sizes, position)
 
 
 def push_level(levels: list[Level], level: Level, cid: Cid) -> None:
@@ -77,7 +76,7 @@ def open_child(cid: Cid, block: Block, size: int) -> Piece | FileEntity:
         raise BadBlock("unixfs", "a part of a file that is not a file", cid)
     if node.size != size:
         raise _wrong_size(cid, size, node.size)
-    return node if node.links else node.inline
+    return node if node.children else node.inline
 
 
 def _wrong_size(cid: Cid, told: int, size: int) -> BadBlock:

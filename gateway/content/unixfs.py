@@ -6,11 +6,13 @@ specification demands of it. What it does not know, it calls opaque.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from gateway.content.block import Block
 from gateway.content.cid import DAG_PB, RAW, Cid
 from gateway.content.dag_pb import PBLink, PBNode, decode_node, encode_node
 from gateway.content.hamt import check_fanout, decode_bitfield
+from gateway.content.memo import Memo
 from gateway.content.unixfs_message import (
     Mtime,
     UnixFs,
@@ -33,9 +35,9 @@ class FileEntity:
     """Bytes of the whole file below this node, as the node says."""
     inline: Piece
     """Bytes in this block; they come before those of the children."""
-    links: tuple[PBLink, ...] = ()
+    children: tuple[Cid, ...] = ()
     blocksizes: tuple[int, ...] = ()
-    """File bytes below each link, as this node says: checked when the child arrives."""
+    """File bytes below each child, as this node says: checked when the child arrives."""
     mode: int | None = None
     """Unix permissions (12 bits), when the node has them."""
     mtime: Mtime | None = None
@@ -88,20 +90,37 @@ class OpaqueEntity:
 Entity = FileEntity | DirectoryEntity | ShardEntity | SymlinkEntity | OpaqueEntity
 
 
+MAX_MEMO_BYTES: Final = 2 * 1024 * 1024
+"""Of the blocks whose entities are kept: 40,000 links, 15 MB of objects at the most."""
+
+_memo: Memo[Cid, Entity] = Memo(MAX_MEMO_BYTES)
+
+
 def open_entity(block: Block) -> Entity:
     """Decode a block by the codec of its CID.
+
+    What has links is kept for the next call: every range of a video and every page of a site asks
+    again for the same few nodes, which cost 2 us a link.
 
     Raises:
         BadBlock: not dag-pb though the CID says so, or UnixFS that contradicts itself.
     """
-    if block.cid.codec == RAW:
-        return FileEntity(block.cid, len(block.data), block.data)
-    if block.cid.codec != DAG_PB:
-        return OpaqueEntity(block.cid, block.cid.codec)
+    cid = block.cid
+    if cid.codec == RAW:
+        return FileEntity(cid, len(block.data), block.data)
+    if cid.codec != DAG_PB:
+        return OpaqueEntity(cid, cid.codec)
+    entity = _memo.find(cid)
+    if entity is not None:
+        return entity
     try:
-        return _open_node(block.cid, decode_node(block.data))
+        node = decode_node(block.data)
+        entity = _open_node(cid, node)
     except BadBlock as exc:
-        raise BadBlock(exc.codec, exc.reason, block.cid) from exc
+        raise BadBlock(exc.codec, exc.reason, cid) from exc
+    if node.links:
+        _memo.keep(cid, entity, len(block.data))
+    return entity
 
 
 def _open_node(cid: Cid, node: PBNode) -> Entity:
@@ -139,7 +158,8 @@ def _open_file(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> FileEnti
     for link in links:
         if link.name:
             raise BadBlock("unixfs", f"a part of a file has the name {link.name!r}")
-    return FileEntity(cid, size, inline, links, message.blocksizes, message.mode, message.mtime)
+    children = tuple([link.cid for link in links])
+    return FileEntity(cid, size, inline, children, message.blocksizes, message.mode, message.mtime)
 
 
 def _open_shard(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> ShardEntity:
