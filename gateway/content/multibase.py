@@ -22,6 +22,16 @@ MAX_CHARACTERS: Final = 256  # bases 10, 36 and 58 are quadratic; an identity CI
 
 _B32 = "abcdefghijklmnopqrstuvwxyz234567"
 _B36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_B256 = (  # https://github.com/multiformats/multibase/blob/master/rfcs/Base256Emoji.md
+    "🚀🪐☄🛰🌌🌑🌒🌓🌔🌕🌖🌗🌘🌍🌏🌎🐉☀💻🖥💾💿😂❤😍🤣😊🙏💕😭😘👍"
+    "😅👏😁🔥🥰💔💖💙😢🤔😆🙄💪😉☺👌🤗💜😔😎😇🌹🤦🎉💞✌✨🤷😱😌🌸🙌"
+    "😋💗💚😏💛🙂💓🤩😄😀🖤😃💯🙈👇🎶😒🤭❣😜💋👀😪😑💥🙋😞😩😡🤪👊🥳"
+    "😥🤤👉💃😳✋😚😝😴🌟😬🙃🍀🌷😻😓⭐✅🥺🌈😈🤘💦✔😣🏃💐☹🎊💘😠☝"
+    "😕🌺🎂🌻😐🖕💝🙊😹🗣💫💀👑🎵🤞😛🔴😤🌼😫⚽🤙☕🏆🤫👈😮🙆🍻🍃🐶💁"
+    "😲🌿🧡🎁⚡🌞🎈❌✊👋😰🤨😶🤝🚶💰🍓💢🤟🙁🚨💨🤬✈🎀🍺🤓😙💟🌱😖👶"
+    "🥴▶➡❓💎💸⬇😨🌚🦋😷🕺⚠🙅😟😵👎🤲🤠🤧📌🔵💅🧐🐾🍒😗🤑🌊🤯🐷☎"
+    "💧😯💆👆🎤🙇🍑❄🌴💣🐸💌📍🥀🤢👅💡💩👐📸👻🤐🤮🎼🥵🚩🍎🍊👼💍📣🥂"
+)
 _B58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
@@ -41,6 +51,7 @@ _B36_DIGITS = _table(_B36, _B36.encode("ascii"), ord("!"))
 _NOT_B58 = 0xFF
 _B58_DIGITS = _table(_B58, bytes(range(58)), _NOT_B58)
 _B32_CHARACTERS = _B32.encode("ascii") * 8
+_B256_VALUES = {char: value for value, char in enumerate(_B256)}
 _B36_PAIRS, _B58_PAIRS = _pairs(_B36), _pairs(_B58)
 
 
@@ -169,9 +180,9 @@ def decode_multibase(text: str) -> bytes:
         BadCid: too long, an unknown base, or text that its base does not allow.
     """
     _check_length(text)
-    if not text.isascii():  # also because "\u212a".lower() is "k"
-        raise BadCid("a character is not ASCII")
     decode = _DECODERS.get(text[:1])
+    if decode is not _decode_base256 and not text.isascii():  # also: "\u212a".lower() is "k"
+        raise BadCid("a character is not ASCII")
     return decode(text[1:]) if decode else _decode_rare(text)
 
 
@@ -199,6 +210,13 @@ def _decode_base64url(text: str) -> bytes:
     return data
 
 
+def _decode_base256(text: str) -> bytes:
+    try:
+        return bytes(_B256_VALUES[char] for char in text)
+    except KeyError as exc:
+        raise BadCid(f"character {exc.args[0]!r} is not base256emoji") from None
+
+
 def _of_upper(decode: Callable[[str], bytes]) -> Callable[[str], bytes]:
     def decode_upper(text: str) -> bytes:
         if text != text.upper():
@@ -214,6 +232,7 @@ _DECODERS: Mapping[str, Callable[[str], bytes]] = {
     "k": decode_base36,
     "f": _decode_base16,
     "u": _decode_base64url,
+    _B256[0]: _decode_base256,
     "B": _of_upper(decode_base32),
     "K": _of_upper(decode_base36),
     "F": _of_upper(_decode_base16),
@@ -234,6 +253,8 @@ def _decode_rare(text: str) -> bytes:
         ) from None
     except (ValueError, IndexError, TypeError) as exc:
         raise BadCid(f"the text is not valid for its base {text[0]!r}") from exc
+    if text[0] == "7":  # multiformats pads it; the table of multibase says without
+        again = again.rstrip("=")
     if again != text:
         raise BadCid(f"the text is not the one form of its value in base {text[0]!r}")
     return data

@@ -1,0 +1,61 @@
+"""Hypothesis strategies that several tests share."""
+
+import hashlib
+
+from hypothesis import strategies as st
+
+from gateway.content.block import Block, verify
+from gateway.content.cid import (
+    CODEC_NAMES,
+    DAG_PB,
+    RAW,
+    Cid,
+    make_cid,
+    sha256_cid,
+)
+from gateway.content.dag_pb import MAX_SIZE, PBLink, PBNode
+from gateway.content.multihash import HASHES, IDENTITY, MAX_IDENTITY_BYTES
+
+uint63s = st.integers(0, (1 << 63) - 1)
+
+
+def digests(code: int) -> st.SearchStrategy[bytes]:
+    """Digests as long as those of the hash function `code`."""
+    if code == IDENTITY:
+        return st.binary(max_size=MAX_IDENTITY_BYTES)
+    size = HASHES[code].size
+    return st.binary(min_size=size, max_size=size)
+
+
+@st.composite
+def cids(draw: st.DrawFn, *, codecs: st.SearchStrategy[int] | None = None) -> Cid:
+    """Valid CIDs of both versions, every hash function and any codec."""
+    version = draw(st.sampled_from((0, 1, 1, 1)))
+    if version == 0:
+        return sha256_cid(DAG_PB, draw(st.binary(min_size=32, max_size=32)), version=0)
+    codec = draw(codecs or st.sampled_from(sorted(CODEC_NAMES)) | uint63s)
+    code = draw(st.sampled_from((IDENTITY, *sorted(HASHES))))
+    return make_cid(codec, code, draw(digests(code)))
+
+
+@st.composite
+def blocks(draw: st.DrawFn, *, max_size: int = 256) -> Block:
+    """Verified blocks of arbitrary bytes, raw or dag-pb, of both CID versions."""
+    data = draw(st.binary(max_size=max_size))
+    codec, version = draw(st.sampled_from(((RAW, 1), (DAG_PB, 1), (DAG_PB, 0))))
+    return verify(sha256_cid(codec, hashlib.sha256(data).digest(), version), data)
+
+
+links = st.builds(
+    PBLink,
+    hash=cids().map(Cid.encode),
+    name=st.none() | st.text(max_size=20),
+    size=st.none() | st.integers(0, MAX_SIZE),
+)
+
+nodes = st.builds(
+    PBNode,
+    links=st.lists(links, max_size=6).map(tuple),
+    data=st.none() | st.binary(max_size=40),
+)
+"""Valid dag-pb nodes; links in any order, as decoders keep them."""
