@@ -1,0 +1,257 @@
+"""Real processes on loopback: started, waited for, measured and stopped; also for tests."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_S = 20.0
+STOP_S = 15.0
+NGINX_FOLDER = Path(__file__).parent.parent / "nginx"
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class NotStarted(Exception):
+    """A process ended, or did not answer in time; the text holds the end of its log."""
+
+
+class Missing(Exception):
+    """A program that is not part of Python is not on this machine; the text says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One running server."""
+
+    url: str
+    """Scheme, host and port."""
+    pid: int
+    log: Path
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that it and its children have used, system time included."""
+        return sum(_cpu_ticks(pid) for pid in _family(self.pid)) / _TICKS
+
+    def rss_bytes(self) -> int:
+        """Return the memory that it and its children hold."""
+        page = os.sysconf("SC_PAGE_SIZE")
+        return page * sum(
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _family(self.pid)
+        )
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(
+    command: Sequence[object],
+    url: str,
+    log: Path,
+    *,
+    probe: str = "/",
+    environment: Mapping[str, str] | None = None,
+    core: int | None = None,
+) -> Iterator[Server]:
+    """Run a server in the foreground until the block ends.
+
+    Args:
+        command: program and arguments.
+        url: where it will listen.
+        log: a file for its output.
+        probe: the path that answers, with any status, when it is ready.
+        environment: variables on top of ours.
+        core: the CPU that it may use; None for all.
+
+    Raises:
+        NotStarted: it ended or did not answer in time.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 (programs of the benchmark, no shell)
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+    try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        _wait_until_answers(process, url + probe, log)
+        yield Server(url, process.pid, log)
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Ask a process to end, and insist after `STOP_S`; return its exit code."""
+    process.terminate()
+    try:
+        return process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def program(name: str, hint: str) -> Path:
+    """Find a program in the folder `GATEWAY_PEERS` or on the PATH.
+
+    Raises:
+        Missing: it is in neither; `hint` says how to get it.
+    """
+    folders = os.environ.get("GATEWAY_PEERS", "") + os.pathsep + os.environ.get("PATH", "")
+    found = shutil.which(name, path=f"{folders}{os.pathsep}/usr/sbin")
+    if found is None:
+        raise Missing(f"{name} is neither in GATEWAY_PEERS nor on the PATH: {hint}")
+    return Path(found)
+
+
+@contextmanager
+def running_gateway(folder: Path, config: str, *, core: int | None = None) -> Iterator[Server]:
+    """Run our gateway with a TOML configuration; `[server]` and `[admin]` are added to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    url, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    file = folder / "gateway.toml"
+    file.write_text(
+        config.replace("[server]", f'[server]\nlisten = "{url}"')
+        + f'\n[admin]\nlisten = "{admin}"\n'
+    )
+    command = [sys.executable, "-m", "gateway", "serve", "--config", file]
+    log = folder / "gateway.log"
+    with running(command, f"http://{url}", log, probe="/ipfs/bafkqaaa", core=core) as server:
+        yield server
+
+
+@contextmanager
+def running_nginx(folder: Path, url: str, *, core: int | None = None) -> Iterator[Server]:
+    """Run nginx with `folder/nginx.conf`.
+
+    Raises:
+        Missing: nginx is not here.
+    """
+    nginx = program("nginx", "apt-get install nginx-light")
+    for name in ("logs", "tmp"):
+        (folder / name).mkdir(exist_ok=True)
+    command = [nginx, "-p", folder, "-c", folder / "nginx.conf"]
+    with running(command, url, folder / "nginx.log", core=core) as server:
+        yield server
+
+
+@contextmanager
+def running_kubo(folder: Path, *, core: int | None = None) -> Iterator[Server]:
+    """Run a Kubo node with the repository `folder/kubo`, offline, made by `make_kubo_repository`.
+
+    Raises:
+        Missing: Kubo is not here.
+    """
+    port = free_port()
+    repository = {"IPFS_PATH": str(folder / "kubo"), "IPFS_TELEMETRY": "off"}
+    ipfs("config", "Addresses.Gateway", f"/ip4/127.0.0.1/tcp/{port}", folder=folder)
+    ipfs("config", "Addresses.API", f"/ip4/127.0.0.1/tcp/{free_port()}", folder=folder)
+    command = [program("ipfs", _KUBO_HINT), "daemon", "--offline"]
+    url, log = f"http://127.0.0.1:{port}", folder / "kubo.log"
+    with running(
+        command, url, log, probe="/ipfs/bafkqaaa", environment=repository, core=core
+    ) as server:
+        yield server
+
+
+_KUBO_HINT = "https://docs.ipfs.tech/install/command-line/"
+
+
+def make_kubo_repository(folder: Path) -> None:
+    """Make the repository `folder/kubo` of a node that speaks to nobody.
+
+    Raises:
+        Missing: Kubo is not here.
+    """
+    ipfs("init", "-e", "--profile=test", folder=folder)
+    for key, value in (
+        ("Addresses.Swarm", "[]"),
+        ("AutoConf.Enabled", "false"),
+        ("Bootstrap", "[]"),
+        ("DNS.Resolvers", "{}"),
+        ("Routing.Type", '"none"'),
+        ("Routing.DelegatedRouters", "[]"),
+        ("Ipns.DelegatedPublishers", "[]"),
+        ("Discovery.MDNS.Enabled", "false"),
+        ("Provide.Enabled", "false"),
+    ):
+        ipfs("config", "--json", key, value, folder=folder)
+
+
+def ipfs(*arguments: str | Path, folder: Path) -> str:
+    """Run the `ipfs` command on the repository `folder/kubo` and return what it prints.
+
+    Raises:
+        Missing: Kubo is not here.
+        NotStarted: the command failed.
+    """
+    done = subprocess.run(  # noqa: S603 (a peer that we were told to use, no shell)
+        [program("ipfs", _KUBO_HINT), *arguments],
+        env={**os.environ, "IPFS_PATH": str(folder / "kubo"), "IPFS_TELEMETRY": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise NotStarted(f"ipfs {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _wait_until_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while not _answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = log.read_text(errors="replace")[-2000:]
+            raise NotStarted(f"{url} does not answer: {process.args!r}\n{tail}")
+        time.sleep(0.02)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 (http:// of ours)
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and all below it that are alive."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (fields := _stat(int(folder.name))):
+            children.setdefault(int(fields[1]), []).append(int(folder.name))
+    family = [pid]
+    for member in family:
+        family.extend(children.get(member, []))
+    return family
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[11]) + int(fields[12]) if fields else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on; none when the process has gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
