@@ -16,6 +16,7 @@
     |   +-- BadBlock            a block that its codec does not allow
     |   +-- NoSuchLink          proven absent: the verified directory has no such name
     |   +-- NotTraversable      the path goes into something that has no children
+    |   +-- BadIndex            index.html is there, but is not a file
     |   +-- Unsupported         valid, but not something this gateway renders
     +-- UpstreamError           an upstream is at fault; the next one may do better
     |   +-- BlockMismatch       bytes whose hash is not the one in the CID
@@ -31,6 +32,7 @@
     |   +-- DeadlineExceeded    time ran out
     +-- BadSetting              one wrong key or value; the program does not start
     +-- BadSettings             all that is wrong in a configuration
+    +-- CannotStart             the configuration is right, but this machine does not allow it
 
 `ClientError` and `ContentError` are final. `gateway.web.problem` has the one table that turns
 these classes into statuses.
@@ -177,6 +179,14 @@ class NotTraversable(ContentError):
         self.cid = cid
 
 
+class BadIndex(ContentError):
+    """A directory whose index.html is not a file."""
+
+    def __init__(self, cid: object) -> None:
+        super().__init__(f"index.html of {cid} is not a file")
+        self.cid = cid
+
+
 class Unsupported(ContentError):
     """Valid content that this gateway does not render."""
 
@@ -305,3 +315,9 @@ class BadSettings(GatewayError):
     def __init__(self, problems: Sequence[BadSetting]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class CannotStart(GatewayError):
+    """A valid configuration that this machine does not allow: an address in use, for one."""
+
+    blame = Blame.OPERATOR

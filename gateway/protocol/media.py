@@ -1,7 +1,8 @@
 """Content types: by the name of a file or, when that says nothing, by its first bytes.
 
-The bytes are read after https://mimesniff.spec.whatwg.org/ and, beyond it, what the deployed gateways find. JSON has
-to be found by its content: the conformance suite asks for such a file by its CID alone.
+The bytes are read after https://mimesniff.spec.whatwg.org/ and, beyond it, as the deployed gateways
+read them. JSON has to be found by its content: the conformance suite asks for such a file by its
+CID alone.
 """
 
 import json

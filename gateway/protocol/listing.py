@@ -1,0 +1,121 @@
+"""What a directory listing shows, as values; `gateway.web.listing` makes HTML of them.
+
+The links are those that the conformance suite looks for: breadcrumbs without a final slash, and a
+link to each entry by its CID whose file name is percent-encoded twice.
+"""
+
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+from gateway.content.cid import DAG_PB, Cid
+from gateway.content.listing import DirectoryEntry
+from gateway.content.path import ContentPath
+from gateway.protocol.media import guess_type
+from gateway.protocol.redirects import escape_segment, path_href
+
+
+class Crumb(NamedTuple):
+    """A link to the directory itself or to one above it."""
+
+    href: str
+    text: str
+
+
+class ListingHead(NamedTuple):
+    """What stands above the entries."""
+
+    title: str
+    """The content path."""
+    namespace: str
+    crumbs: tuple[Crumb, ...]
+    """From the root to this directory."""
+    base_href: str
+    """The directory's path with its final slash, percent-encoded; links of entries start so."""
+    parent_href: str | None
+    """None for the root of the content."""
+    cid: str
+
+
+class Row(NamedTuple):
+    """One entry."""
+
+    name: str
+    href: str
+    hash_href: str
+    """By the entry's own CID: stays right when the directory changes."""
+    cid: str
+    short_cid: str
+    size: str
+    """Of all its blocks, as the directory claims; empty when it does not say."""
+    icon: str
+    """folder, image, video, audio, text, archive or file."""
+
+
+# Control characters have no look of their own; the symbols for them do. U+2400 and on.
+_VISIBLE: Final = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_ARCHIVES: Final = ("zip", "gzip", "bzip2", "x-xz", "zstd", "compressed", "rar", "x-tar", "archive")
+_SHORT_ENDS: Final = 4
+
+
+def listing_head(path: ContentPath, cid: Cid) -> ListingHead:
+    """Return what stands above the entries of the directory `cid` at `path`."""
+    href = path_href(path)
+    crumbs = [Crumb(f"/{path.namespace}/{path.root_text}", path.root_text)]
+    for segment in path.segments:
+        above = crumbs[-1].href
+        crumbs.append(Crumb(f"{above}/{escape_segment(segment)}", show_name(segment)))
+    return ListingHead(
+        title="/".join(("", path.namespace, *[crumb.text for crumb in crumbs])),
+        namespace=path.namespace,
+        crumbs=tuple(crumbs),
+        base_href=f"{href}/",
+        parent_href=f"{href}/.." if path.segments else None,
+        cid=str(cid),
+    )
+
+
+def listing_row(base_href: str, entry: DirectoryEntry) -> Row:
+    """Return one entry of the directory whose links start with `base_href`."""
+    cid, segment = str(entry.cid), escape_segment(entry.name)
+    return Row(
+        name=show_name(entry.name),
+        href=base_href + segment,
+        hash_href=f"/ipfs/{cid}?filename={quote(segment, safe='')}",
+        cid=cid,
+        short_cid=f"{cid[:_SHORT_ENDS]}\N{HORIZONTAL ELLIPSIS}{cid[-_SHORT_ENDS:]}",
+        size="" if entry.tsize is None else format_size(entry.tsize),
+        icon=choose_icon(entry),
+    )
+
+
+def show_name(name: str) -> str:
+    """Return a name with its control characters made visible."""
+    return name.translate(_VISIBLE)
+
+
+def format_size(size_bytes: int) -> str:
+    """Return a size for people: three digits or so, and a unit."""
+    size = float(size_bytes)
+    for unit in _UNITS:
+        if size < 1000 or unit == _UNITS[-1]:
+            break
+        size /= 1024
+    digits = 0 if unit == "B" or size >= 100 else 1
+    return f"{size:.{digits}f}\N{NO-BREAK SPACE}{unit}"
+
+
+def choose_icon(entry: DirectoryEntry) -> str:
+    """Guess what an entry is from its name and CID; the entry itself is not fetched."""
+    media_type = guess_type(entry.name)
+    if media_type is None:
+        # Writers of CIDv1 make small files raw blocks; what is left is mostly directories.
+        is_folder = "." not in entry.name and entry.cid.version == 1 and entry.cid.codec == DAG_PB
+        return "folder" if is_folder else "file"
+    family, _, kind = media_type.decode("ascii").partition("/")
+    if family in ("image", "video", "audio"):
+        return family
+    if any(word in kind for word in _ARCHIVES):
+        return "archive"
+    is_text = family == "text" or kind.endswith(("json", "xml", "yaml", "toml", "pdf"))
+    return "text" if is_text else "file"

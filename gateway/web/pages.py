@@ -1,0 +1,51 @@
+"""What the gateway's own pages share: the templates, the style and the content policy.
+
+No scripts and nothing from elsewhere; the one style sheet is in the page, and the policy names it
+by its hash, so that a name that somehow got markup into a page could still run nothing.
+"""
+
+import base64
+import hashlib
+from importlib import resources
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gateway.protocol.headers import Header
+
+_TEMPLATES: Final = resources.files("gateway.web") / "templates"
+_STYLE: Final = (_TEMPLATES / "style.css").read_text("utf-8").strip()
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
+
+CONTENT_POLICY: Final[Header] = (
+    b"content-security-policy",
+    (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    ).encode("ascii"),
+)
+
+
+def _create_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gateway.web", "templates"),
+        autoescape=True,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.globals["style"] = Markup(_STYLE)  # noqa: S704 (a file of this package)
+    return environment
+
+
+TEMPLATES: Final = _create_environment()
+
+
+def hash_templates(*names: str) -> str:
+    """Return a short hash that changes with the text of the named templates or the style."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in ("style.css", *names):
+        digest.update((_TEMPLATES / name).read_bytes())
+    return digest.hexdigest()
