@@ -1,0 +1,88 @@
+import pytest
+
+from gateway.errors import BadRequest, NotAcceptable
+from gateway.protocol.formats import ResponseFormat, choose_format
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
+RAW = "application/vnd.ipld.raw"
+CAR = "application/vnd.ipld.car"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accept", "expected"),
+    [
+        pytest.param(None, "", ("unixfs", False), id="nothing"),
+        pytest.param(None, "*/*", ("unixfs", False), id="anything"),
+        pytest.param(None, BROWSER, ("unixfs", False), id="browser"),
+        pytest.param("raw", "", ("raw", False), id="parameter"),
+        pytest.param("car", RAW, ("car", False), id="parameter-over-accept"),
+        pytest.param("raw", "application/vnd.ipld.zip", ("raw", False), id="over-unknown-accept"),
+        pytest.param("zip", "", ("unixfs", False), id="unknown-parameter"),
+        pytest.param("../../x", RAW, ("raw", True), id="unknown-parameter-then-accept"),
+        pytest.param("", CAR, ("car", True), id="empty-parameter-then-accept"),
+        pytest.param("RAW", "", ("unixfs", False), id="parameters-have-case"),
+        pytest.param(None, RAW, ("raw", True), id="accept"),
+        pytest.param(None, "Application/VND.ipld.RAW ; q=0", ("raw", True), id="q-and-case"),
+        pytest.param(None, f"text/html, {CAR};q=0.1, {RAW}", ("car", True), id="first-defined"),
+        pytest.param(None, f"application/jsonx, {RAW}", ("raw", True), id="longer-name"),
+        pytest.param(None, ",".join(["a/b"] * 999 + [RAW]), ("raw", True), id="long-list"),
+        pytest.param(
+            None, "application/json, text/plain, */*", ("unixfs", False), id="axios-default"
+        ),
+    ],
+)
+def test_choose_format(parameter: str | None, accept: str, expected: tuple[str, bool]) -> None:
+    chosen = choose_format(parameter, accept)
+    assert (chosen.format.value, chosen.is_from_accept) == expected
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accept", "expected"),
+    [
+        pytest.param(
+            None,
+            f'{CAR}; version=1; Order="dfs";dups=y; dups=n',
+            {"version": "1", "order": "dfs", "dups": "y"},
+            id="accept",
+        ),
+        pytest.param("car", f"{CAR};dups=y", {"dups": "y"}, id="both-say-car"),
+        pytest.param("car", f"{RAW};dups=y", {}, id="accept-says-raw"),
+        pytest.param("car", "", {}, id="only-the-parameter"),
+    ],
+)
+def test_choose_format_keeps_the_parameters_of_the_media_type(
+    parameter: str | None, accept: str, expected: dict[str, str]
+) -> None:
+    chosen = choose_format(parameter, accept)
+    assert chosen.format is ResponseFormat.CAR
+    assert {name: value for name, value in chosen.parameters.items() if name} == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["tar", "json", "cbor", "dag-json", "dag-cbor", "ipns-record"], ids=str
+)
+def test_choose_format_says_which_format_is_not_served(name: str) -> None:
+    with pytest.raises(NotAcceptable, match=f"format {name} is not served"):
+        choose_format(name, "")
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "application/cbor",
+        "application/x-tar",
+        "application/vnd.ipld.dag-json",
+        "application/vnd.ipfs.ipns-record",
+    ],
+    ids=str,
+)
+def test_choose_format_refuses_defined_types_that_are_not_served(accept: str) -> None:
+    with pytest.raises(NotAcceptable, match="is not served"):
+        choose_format(None, accept)
+
+
+@pytest.mark.parametrize("accept", ["application/vnd.ipld.zip", "text/html, application/vnd.ipfs."])
+def test_choose_format_refuses_vendor_types_that_nobody_defined(accept: str) -> None:
+    with pytest.raises(BadRequest, match="Accept: unknown type 'application/vnd"):
+        choose_format(None, accept)
