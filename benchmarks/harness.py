@@ -49,6 +49,11 @@ class Server:
         )
 
 
+def cores() -> list[int]:
+    """Return the CPUs that we may use: servers are put on the first, the load on the last."""
+    return sorted(os.sched_getaffinity(0))
+
+
 def free_port() -> int:
     """Return a port of loopback that nobody listened on a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -134,6 +139,22 @@ def running_gateway(folder: Path, config: str, *, core: int | None = None) -> It
     log = folder / "gateway.log"
     with running(command, f"http://{url}", log, probe="/ipfs/bafkqaaa", core=core) as server:
         yield server
+
+
+@contextmanager
+def running_delay(target_port: int, round_trip_ms: float) -> Iterator[str]:
+    """Run a proxy that makes the link to a port of loopback longer; gives its URL."""
+    with subprocess.Popen(  # noqa: S603 (ourselves, no shell)
+        [sys.executable, "-m", "benchmarks.delay", str(target_port), str(round_trip_ms)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.terminate()
 
 
 @contextmanager

@@ -15,9 +15,13 @@ _ANCHORS = ((1, 400_000.0), (17, 100_000.0), (60_000, 100.0), (2_000_000, 1.5), 
 
 
 def popularity(catalogue: int) -> list[float]:
-    """Return the weight of each of `catalogue` items, the most popular first."""
+    """Return the weight of each of `catalogue` items, the most popular first.
+
+    Ranks are scaled, so that half of the items are in the tail whatever their number; an item
+    stands for as many CIDs as it takes to make four million of them.
+    """
     scale = _CIDS / catalogue
-    return [requests(1 + rank * scale) for rank in range(catalogue)]
+    return [requests(rank * scale) for rank in range(1, catalogue + 1)]
 
 
 def requests(rank: float) -> float:

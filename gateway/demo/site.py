@@ -34,7 +34,7 @@ def site_files() -> Iterator[SiteFile]:
     """Return the files of the site, the video among them; not those of the large directory."""
     for name in _PAGES:
         yield _fixed((name,), _read_page(name))
-    yield _fixed(("picture.png",), png_picture())
+    yield SiteFile(("picture.png",), lambda: (png_picture(),))
     yield SiteFile(VIDEO_PATH, video_pieces)
     for name, text in _NAMED:
         yield _fixed(("names", name), text.encode())

@@ -9,6 +9,10 @@ def test_popularity_falls_with_the_rank() -> None:
     assert weights == sorted(weights, reverse=True)
 
 
+def test_half_of_any_catalogue_is_asked_for_about_once() -> None:
+    assert sum(weight <= 1.5 for weight in popularity(1000)) == 501
+
+
 @pytest.mark.parametrize(
     ("rank", "published"),
     [

@@ -1,0 +1,25 @@
+"""All measurements, one after the other: `python -m benchmarks [--smoke]`."""
+
+import argparse
+import time
+
+from benchmarks.hits import measure_hits
+from benchmarks.load import measure_load
+from benchmarks.misses import SIZES, SMOKE_SIZES, measure_misses
+from benchmarks.report import RESULTS, publish
+
+
+def main() -> None:
+    """Run hits, misses and a short load, and print what came out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="a second for each figure, for CI")
+    is_smoke = parser.parse_args().smoke
+    started = time.monotonic()
+    publish("hits", measure_hits(1 if is_smoke else 4))
+    publish("misses", measure_misses(SMOKE_SIZES if is_smoke else SIZES))
+    publish("load", measure_load(*((5, 10) if is_smoke else (30, 40))))
+    print(f"{time.monotonic() - started:.0f} s; results in {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()
