@@ -1,0 +1,414 @@
+"""The nginx configuration of this repository, run by the real nginx before the real gateway."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from benchmarks.harness import (
+    NGINX_FOLDER,
+    Missing,
+    Server,
+    free_port,
+    program,
+    running_gateway,
+    running_nginx,
+)
+from gateway.content.build import Build, build_file, build_symlink
+from gateway.demo.pack import Folder, write_car
+from gateway.demo.runner import running_origin
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60), pytest.mark.xdist_group("nginx")]
+
+_MIB = 1024 * 1024
+_SMALL = b"a small file\n"
+_LARGE = bytes(range(256)) * (5 * _MIB // 256) + b"the end"
+_BROKEN_BYTES = 8 * _MIB
+_LONG_NAMES = tuple("é" * 20 + f"-{number:03}" for number in range(60))
+"""A path of 60 segments that is nearly 8 KiB long when it is percent-encoded."""
+_REQUESTS = 6
+"""What one address may send at once in these tests."""
+_GATEWAY = f"""
+[server]
+trusted_proxies = ["127.0.0.1"]
+[cache]
+directory = "{{folder}}/cache"
+[limits]
+requests = "1/minute"
+burst = {_REQUESTS}
+[log]
+access = "json"
+[[upstreams]]
+name = "origin"
+url = "{{origin}}"
+tier = "cluster"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """nginx, the gateway behind it and the content behind that."""
+
+    nginx: Server
+    gateway: Server
+    folder: Path
+    root: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of nginx."""
+        url = urlsplit(self.nginx.url)
+        return str(url.hostname), int(url.port or 0)
+
+    def ask(
+        self,
+        path: str,
+        client: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+    ) -> Answer:
+        """Send one request from an address of loopback: each is another client."""
+        connection = http.client.HTTPConnection(
+            *self.address, timeout=20, source_address=(client, 0)
+        )
+        try:
+            connection.request(method, path, headers={"Host": "localhost", **(headers or {})})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def send(self, data: bytes, client: str) -> bytes:
+        """Send bytes as they are and return all that comes back."""
+        with socket.create_connection(
+            self.address, timeout=20, source_address=(client, 0)
+        ) as connection:
+            connection.sendall(data)
+            return _receive_all(connection)
+
+
+def _receive_all(connection: socket.socket) -> bytes:
+    received = bytearray()
+    try:
+        while piece := connection.recv(65536):
+            received += piece
+    except ConnectionResetError:
+        pass
+    return bytes(received)
+
+
+def _tree() -> Build:
+    """Build the content; the last leaf of `broken.bin` is left out of the file."""
+    root = Folder()
+    root.add(("small.txt",), (yield from build_file(_SMALL)))
+    root.add(("large.bin",), (yield from build_file(_LARGE)))
+    root.add((*_LONG_NAMES, "deep.txt"), (yield from build_file(b"deep")))
+    root.add(("broken.bin",), (yield from _without_last_leaf()))
+    root.add(("link",), (yield from build_symlink(b"small.txt")))
+    return (yield from root.build())
+
+
+def _without_last_leaf() -> Build:
+    leaves = (bytes([number]) * _MIB for number in range(_BROKEN_BYTES // _MIB))
+    build = build_file(leaves)
+    while True:
+        try:
+            block = next(build)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        if block.data[:1] != bytes([_BROKEN_BYTES // _MIB - 1]):
+            yield block
+
+
+def _configure(folder: Path, port: int, gateway: str) -> None:
+    """Copy our configuration; only the files that are a machine's own are written anew."""
+    shutil.copytree(NGINX_FOLDER, folder)
+    site = folder / "site"
+    (site / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
+    upstream = (site / "upstream.conf").read_text()
+    assert "server 127.0.0.1:8080 " in upstream
+    (site / "upstream.conf").write_text(upstream.replace("127.0.0.1:8080", gateway))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    car = folder / "content.car"
+    root = str(write_car(car, _tree(), lambda _: None).cid)
+    port = free_port()
+    with running_origin(car) as origin:
+        config = _GATEWAY.format(folder=folder, origin=origin)
+        with running_gateway(folder / "gateway", config) as gateway:
+            _configure(folder / "nginx", port, urlsplit(gateway.url).netloc)
+            try:
+                with running_nginx(folder / "nginx", f"http://127.0.0.1:{port}") as nginx:
+                    yield Stack(nginx, gateway, folder, root)
+            except Missing as exc:
+                _skip_or_fail(exc)
+
+
+def _skip_or_fail(missing: Missing) -> None:
+    if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":
+        pytest.fail(str(missing))
+    pytest.skip(str(missing))
+
+
+def test_the_bytes_are_those_of_the_gateway(stack: Stack) -> None:
+    answer = stack.ask(f"/ipfs/{stack.root}/large.bin", "127.0.0.11")
+    assert answer.status == 200
+    assert answer.body == _LARGE
+    assert answer.headers["Content-Length"] == str(len(_LARGE))
+    assert "ipfs-gateway" in answer.headers["Cache-Status"]
+
+
+def test_a_range_is_passed_on(stack: Stack) -> None:
+    answer = stack.ask(
+        f"/ipfs/{stack.root}/large.bin", "127.0.0.12", {"Range": "bytes=1048570-1048585"}
+    )
+    assert answer.status == 206
+    assert answer.body == _LARGE[1048570:1048586]
+
+
+def test_the_path_is_passed_on_as_it_was_written(stack: Stack) -> None:
+    answer = stack.ask(f"/ipfs/{stack.root}/small.txt%2Fx", "127.0.0.13")
+    assert answer.status == 404
+    assert b"small.txt/x" in answer.body
+
+
+def test_an_etag_is_answered_with_304(stack: Stack) -> None:
+    path = f"/ipfs/{stack.root}/small.txt"
+    etag = stack.ask(path, "127.0.0.14").headers["Etag"]
+    answer = stack.ask(path, "127.0.0.14", {"If-None-Match": etag})
+    assert (answer.status, answer.body) == (304, b"")
+
+
+def test_a_path_header_of_eight_kibibytes_passes(stack: Stack) -> None:
+    path = quote("/".join((f"/ipfs/{stack.root}", *_LONG_NAMES, "deep.txt")))
+    assert 7900 < len(path) <= 8192
+    answer = stack.ask(path, "127.0.0.15")
+    assert (answer.status, answer.body) == (200, b"deep")
+    assert len(answer.headers["X-Ipfs-Path"]) > 2500
+    redirect = stack.ask(path.removesuffix("/deep.txt"), "127.0.0.15")
+    assert redirect.status == 301
+    assert len(redirect.headers["Location"]) > 7800
+
+
+@pytest.mark.parametrize(
+    "spoof",
+    [
+        pytest.param({"X-Forwarded-For": "203.0.113.{}"}, id="x-forwarded-for"),
+        pytest.param({"X-Forwarded-For": "127.0.0.1, 203.0.113.{}"}, id="list"),
+        pytest.param({"Forwarded": "for=203.0.113.{}"}, id="forwarded"),
+        pytest.param({"X-Real-IP": "203.0.113.{}"}, id="x-real-ip"),
+        pytest.param({"X_Forwarded_For": "203.0.113.{}"}, id="underscores"),
+    ],
+)
+def test_a_client_cannot_pose_as_another(
+    stack: Stack, spoof: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    number = 20 + list("xlfru").index(request.node.callspec.id[0]) + len(request.node.callspec.id)
+    client = f"127.0.0.{number}"
+    path = f"/ipfs/{stack.root}/small.txt"
+    statuses = [
+        stack.ask(path, client, {name: value.format(n) for name, value in spoof.items()}).status
+        for n in range(_REQUESTS + 2)
+    ]
+    assert statuses == [200] * _REQUESTS + [429] * 2
+    assert stack.ask(path, f"127.0.1.{number}").status == 200  # another client has its own limit
+
+
+def test_the_gateway_logs_the_real_address(stack: Stack) -> None:
+    path = f"/ipfs/{stack.root}/small.txt?logged=1"
+    stack.ask(path, "127.0.0.61", {"X-Forwarded-For": "203.0.113.99"})
+    lines = [line for line in stack.gateway.log.read_text().splitlines() if "127.0.0.61" in line]
+    assert lines
+    assert all(json.loads(line) for line in lines)
+    assert "203.0.113.99" not in stack.gateway.log.read_text()
+
+
+def test_nginx_logs_the_real_address(stack: Stack) -> None:
+    stack.ask(f"/ipfs/{stack.root}/small.txt", "127.0.0.62")
+    log = (stack.folder / "nginx" / "logs" / "access.log").read_text()
+    entries = [json.loads(line) for line in log.splitlines()]
+    assert any(
+        entry["client"] == "127.0.0.62" and entry["cache"].startswith("ipfs-gateway")
+        for entry in entries
+    )
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"])
+def test_other_methods_are_refused_with_what_is_allowed(stack: Stack, method: str) -> None:
+    answer = stack.ask(f"/ipfs/{stack.root}/small.txt", "127.0.0.63", method=method)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def _request(*lines: str) -> bytes:
+    return "\r\n".join((*lines, "Connection: close", "", "")).encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        pytest.param(
+            _request("GET / HTTP/1.1", "Host: localhost", f"X-Large: {'x' * 9000}"),
+            b"400",
+            id="field-of-9000-bytes",
+        ),
+        pytest.param(
+            _request(
+                "GET / HTTP/1.1",
+                "Host: localhost",
+                *(f"X-{number}: {'x' * 8000}" for number in range(8)),
+            ),
+            b"400",
+            id="64-KB-of-fields",
+        ),
+        pytest.param(
+            _request("GET / HTTP/1.1", "Host: localhost", *(f"X-{n}: 1" for n in range(101))),
+            b"400",
+            id="103-fields",
+        ),
+        pytest.param(
+            _request(f"GET /{'x' * 9000} HTTP/1.1", "Host: localhost"), b"414", id="long-url"
+        ),
+        pytest.param(_request("GET / HTTP/1.1"), b"400", id="no-host"),
+        pytest.param(
+            _request("GET / HTTP/1.1", "Host: localhost", "Host: localhost"),
+            b"400",
+            id="two-hosts",
+        ),
+        pytest.param(_request("GET / HTTP/1.1", "Host: evil.example"), b"421", id="foreign"),
+        pytest.param(_request("GET / HTTP/1.1", "Host: u@localhost"), b"421", id="userinfo"),
+        pytest.param(_request("GET / HTTP/1.1", "Host: a/b?c="), b"400", id="path-in-host"),
+        pytest.param(_request("GET / HTTP/1.1", f"Host: {'a' * 300}"), b"421", id="host-of-300"),
+        pytest.param(
+            _request(
+                "GET / HTTP/1.1",
+                "Host: localhost",
+                "Content-Length: 5",
+                "Transfer-Encoding: chunked",
+            ),
+            b"400",
+            id="length-and-chunked",
+        ),
+        pytest.param(
+            _request("GET / HTTP/1.1", "Host: localhost", "Content-Length: 2048"),
+            b"413",
+            id="large-body",
+        ),
+        pytest.param(_request("GET /%00 HTTP/1.1", "Host: localhost"), b"400", id="nul"),
+    ],
+)
+def test_nginx_refuses_what_the_gateway_should_never_see(
+    stack: Stack, data: bytes, status: bytes
+) -> None:
+    answer = stack.send(data, "127.0.0.64")
+    assert answer.split(b"\r\n")[0].split()[1] == status
+
+
+@pytest.mark.parametrize(
+    "drip",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n", id="no-end"),
+    ],
+)
+def test_a_slow_head_is_cut_in_time(stack: Stack, drip: bytes) -> None:
+    started = time.monotonic()
+    answer = stack.send(drip, "127.0.0.65")
+    assert 3 < time.monotonic() - started < 10
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 408")
+
+
+def test_a_broken_upstream_is_a_broken_answer(stack: Stack) -> None:
+    head = (f"GET /ipfs/{stack.root}/broken.bin HTTP/1.1", "Host: localhost")
+    answer = stack.send(_request(*head), "127.0.0.66")
+    header, _, body = answer.partition(b"\r\n\r\n")
+    assert header.startswith(b"HTTP/1.1 200")
+    assert f"content-length: {_BROKEN_BYTES}".encode() in header.lower()
+    assert len(body) < _BROKEN_BYTES
+    assert body == b"".join(bytes([n]) * _MIB for n in range(8))[: len(body)]
+
+
+def test_the_response_cache_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
+    folder, port = tmp_path / "nginx", free_port()
+    _configure(folder, port, urlsplit(stack.gateway.url).netloc)
+    described = (folder / "response-cache.conf").read_text().replace("\n#", "")
+    zone = re.search(r"proxy_cache_path[^;]*;", described)
+    assert zone is not None
+    with (folder / "site" / "upstream.conf").open("a") as upstream:
+        upstream.write(f"{zone[0]}\n")
+    policy = folder / "gateway.conf"
+    policy.write_text(policy.read_text().replace("# include response", "include response"))
+    with running_nginx(folder, f"http://127.0.0.1:{port}") as nginx:
+        behind = Stack(nginx, stack.gateway, folder, stack.root)
+        path = f"/ipfs/{stack.root}/small.txt"
+        first, second = (behind.ask(path, "127.0.0.67") for _ in range(2))
+    assert first.body == second.body == _SMALL
+    assert second.headers["X-Proxy-Cache"] == "HIT"
+
+
+def test_tls_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
+    folder, port = tmp_path / "nginx", free_port()
+    _configure(folder, port, urlsplit(stack.gateway.url).netloc)
+    certificate, key = _make_certificate(folder)
+    tls = folder / "site" / "tls.conf"
+    live = "/etc/letsencrypt/live/ipfs.example.com"
+    tls.write_text(
+        tls.read_text()
+        .replace(f"{live}/fullchain.pem", str(certificate))
+        .replace(f"{live}/privkey.pem", str(key))
+    )
+    plain = free_port()
+    (folder / "site" / "listen.conf").write_text(
+        f"listen 127.0.0.1:{plain};\nlisten 127.0.0.1:{port} ssl http2;\ninclude site/tls.conf;\n"
+    )
+    context = ssl.create_default_context(cafile=str(certificate))
+    with running_nginx(folder, f"http://127.0.0.1:{plain}"):
+        connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
+        connection.request("GET", f"/ipfs/{stack.root}/small.txt")
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, _SMALL)
+        assert connection.sock.version() == "TLSv1.3"
+        connection.close()
+
+
+def _make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate of localhost for an hour, signed by itself."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    try:
+        openssl = program("openssl", "apt-get install openssl")
+    except Missing as exc:
+        _skip_or_fail(exc)
+        raise
+    subprocess.run(  # noqa: S603 (fixed arguments, no shell)
+        [
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
