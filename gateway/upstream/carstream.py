@@ -1,0 +1,248 @@
+"""A CAR as it comes: each block is matched with what a walk over the same DAG wants next.
+
+Nothing is taken on trust, not even the order: a block counts when it is verified and due. One that
+comes early waits in a small buffer; a CAR that fills it is not in the order that was asked for, or
+full of other things, and is left.
+"""
+
+import asyncio
+from itertools import chain
+from typing import Final
+
+from typing_extensions import override
+
+from gateway.content.block import Block, rename
+from gateway.content.car import CarParser
+from gateway.content.car_walk import walk_car
+from gateway.content.cid import Cid
+from gateway.content.walk import Want
+from gateway.errors import BadCar, ContentError, IncompleteCar, UpstreamUnreachable
+from gateway.upstream.client import Body
+from gateway.upstream.fetch import Fetch, Tools
+from gateway.upstream.flight import Entry, Landed
+from gateway.upstream.horizon import Horizon
+from gateway.upstream.pool import Exchange
+from gateway.upstream.request import CarPlan, Step
+from gateway.upstream.shelf import Shelf
+
+AHEAD_BYTES: Final = 4 * 1024 * 1024
+"""How far a stream reads ahead of its fastest reader; the memory that a cold fetch may cost."""
+MAX_PAUSE_S: Final = 10.0
+"""How long a stream waits for a slow reader before it gives its connection back. Asking for the
+rest later costs a round trip; a connection held for a paused film costs everybody."""
+MAX_EARLY_BYTES: Final = 4 * 1024 * 1024  # blocks that are not due yet, or never will be
+BLOCK_OVERHEAD_BYTES: Final = 256  # what a block costs besides its bytes, about
+TURN_BLOCKS: Final = 64  # tiny blocks taken before others have a turn: about 2 ms
+
+
+class EarlyBlocks:
+    """Verified blocks that came before they were due."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[bytes, Block] = {}
+        self._size_bytes = 0
+
+    def add(self, block: Block) -> None:
+        """Put a block aside.
+
+        Raises:
+            BadCar: there are too many.
+        """
+        self._size_bytes += len(block.data) + BLOCK_OVERHEAD_BYTES
+        if self._size_bytes > MAX_EARLY_BYTES:
+            raise BadCar("too many blocks in it are not due")
+        self._blocks[block.cid.multihash] = block
+
+    def take(self, multihash: bytes) -> Block | None:
+        """Take a block that has become due, if it is here."""
+        block = self._blocks.pop(multihash, None)
+        if block is not None:
+            self._size_bytes -= len(block.data) + BLOCK_OVERHEAD_BYTES
+        return block
+
+
+class CarStream(Fetch):
+    """One CAR on its way."""
+
+    step = Step.CAR
+
+    def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf, plan: CarPlan) -> None:
+        super().__init__(tools, exchange, leader)
+        self.has_path = bool(plan.segments)
+        self._plan = plan
+        self._walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
+        self._want: Want | None = None
+        self._early = EarlyBlocks()
+        self._horizon = Horizon()
+        self._unknown = b""  # what is due and was not found in the cache
+        self._arrived = 0
+        self._first = b""  # what it was started for
+        self._wake = asyncio.Event()
+
+    @override
+    def start(self, multihash: bytes, entry: Entry) -> None:
+        """Begin; see `Fetch.start`. What comes first is announced before anybody else runs."""
+        super().start(multihash, entry)
+        self._first = multihash
+        self._go_to(next(self._walk, None))
+
+    @override
+    async def fetch(self) -> None:
+        """Bring what the plan names, in order; see `Fetch.fetch`."""
+        name = self.exchange.upstream.name
+        async with self.tools.client.open_car(self.exchange.upstream, self._plan) as body:
+            try:
+                await self._receive(body)
+            except BadCar as error:
+                raise BadCar(error.detail, name) from error
+            except UpstreamUnreachable as error:
+                if self._arrived:
+                    raise
+                raise IncompleteCar(name, self._plan.base) from error  # so Kubo says "not here"
+            if self._is_complete() and self.brings(self._first):
+                raise IncompleteCar(name, "what it was asked for")
+
+    def _is_complete(self) -> bool:
+        return self._want is None
+
+    async def _receive(self, body: Body) -> None:
+        parser = CarParser()
+        while not self._is_complete():
+            data = await body.read()
+            if not data:
+                parser.finish()
+                await self._conclude()
+                return
+            self.exchange.received(len(data))
+            for cid, piece in parser.feed(data):
+                await self._arrive(cid, piece)
+                if self._is_complete():
+                    await body.end()
+                    return
+            if not self.is_needed or not await self._has_room():
+                return
+
+    async def _arrive(self, cid: Cid, data: bytes) -> None:
+        """Take one section."""
+        block = self.accept(cid, data)
+        self._arrived += 1
+        if not self._arrived % TURN_BLOCKS:
+            await asyncio.sleep(0)
+        if not await self._skip_to(cid.multihash):
+            self._early.add(block)
+            return
+        await self._bring(block)
+        await self._bring_early()
+
+    async def _bring(self, block: Block) -> None:
+        """Deliver the block that is due."""
+        if self._want is not None:
+            block = rename(block, self._want.cid)
+        await self.deliver(block)
+        self._advance(block)
+
+    async def _bring_early(self) -> None:
+        while self._want is not None:
+            block = self._early.take(self._want.cid.multihash)
+            if block is None:
+                return
+            await self._bring(block)
+
+    async def _skip_to(self, multihash: bytes) -> bool:
+        """Pass over what is due but in the cache, as far as to a block; tell if it is due then.
+
+        A CAR without duplicates has each block once; the walk wants it each time.
+        """
+        while self._want is not None and self._want.cid.multihash != multihash:
+            if not await self._skip():
+                return False
+        return self._want is not None
+
+    async def _skip(self) -> bool:
+        """Pass over the block that is due if it is in the cache."""
+        if self._want is None or self._want.cid.multihash == self._unknown:
+            return False
+        multihash = self._want.cid.multihash
+        found = await self.tools.store.find(self._want.cid)
+        if found is None:
+            self._unknown = multihash
+            return False
+        block, tier = found
+        self._entries.pop(multihash, None)
+        self.tools.flights.land(multihash, Landed(block, tier))
+        self._advance(block)
+        return True
+
+    async def _conclude(self) -> None:
+        """Make the best of a CAR that has ended.
+
+        Raises:
+            IncompleteCar: something is missing.
+        """
+        while True:
+            await self._bring_early()
+            if self._want is None:
+                return
+            if not await self._skip():
+                raise IncompleteCar(self.exchange.upstream.name, self._want.cid)
+
+    def _advance(self, block: Block) -> None:
+        self._horizon.passed(len(block.data))
+        try:
+            want = self._walk.send(rename(block, self._want.cid)) if self._want else None
+        except (StopIteration, ContentError):  # the readers will see for themselves
+            want = None
+        self._go_to(want)
+
+    def _go_to(self, want: Want | None) -> None:
+        """Announce what comes into reach, except for what the cache has or others bring."""
+        self._want = want
+        if want is None:
+            return
+        for cid in chain((want.cid,), self._horizon.moved_to(want)):
+            multihash = cid.multihash
+            if cid.is_identity or self.brings(multihash) or self.tools.store.has(cid):
+                continue
+            entry = self.tools.flights.find(multihash)
+            if entry is None:
+                entry = self.tools.flights.announce(multihash)
+            if entry.owner is None:
+                self.adopt(multihash, entry)
+
+    async def _has_room(self) -> bool:
+        """Wait until somebody can use more; False when nobody could for too long."""
+        while not self._may_read():
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(MAX_PAUSE_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    def _may_read(self) -> bool:
+        if self.readers_waiting:
+            return True
+        return self.leader is not None and self.leader.size_bytes < AHEAD_BYTES
+
+    @override
+    def join(self, shelf: Shelf) -> None:
+        """See `flight.Owner`."""
+        super().join(shelf)
+        # Who waits while the leader has more than enough is faster, and leads from now on.
+        if self.leader is None or self.leader.size_bytes >= AHEAD_BYTES:
+            self.leader = shelf
+        if self.leader is shelf:
+            shelf.clear(self)  # it waits for what is to come: it is past all that came
+
+    @override
+    def waiting(self, change: int) -> None:
+        """See `flight.Owner`."""
+        super().waiting(change)
+        if change > 0:
+            self._wake.set()
+
+    @override
+    def made_room(self) -> None:
+        """See `shelf.Source`."""
+        self._wake.set()

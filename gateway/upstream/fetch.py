@@ -1,0 +1,212 @@
+"""A request to an upstream that runs in a task of its own, for as long as somebody wants it."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from typing_extensions import override
+
+from gateway.content.block import Block, verify
+from gateway.content.cid import Cid
+from gateway.errors import BadBlock, BlockMismatch, UpstreamError
+from gateway.ports import BlockStore, Clock, Observer, Rejection
+from gateway.upstream.client import TrustlessClient
+from gateway.upstream.flight import Entry, Flights, Gone, Landed
+from gateway.upstream.pool import Exchange, UpstreamPool
+from gateway.upstream.request import Step
+from gateway.upstream.shelf import Shelf
+from gateway.upstream.trail import Failure, failure_of
+
+LINGER_S: Final = 0.2
+"""How long a fetch outlives its last reader: a browser that seeks closes one request and opens
+the next."""
+BLOCK_WISE_S: Final = 300.0  # before CARs are tried again where they were of no use
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every fetch works with."""
+
+    store: BlockStore
+    pool: UpstreamPool
+    client: TrustlessClient
+    observer: Observer
+    clock: Clock
+    flights: Flights = field(default_factory=Flights)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    """Running fetches; the event loop itself holds them only weakly."""
+
+
+class Fetch(ABC):
+    """One request under way, the entries that it will settle, and the readers that count on it.
+
+    Args:
+        tools: what it works with.
+        exchange: the books of the request.
+        leader: the reader on whose shelf blocks go that nobody waits for.
+    """
+
+    step: Step
+    has_path = False
+    """Whether the request names segments below a CID."""
+
+    def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf) -> None:
+        self.tools = tools
+        self.exchange = exchange
+        self.leader: Shelf | None = leader
+        self.readers_waiting = 0
+        self.delivered = 0
+        """Blocks that came, were right and were due."""
+        self._entries: dict[bytes, Entry] = {}
+        self._shelves: set[Shelf] = set()
+        self._failure: Failure | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
+        self.join(leader)
+
+    @abstractmethod
+    async def fetch(self) -> None:
+        """Bring the blocks.
+
+        Raises:
+            UpstreamError: the upstream does not, or not all of them.
+        """
+
+    def start(self, multihash: bytes, entry: Entry) -> None:
+        """Begin, with the entry of the block that is wanted first."""
+        self.adopt(multihash, entry)
+        self._task = asyncio.create_task(self._run())
+        self.tools.tasks.add(self._task)
+        self._task.add_done_callback(self._end)
+
+    def adopt(self, multihash: bytes, entry: Entry) -> None:
+        """Bring the block of an entry that nobody else brings."""
+        entry.hand_to(self)
+        self._entries[multihash] = entry
+
+    def brings(self, multihash: bytes) -> bool:
+        """Tell whether it is about to bring a block."""
+        return multihash in self._entries
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is something that it is about to bring."""
+        return bool(self._entries)
+
+    @final
+    async def _run(self) -> None:
+        with self.exchange:
+            try:
+                await self.fetch()
+            except UpstreamError as error:
+                self.exchange.failed(error)
+                self._failure = failure_of(
+                    error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
+                )
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Settle what did not come. As a callback: a task cancelled early runs no `finally`."""
+        self.tools.tasks.discard(task)
+        bug = None if task.cancelled() else task.exception()
+        for multihash, entry in self._entries.items():
+            self.tools.flights.drop(multihash, entry, bug or Gone(self._failure))
+        self._entries.clear()
+        for shelf in self._shelves:
+            shelf.sources.discard(self)
+        self._shelves.clear()
+        self._stay()
+        if bug is not None:
+            context = {"message": "a fetch has failed", "exception": bug, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+    def accept(self, cid: Cid, data: bytes) -> Block:
+        """Make a block of what came.
+
+        Raises:
+            BlockMismatch: the bytes are not what the CID says.
+        """
+        upstream = self.exchange.upstream.name
+        try:
+            block = verify(cid, data)
+        except BadBlock as error:
+            self.tools.observer.block_rejected(Rejection.MISMATCH, upstream)
+            raise BlockMismatch(cid, upstream) from error
+        self.tools.observer.block_verified(len(data))
+        return block
+
+    async def deliver(self, block: Block) -> None:
+        """Keep a block and give it to who waits for it, or to the leader's shelf."""
+        multihash = block.cid.multihash
+        self.exchange.delivered()
+        self.delivered += 1
+        await self.tools.store.keep(block)
+        self._entries.pop(multihash, None)
+        waited = self.tools.flights.land(multihash, Landed(block, None))
+        if self.leader is not None and self.leader not in waited:
+            self.leader.put(block, None, self)
+
+    def join(self, shelf: Shelf) -> None:
+        """See `flight.Owner`."""
+        if shelf not in self._shelves:
+            self._shelves.add(shelf)
+            shelf.sources.add(self)
+            self._stay()
+
+    def leave(self, shelf: Shelf) -> None:
+        """See `shelf.Source`. When nobody is left, the fetch ends soon."""
+        self._shelves.discard(shelf)
+        if self.leader is shelf:
+            self.leader = None
+        if not self._shelves and self._task is not None and self._goodbye is None:
+            self._goodbye = asyncio.get_running_loop().call_later(LINGER_S, self._task.cancel)
+
+    def _stay(self) -> None:
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+            self._goodbye = None
+
+    def waiting(self, change: int) -> None:
+        """See `flight.Owner`."""
+        self.readers_waiting += change
+
+    def made_room(self) -> None:  # noqa: B027 (most fetches need no room)
+        """See `shelf.Source`."""
+
+
+class RawFetch(Fetch):
+    """One block on its way.
+
+    Args:
+        tools: what it works with.
+        exchange: the books of the request.
+        leader: the reader on whose shelf the block goes when nobody waits for it.
+        cid: the block.
+        is_car_useless: the upstream's CAR was of no use; when it has the block, no more CARs are
+            asked of it for a while.
+    """
+
+    step = Step.RAW
+
+    def __init__(
+        self,
+        tools: Tools,
+        exchange: Exchange,
+        leader: Shelf,
+        cid: Cid,
+        *,
+        is_car_useless: bool = False,
+    ) -> None:
+        super().__init__(tools, exchange, leader)
+        self._cid = cid
+        self._is_car_useless = is_car_useless
+
+    @override
+    async def fetch(self) -> None:
+        """Bring the block; see `Fetch.fetch`."""
+        upstream = self.exchange.upstream
+        data = await self.tools.client.fetch_raw(upstream, self._cid, self.exchange.received)
+        block = self.accept(self._cid, data)
+        if self._is_car_useless:
+            self.tools.pool.go_block_wise(upstream.name, BLOCK_WISE_S)
+        await self.deliver(block)

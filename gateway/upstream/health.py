@@ -1,0 +1,153 @@
+"""How an upstream has behaved, and what follows from it. Pure: takes `now` (monotonic seconds).
+
+Ejection follows Envoy's outlier detection (5 consecutive failures, 30 s times the number of
+ejections, at most 300 s), with one rule of ours: bytes that do not match their CID eject at once.
+Speed is a peak EWMA as in Finagle: a slow answer counts in full, fast ones win it back with time.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import exp, inf
+from typing import Final
+
+from gateway.errors import (
+    BadCar,
+    BlockAbsent,
+    BlockMismatch,
+    IncompleteCar,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamSilent,
+)
+
+EJECT_AFTER: Final = 5  # consecutive failures; Envoy's consecutive_5xx
+EJECTION_S: Final = 30.0  # times the number of ejections; Envoy's base_ejection_time
+MAX_EJECTION_S: Final = 300.0  # Envoy's max_ejection_time
+FORGIVE_S: Final = 300.0  # good behaviour that takes one ejection off the count
+MAX_RETRY_AFTER_S: Final = 300.0  # an upstream cannot take itself out for longer
+BUSY_TTFB_S: Final = 5.0  # what a 429 or 5xx counts as: fast refusals must not look like speed
+DECAY_S: Final = 30.0  # time constant of the EWMA; who is not asked looks faster by and by
+
+
+class FailureKind(StrEnum):
+    """Why an answer was of no use."""
+
+    MISMATCH = "mismatch"
+    """Bytes that are not what their CID says: a lie."""
+    BAD_CAR = "bad-car"
+    INCOMPLETE = "incomplete"
+    """A CAR without all that was asked for; no more than an absence."""
+    REFUSED = "refused"
+    """A status, type, encoding or size that is not taken."""
+    BUSY = "busy"
+    """429 or 5xx."""
+    TIMED_OUT = "timed-out"
+    """504: it did not find it in time either."""
+    SILENT = "silent"
+    UNREACHABLE = "unreachable"
+    ABSENT = "absent"
+    """404, 410 or 451: an honest answer, no failure."""
+
+
+NO_FAULT: Final = frozenset({FailureKind.ABSENT, FailureKind.INCOMPLETE})
+
+_KINDS: Final = (
+    (BlockMismatch, FailureKind.MISMATCH),
+    (BadCar, FailureKind.BAD_CAR),
+    (IncompleteCar, FailureKind.INCOMPLETE),
+    (BlockAbsent, FailureKind.ABSENT),
+    (UpstreamSilent, FailureKind.SILENT),
+)
+
+
+def kind_of(error: UpstreamError) -> FailureKind:
+    """Return the kind of failure that an error tells of."""
+    if isinstance(error, UpstreamRefused):
+        if error.status == 504:
+            return FailureKind.TIMED_OUT
+        is_busy = error.status == 429 or error.status >= 500
+        return FailureKind.BUSY if is_busy else FailureKind.REFUSED
+    return next((k for cls, k in _KINDS if isinstance(error, cls)), FailureKind.UNREACHABLE)
+
+
+class UpstreamState(StrEnum):
+    """Whether an upstream is asked."""
+
+    HEALTHY = "healthy"
+    EJECTED = "ejected"
+    BACKING_OFF = "backing-off"
+    """It answered with Retry-After."""
+
+
+@dataclass(slots=True)
+class Health:
+    """What is known of one upstream."""
+
+    in_flight: int = 0
+    requests: int = 0
+    received_bytes: int = 0
+    failures: dict[FailureKind, int] = field(default_factory=dict[FailureKind, int])
+    consecutive: int = 0
+    """Failures since the last success."""
+    ejections: int = 0
+    """How often it was ejected, less what was forgiven."""
+    ejected_until: float = -inf
+    held_until: float = -inf
+    reason: str = ""
+    """Why it is not healthy, in a word."""
+    _ttfb_s: float | None = None
+    _measured_at: float = -inf
+    _forgiven_at: float = -inf
+
+    def ttfb_s(self, now: float) -> float | None:
+        """Return the expected time to the first block; None when it was never measured."""
+        if self._ttfb_s is None:
+            return None
+        return self._ttfb_s * exp((self._measured_at - now) / DECAY_S)
+
+    def measured(self, ttfb_s: float, now: float) -> None:
+        """Take in one time to a first verified block."""
+        known = self.ttfb_s(now)
+        if self._ttfb_s is None or known is None or ttfb_s >= known:
+            self._ttfb_s = ttfb_s
+        else:
+            weight = exp((self._measured_at - now) / DECAY_S)
+            self._ttfb_s = self._ttfb_s * weight + ttfb_s * (1 - weight)
+        self._measured_at = now
+
+    def succeeded(self, now: float) -> None:
+        """Count a request that brought what it should."""
+        self.consecutive = 0
+        if self.ejections and now >= self.ejected_until:
+            since = max(self._forgiven_at, self.ejected_until)
+            if now - since >= FORGIVE_S:
+                self.ejections -= 1
+                self._forgiven_at = now
+
+    def failed(self, kind: FailureKind, now: float, retry_after_s: float | None = None) -> None:
+        """Count a failure, and eject or hold the upstream if that is enough."""
+        self.failures[kind] = self.failures.get(kind, 0) + 1
+        if kind in (FailureKind.BUSY, FailureKind.TIMED_OUT):
+            self.measured(max(BUSY_TTFB_S, self.ttfb_s(now) or 0.0), now)
+        if retry_after_s is not None:
+            self.held_until = now + min(retry_after_s, MAX_RETRY_AFTER_S)
+            self.reason = "retry-after"
+        if kind in NO_FAULT:
+            return
+        self.consecutive += 1
+        if kind is FailureKind.MISMATCH or self.consecutive >= EJECT_AFTER:
+            self._eject(kind, now)
+
+    def _eject(self, kind: FailureKind, now: float) -> None:
+        if now < self.ejected_until:
+            return  # requests that were under way when it was ejected do not count again
+        self.ejections += 1
+        self.ejected_until = now + min(EJECTION_S * self.ejections, MAX_EJECTION_S)
+        self.consecutive = EJECT_AFTER - 1  # on probation: the next failure is enough
+        self.reason = kind
+
+    def state(self, now: float) -> UpstreamState:
+        """Tell whether it may be asked."""
+        if now < self.ejected_until:
+            return UpstreamState.EJECTED
+        return UpstreamState.BACKING_OFF if now < self.held_until else UpstreamState.HEALTHY

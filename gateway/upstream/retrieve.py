@@ -1,0 +1,172 @@
+"""Blocks for one request: from the cache, from whoever brings them already, or from an upstream."""
+
+import asyncio
+
+from typing_extensions import override
+
+from gateway.content.block import Block, identity_block, rename
+from gateway.content.cid import Cid
+from gateway.content.walk import Want
+from gateway.errors import DeadlineExceeded, NotFound
+from gateway.ports import (
+    BlockSource,
+    BlockStore,
+    Clock,
+    Observer,
+    Place,
+    RetrievalTrace,
+    Retriever,
+    Tier,
+)
+from gateway.settings import RetrievalSettings
+from gateway.upstream.ahead import ReadAhead
+from gateway.upstream.asker import Asker
+from gateway.upstream.client import TrustlessClient
+from gateway.upstream.fetch import Tools
+from gateway.upstream.flight import Entry, Gone, Landed
+from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.shelf import Shelf
+from gateway.upstream.trail import Trail
+
+
+class Retrieval(Retriever):
+    """Opens the retrieval side of requests.
+
+    Args:
+        store: where blocks are kept.
+        pool: the upstreams.
+        client: how they are spoken to; whoever made it closes it.
+        settings: mode and deadlines.
+        clock: the time.
+        observer: told about blocks.
+    """
+
+    def __init__(
+        self,
+        store: BlockStore,
+        pool: UpstreamPool,
+        client: TrustlessClient,
+        settings: RetrievalSettings,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._tools = Tools(store, pool, client, observer, clock)
+        self._settings = settings
+
+    @override
+    def open_session(self, place: Place | None, *, cached_only: bool = False) -> "Session":
+        """Start the retrieval side of one request; see `ports.Retriever`."""
+        return Session(self._tools, self._settings, place, cached_only=cached_only)
+
+    async def close(self) -> None:
+        """End all fetches. Sessions must be closed before."""
+        tasks = tuple(self._tools.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Session(BlockSource):
+    """Blocks for one request; see `ports.BlockSource`. Made by `Retrieval.open_session`."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        settings: RetrievalSettings,
+        place: Place | None,
+        *,
+        cached_only: bool = False,
+    ) -> None:
+        self.trace = RetrievalTrace()
+        self._tools = tools
+        self._deadline = tools.clock.monotonic() + settings.total_timeout
+        self._cached_only = cached_only
+        self._shelf = Shelf()
+        self._ahead = ReadAhead(tools, self._shelf)
+        self._asker = Asker(tools, settings.mode, place, self._shelf, self.trace)
+        self._has_delivered = False
+
+    @override
+    def peek(self, cid: Cid) -> Block | None:
+        """Return the block if no wait is needed, else None."""
+        if cid.is_identity:
+            return identity_block(cid)
+        taken = self._shelf.take(cid.multihash)
+        if taken is not None:
+            return self._count(*taken, cid)
+        block = self._tools.store.peek(cid)
+        return None if block is None else self._count(block, Tier.MEMORY, cid)
+
+    @override
+    async def get(self, want: Want) -> Block:
+        """Return the block from wherever it can be had; see `ports.BlockSource.get`."""
+        block = self.peek(want.cid)
+        if block is not None:
+            return block
+        if self._cached_only:
+            found = await self._tools.store.find(want.cid)
+            if found is None:
+                raise NotFound(want.cid, ())
+            return self._count(*found, want.cid)
+        trail = Trail()
+        try:
+            async with asyncio.timeout(self._deadline - self._tools.clock.monotonic()):
+                landed = await self._bring(want, trail)
+        except TimeoutError:
+            raise DeadlineExceeded(want.cid, trail.attempts()) from None
+        if landed.tier is Tier.DISK:
+            self._ahead.moved_to(want)
+        return self._count(landed.block, landed.tier, want.cid)
+
+    @override
+    async def close(self) -> None:
+        """Say that no more blocks are wanted; fetches that nobody else waits for end soon."""
+        self._shelf.close()
+
+    def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
+        self._has_delivered = True
+        if tier is None:
+            self.trace.fetched += 1
+        else:
+            self.trace.found[tier] = self.trace.found.get(tier, 0) + 1
+        return rename(block, cid)
+
+    async def _bring(self, want: Want, trail: Trail) -> Landed:
+        """Wait for whoever brings the block; bring it when nobody does."""
+        multihash = want.cid.multihash
+        flights = self._tools.flights
+        while True:
+            entry = flights.find(multihash)
+            if entry is None:
+                entry = flights.announce(multihash)
+                landed = await self._lead(want, entry, trail)
+                if landed is not None:
+                    return landed
+            else:
+                self._asker.ask_ahead(want)
+            outcome = await entry.wait(self._shelf)
+            if isinstance(outcome, Landed):
+                return outcome
+            if outcome.failure is not None:
+                trail.failures.append(outcome.failure)
+
+    async def _lead(self, want: Want, entry: Entry, trail: Trail) -> Landed | None:
+        """Look the block up, or else have it fetched by the next upstream.
+
+        Raises:
+            RetrievalError: nobody is left to be asked.
+        """
+        multihash = want.cid.multihash
+        try:
+            if not trail.failures:
+                found = await self._tools.store.find(want.cid)
+                if found is not None:
+                    landed = Landed(*found)
+                    self._tools.flights.land(multihash, landed)
+                    return landed
+            if entry.owner is None and entry.landed is None:
+                self._asker.ask(want, entry, trail, is_root=not self._has_delivered)
+        finally:
+            if entry.owner is None:
+                self._tools.flights.drop(multihash, entry, Gone())
+        return None

@@ -1,0 +1,84 @@
+"""Blocks set aside for one reader that has not asked for them yet.
+
+The cache would do if it kept everything; the shelf makes sure that a reader gets what was fetched
+for it even when the cache is small, full of others' blocks or turned off.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.content.block import Block
+from gateway.ports import Tier
+
+
+class Source(Protocol):
+    """Who puts blocks on shelves, or makes readers wait."""
+
+    def made_room(self) -> None:
+        """Take note that a reader took something."""
+        ...
+
+    def leave(self, shelf: "Shelf") -> None:
+        """Take note that a reader is gone."""
+        ...
+
+
+@dataclass(slots=True)
+class _Item:
+    block: Block
+    tier: Tier | None
+    source: Source
+    copies: int = 1
+    """A file may hold the same block more than once."""
+
+
+class Shelf:
+    """What is set aside for one reader, and who works for it."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self.sources: set[Source] = set()
+        """Who must be told when the reader goes."""
+        self._items: dict[bytes, _Item] = {}
+        self._is_closed = False
+
+    def __contains__(self, multihash: bytes) -> bool:
+        return multihash in self._items
+
+    def put(self, block: Block, tier: Tier | None, source: Source) -> None:
+        """Set a block aside; nothing happens when the reader is gone."""
+        if self._is_closed:
+            return
+        multihash = block.cid.multihash
+        item = self._items.get(multihash)
+        if item is not None:
+            item.copies += 1
+            return
+        self._items[multihash] = _Item(block, tier, source)
+        self.size_bytes += len(block.data)
+
+    def take(self, multihash: bytes) -> tuple[Block, Tier | None] | None:
+        """Take a block off the shelf, if it is there."""
+        item = self._items.get(multihash)
+        if item is None:
+            return None
+        item.copies -= 1
+        if not item.copies:
+            del self._items[multihash]
+            self.size_bytes -= len(item.block.data)
+        item.source.made_room()
+        return item.block, item.tier
+
+    def clear(self, source: Source) -> None:
+        """Throw away what a source brought: the reader is past it."""
+        for multihash in [m for m, item in self._items.items() if item.source is source]:
+            self.size_bytes -= len(self._items.pop(multihash).block.data)
+
+    def close(self) -> None:
+        """Throw away everything and tell all sources that the reader is gone."""
+        self._is_closed = True
+        self._items.clear()
+        self.size_bytes = 0
+        for source in tuple(self.sources):
+            source.leave(self)
+        self.sources.clear()

@@ -1,0 +1,166 @@
+"""What was tried for one block, and what to try next. Pure.
+
+A CAR that brought nothing says little about its upstream: a Kubo node answers 200 and breaks off
+when it lacks the root, and other gateways know no CAR. So the same upstream is then asked for the
+block alone, which has a clear answer: the bytes or 404.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from gateway.content.cid import Cid
+from gateway.errors import (
+    Attempt,
+    DeadlineExceeded,
+    NotFound,
+    RetrievalError,
+    Unverifiable,
+    UpstreamError,
+    UpstreamRefused,
+)
+from gateway.ports import Choice
+from gateway.upstream.health import FailureKind, kind_of
+from gateway.upstream.request import Step
+from gateway.upstream.selection import ChoiceReason
+
+_SLOW: Final = frozenset({FailureKind.SILENT, FailureKind.TIMED_OUT})
+
+
+class Again(Enum):
+    """Whether the same upstream may be asked for the block in the other way."""
+
+    NOW = auto()
+    LAST = auto()
+    """When nobody else is left."""
+    NEVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one upstream failed."""
+
+    upstream: str
+    step: Step
+    kind: FailureKind
+    reason: str
+    again: Again
+    has_progressed: bool
+    """Some blocks came before."""
+
+    @property
+    def is_car_useless(self) -> bool:
+        """Whether the upstream should be asked for blocks only, if it turns out to have them."""
+        if self.step is not Step.CAR or self.has_progressed:
+            return False
+        return self.kind in (FailureKind.REFUSED, FailureKind.INCOMPLETE, FailureKind.BAD_CAR)
+
+
+def failure_of(
+    error: UpstreamError, step: Step, *, has_path: bool, has_progressed: bool
+) -> Failure:
+    """Judge an error.
+
+    Args:
+        error: what went wrong.
+        step: how the upstream was asked.
+        has_path: the request named segments below a CID: 404 may mean one of them.
+        has_progressed: some blocks came before.
+    """
+    kind = kind_of(error)
+    is_4xx = isinstance(error, UpstreamRefused) and 400 <= error.status < 500
+    again = Again.NEVER
+    if kind is FailureKind.REFUSED and is_4xx:
+        again = Again.NOW
+    elif step is Step.CAR:
+        again = _again_after_car(kind, has_path=has_path, has_progressed=has_progressed)
+    return Failure(error.upstream, step, kind, error.reason, again, has_progressed)
+
+
+def _again_after_car(kind: FailureKind, *, has_path: bool, has_progressed: bool) -> Again:
+    if kind is FailureKind.INCOMPLETE or (kind is FailureKind.ABSENT and has_path):
+        return Again.NOW
+    if kind is FailureKind.BAD_CAR or (kind is FailureKind.UNREACHABLE and has_progressed):
+        return Again.LAST
+    return Again.NEVER
+
+
+class NextStep(NamedTuple):
+    """Whom to ask, and how."""
+
+    choice: Choice
+    step: Step
+
+
+class Trail:
+    """All that failed for one block so far."""
+
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+
+    def next_step(
+        self,
+        first: Step,
+        choose: Callable[[Collection[str]], Choice | None],
+        is_block_wise: Callable[[str], bool],
+    ) -> NextStep | None:
+        """Decide what to try next; None when all has been tried.
+
+        Args:
+            first: how an upstream is asked at first.
+            choose: chooses an upstream that is not excluded.
+            is_block_wise: whether an upstream is asked for blocks only.
+        """
+        asked = {(failure.upstream, failure.step) for failure in self.failures}
+        if self.failures:
+            last = self.failures[-1]
+            other = Step.RAW if last.step is Step.CAR else Step.CAR
+            if last.again is Again.NOW and (last.upstream, other) not in asked:
+                return NextStep(Choice(last.upstream, ChoiceReason.OTHER_STEP), other)
+        names = {upstream for upstream, _ in asked}
+        choice = choose(names)
+        if choice is not None:
+            return NextStep(choice, Step.RAW if is_block_wise(choice.upstream) else first)
+        broken = {f.upstream for f in self.failures if f.again is Again.LAST}
+        broken -= {upstream for upstream, step in asked if step is Step.RAW}
+        choice = choose(names - broken) if broken else None
+        return NextStep(choice, Step.RAW) if choice else None
+
+    def made_car_useless(self, step: NextStep) -> bool:
+        """Tell whether `step` asks for a block because the same upstream's CAR was of no use."""
+        upstream = step.choice.upstream
+        return step.step is Step.RAW and any(
+            failure.upstream == upstream and failure.is_car_useless for failure in self.failures
+        )
+
+    def attempts(self) -> list[Attempt]:
+        """Tell what was tried."""
+        return [Attempt(f.upstream, f.step, f.reason) for f in self.failures]
+
+    def asked(self) -> set[str]:
+        """Return the names of the upstreams that were asked."""
+        return {failure.upstream for failure in self.failures}
+
+    def error(self, cid: Cid, held: Mapping[str, float], *, is_root: bool) -> RetrievalError:
+        """Make the error of a block that nobody gave.
+
+        Args:
+            cid: the block.
+            held: upstreams that asked not to be asked yet, with the seconds that are left.
+            is_root: nothing above it is known to exist.
+        """
+        attempts = self.attempts()
+        attempts += [
+            Attempt(name, "none", f"asked to be left alone for {seconds:.0f} s")
+            for name, seconds in held.items()
+        ]
+        kinds = {failure.upstream: failure.kind for failure in self.failures}.values()  # the last
+        if held or not kinds:
+            return Unverifiable(cid, attempts)
+        if is_root and all(kind is FailureKind.ABSENT for kind in kinds):
+            return NotFound(cid, attempts)
+        is_slow = any(kind in _SLOW for kind in kinds)
+        if is_slow and all(kind in _SLOW or kind is FailureKind.ABSENT for kind in kinds):
+            return DeadlineExceeded(cid, attempts)
+        return Unverifiable(cid, attempts)
