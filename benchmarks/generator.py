@@ -52,7 +52,7 @@ def make_load(url: str, seconds: float, connections: int, *, core: int | None = 
     try:
         return _run_wrk(url, seconds, connections, core)
     except Missing:
-        return asyncio.run(_ask(url, seconds, connections))
+        return asyncio.run(ask_without_wrk(url, seconds, connections))
 
 
 def _run_wrk(url: str, seconds: float, connections: int, core: int | None) -> Load:
@@ -86,7 +86,12 @@ def parse_wrk(output: str, seconds: float) -> Load:
     )
 
 
-async def _ask(url: str, seconds: float, connections: int) -> Load:
+async def ask_without_wrk(url: str, seconds: float, connections: int) -> Load:
+    """Do what `make_load` does, slower: enough for CPU time a request, not for rates.
+
+    Raises:
+        LoadFailed: not every answer was a success.
+    """
     started = time.monotonic()
     parts = await asyncio.gather(*(_ask_on_one(url, started + seconds) for _ in range(connections)))
     took = time.monotonic() - started

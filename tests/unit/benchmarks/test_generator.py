@@ -1,6 +1,9 @@
+import asyncio
+from contextlib import suppress
+
 import pytest
 
-from benchmarks.generator import LoadFailed, parse_wrk
+from benchmarks.generator import LoadFailed, ask_without_wrk, parse_wrk
 
 _REPORT = """Running 3s test @ http://127.0.0.1:8000/
   1 threads and 64 connections
@@ -52,3 +55,30 @@ def test_parse_wrk_refuses_a_run_with_errors(line: str, told: str) -> None:
 def test_parse_wrk_refuses_what_it_does_not_know() -> None:
     with pytest.raises(LoadFailed, match="unable to connect"):
         parse_wrk("unable to connect to 127.0.0.1:1 Connection refused", 3.0)
+
+
+async def _serve(answer: bytes) -> asyncio.Server:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(answer)
+        writer.close()
+
+    return await asyncio.start_server(handle, "127.0.0.1", 0)
+
+
+async def test_load_without_wrk_counts_whole_answers() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    async with await _serve(answer) as server:
+        host, port = server.sockets[0].getsockname()
+        load = await ask_without_wrk(f"http://{host}:{port}/x", 0.05, 3)
+    assert load.requests >= 3
+    assert load.size_bytes == load.requests * len(answer)
+    assert 0 < load.p99_ms < 1000
+
+
+async def test_load_without_wrk_refuses_errors() -> None:
+    async with await _serve(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n") as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(LoadFailed, match="502 Bad Gateway"):
+            await ask_without_wrk(f"http://{host}:{port}/x", 0.05, 1)
