@@ -1,0 +1,1 @@
+"""What the operator sees: clock, places, statistics, metrics, logs, health."""
