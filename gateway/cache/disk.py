@@ -1,0 +1,238 @@
+"""The disk tier: blocks that survive a restart, shared by all processes on the machine.
+
+The event loop never touches the disk: reads go to `readers`, changes to the one thread of `writer`,
+and what they found comes back to the loop, where all state of this module lives and where the
+Observer is told. Whatever the disk does, `find` is a block or a miss, and `keep` returns.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from gateway.cache.files import BlockFiles
+from gateway.cache.handle import IndexOwner
+from gateway.cache.orders import Flush, Stop, Store
+from gateway.cache.outcome import Condition, Health, IndexState
+from gateway.cache.presence import Presence
+from gateway.cache.quarantine import Quarantine
+from gateway.cache.readers import BlockReader, ReaderPool, ReadResult
+from gateway.cache.scan import Sweep
+from gateway.cache.schema import cost_of
+from gateway.cache.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
+from gateway.content.block import Block, rename
+from gateway.content.cid import Cid
+from gateway.ports import Clock, Observer, Rejection, Tier
+
+MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
+"""Blocks that wait to be written; `keep` waits when there are more."""
+URGENT_BYTES: Final = 4 * 1024 * 1024
+"""With so much pending the writer does not wait for more."""
+STALL_S: Final = 2.0
+"""A writer that was silent for so long with work to do has a disk that does not answer: `keep`
+stops waiting for it, and drops."""
+OPEN_DEADLINE_S: Final = 2.0
+CLOSE_DEADLINE_S: Final = 10.0
+ERROR_MEMORY_S: Final = 60.0
+"""How long a write error is told in the health report."""
+
+
+class DiskTier:
+    """Blocks in one directory, below `limit_bytes` with everything that belongs to them."""
+
+    def __init__(self, directory: Path, limit_bytes: int, clock: Clock, observer: Observer) -> None:
+        """Make a tier; `open` starts it.
+
+        Args:
+            directory: made if it is not there.
+            limit_bytes: of blocks, index and quarantine; writes in flight come on top.
+            clock: for the order of use, and for noticing stalls.
+            observer: told of damaged and evicted blocks, always in the event loop.
+        """
+        directory = directory.absolute()
+        self._directory = directory
+        self._limit_bytes = limit_bytes
+        self._clock = clock
+        self._observer = observer
+        self._files = BlockFiles(directory)
+        self._quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
+        self._writer = Writer(
+            self._files,
+            IndexOwner(directory, WRITE_BUSY_TIMEOUT_S, self._quarantine),
+            self._quarantine,
+            Sweep(directory, self._files, self._quarantine, clock),
+            limit_bytes,
+            clock,
+        )
+        self._readers: ReaderPool | None = None
+        self._pending: dict[bytes, Block] = {}
+        self._pending_bytes = 0
+        self._presence = Presence()
+        self._turned = asyncio.Event()
+        self._heard_s = 0.0
+        self._flushes_ordered = self._flushes_done = 0
+        self._is_closed = False
+        self._last = Report(state=IndexState.OPENING)
+        self._quarantined = 0
+        self._write_errors = 0
+        self._error: tuple[float, str] | None = None
+
+    async def open(self) -> None:
+        """Start the threads; ready at once, whatever is left to scan."""
+        loop = asyncio.get_running_loop()
+        self._heard_s = self._clock.monotonic()
+        self._readers = ReaderPool(self._make_reader, self._take_result)
+
+        def hand_over(report: Report) -> None:
+            try:
+                loop.call_soon_threadsafe(self._take_report, report)
+            except RuntimeError:  # the loop was closed without us
+                return
+
+        self._writer.start(hand_over)
+        await self._wait_for_turn(OPEN_DEADLINE_S)
+
+    async def close(self) -> None:
+        """Write what is pending, within `CLOSE_DEADLINE_S`, and end the threads."""
+        self._is_closed = True
+        if self._readers is None:
+            return
+        self._readers.stop()
+        self._writer.put(Stop(), is_urgent=True)
+        await asyncio.to_thread(self._writer.join, CLOSE_DEADLINE_S)
+        await asyncio.to_thread(self._readers.join, 0.0 if self._readers.is_stalled else 1.0)
+
+    async def find(self, cid: Cid) -> Block | None:
+        """Return the block, hashed again if it came from the disk, or None."""
+        block = self._pending.get(cid.multihash)
+        if block is not None:
+            return rename(block, cid)
+        if self._readers is None or self._is_closed:
+            return None
+        block = await self._readers.read(cid)
+        if block is not None:
+            self._presence.add(cid.multihash)
+            self.touch(cid.multihash)
+        return block
+
+    def has(self, cid: Cid) -> bool:
+        """Tell from memory whether the block is probably here (see `Presence`)."""
+        return cid.multihash in self._pending or cid.multihash in self._presence
+
+    def touch(self, key: bytes) -> None:
+        """Note that the block with this multihash was used, wherever it was found."""
+        self._writer.touch(key, int(self._clock.now() * 1000))
+
+    async def keep(self, block: Block) -> None:
+        """Write a block soon; it can be found at once.
+
+        Waits when `MAX_PENDING_BYTES` wait already, but not for a disk that stalls: then the block
+        is dropped and counted as a write error.
+        """
+        key, size = block.cid.multihash, len(block.data)
+        if self._is_closed or key in self._pending or cost_of(size) > self._limit_bytes:
+            return
+        while self._pending and self._pending_bytes + size > MAX_PENDING_BYTES:
+            if self._is_writer_stalled or not await self._wait_for_turn(STALL_S):
+                self._count_lost(1, "the disk does not answer")
+                return
+        if key in self._pending:
+            return
+        if not self._pending:
+            self._heard_s = self._clock.monotonic()  # silence counts from here
+        self._pending[key] = block
+        self._pending_bytes += size
+        self._writer.put(Store(key, block.data), is_urgent=self._pending_bytes > URGENT_BYTES)
+
+    async def flush(self) -> None:
+        """Return when everything that was kept before is written or given up."""
+        if self._readers is None or self._is_closed:
+            return
+        self._flushes_ordered += 1
+        number = self._flushes_ordered
+        self._writer.put(Flush(), is_urgent=True)
+        while self._flushes_done < number:
+            await self._turned.wait()
+
+    async def settle(self) -> None:
+        """Return when the index is known to agree with the files."""
+        while self._last.state is not IndexState.READY:
+            await self._turned.wait()
+
+    def stats(self) -> dict[str, object]:
+        """Return counts and sizes as JSON has them; those of the directory are all workers'."""
+        coldest_ms = self._last.coldest_ms
+        return {
+            "blocks": self._last.blocks,
+            "disk_bytes": self._last.bytes,
+            "disk_limit": self._limit_bytes,
+            "pending_bytes": self._pending_bytes,
+            "quarantined": self._quarantined,
+            "write_errors": self._write_errors,
+            "index_state": self._last.state.value,
+            "coldest_age_s": (
+                None if coldest_ms is None else max(0.0, self._clock.now() - coldest_ms / 1000)
+            ),
+        }
+
+    def health(self) -> Health:
+        """Return how the tier is; the gateway serves without it, only slower."""
+        if self._is_writer_stalled or (self._readers is not None and self._readers.is_stalled):
+            return Health(Condition.UNHEALTHY, f"the disk of {self._directory} does not answer")
+        if self._last.state is IndexState.UNAVAILABLE:
+            return Health(Condition.UNHEALTHY, f"the index cannot be used: {self._last.error}")
+        if self._error and self._clock.monotonic() - self._error[0] < ERROR_MEMORY_S:
+            return Health(Condition.DEGRADED, f"blocks could not be written: {self._error[1]}")
+        if self._last.state in {IndexState.OPENING, IndexState.REBUILDING}:
+            return Health(Condition.DEGRADED, f"the index is {self._last.state.value}")
+        return Health(Condition.HEALTHY, "")
+
+    @property
+    def _is_writer_stalled(self) -> bool:
+        return bool(self._pending) and self._clock.monotonic() - self._heard_s > STALL_S
+
+    async def _wait_for_turn(self, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._turned.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _make_reader(self) -> BlockReader:
+        return BlockReader(self._directory, self._files, self._quarantine)
+
+    def _take_result(self, result: ReadResult) -> None:
+        if result.order is not None:
+            self._writer.put(result.order)
+        if result.is_damaged:
+            self._count_damaged(1)
+
+    def _take_report(self, report: Report) -> None:
+        self._heard_s = self._clock.monotonic()
+        self._flushes_done += report.flushed
+        for key in report.done:
+            block = self._pending.pop(key, None)
+            if block is not None:
+                self._pending_bytes -= len(block.data)
+        for key in report.known:
+            self._presence.add(key)
+        for reason, size in report.evicted:
+            self._observer.block_evicted(Tier.DISK, reason, size)
+        self._count_damaged(report.quarantined)
+        if report.lost:
+            self._count_lost(report.lost, report.error)
+        if report.state is IndexState.UNAVAILABLE:  # what was last known is the better guess
+            report.blocks, report.bytes = self._last.blocks, self._last.bytes
+            report.coldest_ms = self._last.coldest_ms
+        self._last = report
+        turned, self._turned = self._turned, asyncio.Event()
+        turned.set()
+
+    def _count_damaged(self, count: int) -> None:
+        self._quarantined += count
+        for _ in range(count):
+            self._observer.block_rejected(Rejection.DISK, "disk")
+
+    def _count_lost(self, count: int, error: str) -> None:
+        self._write_errors += count
+        self._error = (self._clock.monotonic(), error)

@@ -1,0 +1,298 @@
+"""The index: small blocks, and size and last use of every block, in one SQLite file.
+
+`journal_mode=TRUNCATE`, because several processes write and the write-ahead log of SQLite before
+3.51.3 can corrupt a database with two writers (sqlite.org/wal.html, "WAL-reset bug").
+`synchronous=OFF`, because a sync would hold up readers of other processes for tens of milliseconds
+at each write: a killed process loses nothing by it, and what a power cut breaks is found, by SQLite
+or by the hash, and rebuilt. Totals are kept by triggers, so that no statement can forget them.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple, NoReturn
+from urllib.parse import quote
+
+from gateway.cache.files import MIN_FILE_BYTES
+from gateway.cache.schema import FORMAT, cost_of, expected_schema, schema_of, write_schema
+
+_SQLITE_MAX_VALUE_BYTES: Final = 1024 * 1024  # no value of ours is larger
+_CACHE_KIB: Final = 2048  # for one connection; the file system's cache is behind it
+
+_SETTINGS: Final = (
+    "PRAGMA synchronous = OFF",
+    f"PRAGMA cache_size = -{_CACHE_KIB}",
+    "PRAGMA secure_delete = OFF",  # public data; some builds overwrite what is deleted
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cell_size_check = ON",  # finds damage earlier
+    "PRAGMA trusted_schema = OFF",
+)
+
+_DAMAGED_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,  # no such table
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_CONSTRAINT,  # no statement of ours can break one in a sound index
+    }
+)
+
+
+class IndexDamaged(Exception):
+    """The file is not a sound index of this format: it must be replaced."""
+
+
+class IndexUnavailable(Exception):
+    """Locked, read-only, gone or out of space: the file itself may be fine."""
+
+
+class Entry(NamedTuple):
+    """What the index knows of a block."""
+
+    id: int
+    key: bytes
+    """The multihash."""
+    size: int
+    """Bytes of the block."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the bytes are in a file of their own."""
+        return self.size >= MIN_FILE_BYTES
+
+
+class Index:
+    """One connection to the index; belongs to the thread that opened it.
+
+    All methods raise `IndexDamaged` or `IndexUnavailable`, and nothing else.
+    """
+
+    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+        """Open an index that exists.
+
+        Args:
+            path: the database file.
+            busy_timeout_s: how long to wait for other connections' locks.
+        """
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+        with self._translated():
+            _refuse_what_is_no_file(path)
+            self._connection = _connect(path, busy_timeout_s)
+            self._inode = path.stat().st_ino
+            try:
+                self._check()
+            except BaseException:
+                self.close()
+                raise
+
+    @staticmethod
+    def create(path: Path) -> None:
+        """Make an empty index at a path where nothing is; close it again.
+
+        Raises:
+            IndexUnavailable: it cannot be made.
+        """
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            connection = _connect(path, 0)
+            try:
+                write_schema(connection)
+            finally:
+                connection.close()
+        except (OSError, sqlite3.Error) as exc:
+            raise IndexUnavailable(str(exc)) from exc
+
+    def is_current(self) -> bool:
+        """Tell whether the file that is open is still the one at the path."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock; commit at the end, roll back on any error.
+
+        What the body raises comes through as it is.
+        """
+        with self._translated():
+            self._run("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._translated():
+                self._run("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def blob(self, key: bytes) -> bytes | None:
+        """Return the bytes of a small block, unverified; None if it is not here."""
+        try:
+            row = self._run(
+                "SELECT data FROM entries JOIN blobs USING (id) WHERE key = ?", key
+            ).fetchone()
+        except (sqlite3.Error, MemoryError) as exc:  # here and not below: this is the hot one
+            self._raise(exc)
+        if row is None:
+            return None
+        if not isinstance(row[0], bytes):
+            raise IndexDamaged("a block is not bytes")
+        return row[0]
+
+    def entry(self, key: bytes) -> Entry | None:
+        """Return what is known of a block."""
+        rows = self._entries("SELECT id, key, size FROM entries WHERE key = ?", key)
+        return rows[0] if rows else None
+
+    def entries_after(self, last_id: int, limit: int) -> list[Entry]:
+        """Return up to `limit` entries in the order of their ids."""
+        return self._entries(
+            "SELECT id, key, size FROM entries WHERE id > ? ORDER BY id LIMIT ?", last_id, limit
+        )
+
+    def oldest(self, limit: int) -> list[Entry]:
+        """Return up to `limit` entries, the longest unused first."""
+        return self._entries("SELECT id, key, size FROM entries ORDER BY used, id LIMIT ?", limit)
+
+    def add(self, key: bytes, size: int, used_ms: int, blob: bytes | None) -> None:
+        """Enter a block; inside a transaction.
+
+        One that is known is entered anew when it is small: it is written again only because a read
+        did not find it, so what is there is not to be trusted.
+        """
+        with self._translated():
+            known = self._run("SELECT id FROM entries WHERE key = ?", key).fetchone()
+            if known is not None:
+                if blob is None:
+                    return
+                self._run("DELETE FROM entries WHERE id = ?", known[0])
+            row_id = self._run(
+                "INSERT INTO entries (key, size, cost, used) VALUES (?, ?, ?, ?)",
+                *(key, size, cost_of(size), used_ms),
+            ).lastrowid
+            if blob is not None:
+                self._run("INSERT OR REPLACE INTO blobs (id, data) VALUES (?, ?)", row_id, blob)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Remove entries and their small blocks; inside a transaction."""
+        with self._translated():
+            for row_id in ids:
+                self._run("DELETE FROM entries WHERE id = ?", row_id)
+
+    def touch(self, uses: Iterable[tuple[bytes, int]]) -> None:
+        """Set when blocks, by multihash, were last used; inside a transaction."""
+        with self._translated():
+            for key, used_ms in uses:
+                self._run("UPDATE entries SET used = ?1 WHERE key = ?2 AND used < ?1", used_ms, key)
+
+    def totals(self) -> tuple[int, int]:
+        """Return blocks and the bytes that they take on the disk (`cost_of`)."""
+        return self._pair("SELECT blocks, bytes FROM totals")
+
+    def coldest_ms(self) -> int | None:
+        """Return when the longest unused block was used last."""
+        with self._translated():
+            value = self._run("SELECT min(used) FROM entries").fetchone()[0]
+        return value if isinstance(value, int) else None
+
+    def recount(self) -> None:
+        """Set the totals to what the entries say; inside a transaction. O(entries)."""
+        blocks, total = self._pair("SELECT count(*), coalesce(sum(cost), 0) FROM entries")
+        with self._translated():
+            self._run("UPDATE totals SET blocks = ?, bytes = ?", blocks, total)
+
+    def shrink(self, spare_pages: int, limit: int) -> bool:
+        """Give up to `limit` free pages beyond `spare_pages` back to the file system.
+
+        Returns:
+            Whether there are more.
+        """
+        with self._translated():
+            free: int = self._run("PRAGMA freelist_count").fetchone()[0] - spare_pages
+            if free > 0:
+                self._run(f"PRAGMA incremental_vacuum({min(free, limit)})").fetchall()
+            return free > limit
+
+    def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        if self._connection is None:
+            raise IndexUnavailable("the index is closed")
+        return self._connection.execute(statement, values)
+
+    def _entries(self, statement: str, *values: object) -> list[Entry]:
+        with self._translated():
+            rows = self._run(statement, *values).fetchall()
+        for row_id, key, size in rows:
+            if not (isinstance(row_id, int) and isinstance(key, bytes) and isinstance(size, int)):
+                raise IndexDamaged("an entry has a value of another type")
+        return [Entry(*row) for row in rows]
+
+    def _pair(self, statement: str) -> tuple[int, int]:
+        with self._translated():
+            row = self._run(statement).fetchone()
+        match row:
+            case (int(first), int(second)):
+                return first, second
+            case _:
+                raise IndexDamaged("a total is missing or no number")
+
+    def _check(self) -> None:
+        if self._run("PRAGMA user_version").fetchone() != (FORMAT,):
+            raise IndexDamaged("another format")
+        if self._run("PRAGMA journal_mode = TRUNCATE").fetchone() != ("truncate",):
+            raise IndexDamaged("another journal mode")
+        assert self._connection is not None  # noqa: S101 (`_run` says so)
+        if schema_of(self._connection) != expected_schema():
+            raise IndexDamaged("another schema")
+
+    def _roll_back(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, MemoryError) as exc:
+            self._raise(exc)
+
+    def _raise(self, exc: Exception) -> NoReturn:
+        kind = IndexDamaged if self._is_damage(exc) else IndexUnavailable
+        raise kind(str(exc) or type(exc).__name__) from exc
+
+    def _is_damage(self, exc: Exception) -> bool:
+        if not isinstance(exc, sqlite3.Error):
+            return False
+        code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # bad UTF-8 has none
+        if code == sqlite3.SQLITE_IOERR_SHORT_READ:
+            return True
+        if code == sqlite3.SQLITE_READONLY:  # or a header that says so
+            return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        return code & 0xFF in _DAMAGED_CODES
+
+
+def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw", uri=True, timeout=busy_timeout_s, isolation_level=None
+    )
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _SQLITE_MAX_VALUE_BYTES)
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    return connection
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise IndexDamaged("it is not a regular file")

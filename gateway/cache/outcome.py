@@ -1,0 +1,44 @@
+"""The words that the cache uses for what happened to a block or to itself."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class EvictionReason(StrEnum):
+    """Why a block left a tier."""
+
+    CAPACITY = "capacity"
+    """The tier was full."""
+    NO_SPACE = "no_space"
+    """The file system was full although the tier was not."""
+
+
+class IndexState(StrEnum):
+    """What the index of the disk tier is doing."""
+
+    OFF = "off"
+    """There is no disk tier."""
+    OPENING = "opening"
+    """Nothing is known of the directory yet."""
+    REBUILDING = "rebuilding"
+    """It was lost, and the files are being entered again; all of them are served meanwhile."""
+    CHECKING = "checking"
+    """It is compared with the files, as after every start."""
+    READY = "ready"
+    UNAVAILABLE = "unavailable"
+    """It cannot be used now (locked, read-only, disk full); files are served all the same."""
+
+
+class Condition(StrEnum):
+    """The three words of the health endpoints."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class Health(NamedTuple):
+    """How the cache is, and why."""
+
+    status: Condition
+    reason: str

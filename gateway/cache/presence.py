@@ -1,0 +1,50 @@
+"""What is probably on the disk, without asking the disk.
+
+Two Bloom filters in turn: keys go into the young one, both are asked, and when the young one has
+`TURN_KEYS` keys it becomes the old one. So keys that nobody touched for one to two turns are
+forgotten, evicted ones with them, and the share of false answers stays bounded.
+"""
+
+from typing import Final
+
+FILTER_BITS: Final = 1 << 24
+"""2 MiB a filter; with `TURN_KEYS` keys and 3 probes 0.5 % of the answers are false."""
+TURN_KEYS: Final = 1 << 20
+
+_MASK: Final = FILTER_BITS - 1
+
+
+class Presence:
+    """Keys that were seen on the disk: rarely wrong when it says yes, forgetful when full.
+
+    Keys must end in at least 9 bytes of a digest, as multihashes do: they are their own hash.
+    Belongs to the thread of the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._young = bytearray(FILTER_BITS // 8)
+        self._old = bytearray(FILTER_BITS // 8)
+        self._count = 0
+
+    def __contains__(self, key: bytes) -> bool:
+        number = int.from_bytes(key[-9:], "little")
+        a, b, c = number & _MASK, number >> 24 & _MASK, number >> 48 & _MASK
+        return any(
+            bits[a >> 3] >> (a & 7) & bits[b >> 3] >> (b & 7) & bits[c >> 3] >> (c & 7) & 1
+            for bits in (self._young, self._old)
+        )
+
+    def add(self, key: bytes) -> None:
+        """Remember a key."""
+        number = int.from_bytes(key[-9:], "little")
+        bits = self._young
+        is_new = False
+        for bit in (number & _MASK, number >> 24 & _MASK, number >> 48 & _MASK):
+            mask = 1 << (bit & 7)
+            if not bits[bit >> 3] & mask:
+                bits[bit >> 3] |= mask
+                is_new = True
+        self._count += is_new
+        if self._count >= TURN_KEYS:
+            self._old, self._young = bits, bytearray(FILTER_BITS // 8)
+            self._count = 0

@@ -1,0 +1,242 @@
+"""Threads that read blocks from the disk and hash them, so that the event loop never waits.
+
+A pool of our own and not `ThreadPoolExecutor`: one queue, plain futures of the loop, and one
+wake-up of the loop for all reads that are done by then. Measured, 1 KiB: 30 us less a read.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, NamedTuple
+
+from gateway.cache.files import BlockFiles, FileDamaged
+from gateway.cache.handle import IndexHandle
+from gateway.cache.index import IndexDamaged, IndexUnavailable
+from gateway.cache.orders import Forget, IndexLost
+from gateway.cache.quarantine import Quarantine
+from gateway.content.block import Block, rename, verify
+from gateway.content.cid import Cid
+from gateway.errors import BadBlock
+
+READ_THREADS: Final = 4
+"""Reads that a slow disk may be asked for at once."""
+READ_DEADLINE_S: Final = 2.0
+"""A read that takes longer is a miss: an upstream is faster."""
+READ_BUSY_TIMEOUT_S: Final = 0.25
+"""Writers hold the lock of the index that keeps readers out for about a millisecond."""
+
+
+_log = logging.getLogger(__name__)
+
+
+class ReadResult(NamedTuple):
+    """What one read came to."""
+
+    block: Block | None
+    is_damaged: bool = False
+    """Whether bytes were there, but wrong; they are out of the way now."""
+    order: Forget | IndexLost | None = None
+    """What the writer has to do about it."""
+
+
+_MISS: Final = ReadResult(None)
+
+
+class BlockReader:
+    """Reads and verifies blocks; belongs to one thread."""
+
+    def __init__(self, directory: Path, files: BlockFiles, quarantine: Quarantine) -> None:
+        """Remember where to look; nothing is opened before the first read."""
+        self._files = files
+        self._quarantine = quarantine
+        self._handle = IndexHandle(directory, READ_BUSY_TIMEOUT_S)
+
+    def read(self, cid: Cid) -> ReadResult:
+        """Read one block and hash it. Never raises for what is on the disk."""
+        key = cid.multihash
+        try:
+            data = self._files.read(key)
+            if data is None:
+                return self._read_row(cid)
+            return ReadResult(verify(cid, data))
+        except (FileDamaged, BadBlock):
+            self._quarantine.take(Path(self._files.path(key)))
+            return ReadResult(None, is_damaged=True, order=Forget(key))
+        except OSError:  # no descriptors, memory or permission: nothing is wrong with the file
+            return _MISS
+
+    def close(self) -> None:
+        """Close the index."""
+        self._handle.close()
+
+    def _read_row(self, cid: Cid) -> ReadResult:
+        key = cid.multihash
+        try:
+            data = self._find_blob(key)
+        except IndexDamaged:
+            self._handle.close()
+            lost = self._handle.path
+            return ReadResult(None, order=IndexLost(lost) if lost else None)
+        except IndexUnavailable:
+            if not self._handle.is_current():
+                self._handle.close()
+            return _MISS
+        if data is None:
+            return _MISS
+        try:
+            return ReadResult(verify(cid, data))
+        except BadBlock:
+            return ReadResult(None, is_damaged=True, order=Forget(key))
+
+    def _find_blob(self, key: bytes) -> bytes | None:
+        data = self._handle.get().blob(key)
+        if data is None and not self._handle.is_current():  # another process replaced the index
+            self._handle.close()
+            data = self._handle.get().blob(key)
+        return data
+
+
+class _Read:
+    """One read under way, and everybody who waits for it."""
+
+    __slots__ = ("cid", "deadline_s", "has_stalled", "is_expired", "is_started", "waiters")
+
+    def __init__(self, cid: Cid, deadline_s: float) -> None:
+        self.cid = cid
+        self.deadline_s = deadline_s
+        self.waiters: list[asyncio.Future[Block | None]] = []
+        self.is_started = False
+        self.is_expired = False
+        self.has_stalled = False
+
+
+class ReaderPool:
+    """Reads for the event loop: one read for all who want the same block at the same time."""
+
+    def __init__(
+        self,
+        make_reader: Callable[[], BlockReader],
+        finished: Callable[[ReadResult], None],
+        deadline_s: float = READ_DEADLINE_S,
+    ) -> None:
+        """Start the threads; must be called where the event loop runs.
+
+        Args:
+            make_reader: called once in each thread.
+            finished: told every result, in the event loop.
+            deadline_s: after so long, and up to half as long again, a read is a miss.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._make_reader = make_reader
+        self._finished = finished
+        self._queue: SimpleQueue[_Read | None] = SimpleQueue()
+        self._done: deque[tuple[_Read, ReadResult]] = deque()
+        self._is_waking = False
+        self._deadline_s = deadline_s
+        self._reads: dict[bytes, _Read] = {}
+        self._watch: asyncio.TimerHandle | None = None
+        self._stalled = 0
+        self._threads = [
+            threading.Thread(target=self._run, name=f"cache-reader-{n}", daemon=True)
+            for n in range(READ_THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether no thread is left that the disk answers; every read is a miss then."""
+        return self._stalled >= READ_THREADS
+
+    async def read(self, cid: Cid) -> Block | None:
+        """Return the verified block, or None when it is not there or takes too long."""
+        if self.is_stalled:
+            return None
+        read = self._reads.get(cid.multihash)
+        if read is None:
+            read = self._start(cid)
+        waiter: asyncio.Future[Block | None] = self._loop.create_future()
+        read.waiters.append(waiter)
+        block = await waiter
+        return block if block is None or block.cid is cid else rename(block, cid)
+
+    def stop(self) -> None:
+        """Let the threads end after what they are doing; reads that wait are misses."""
+        for read in list(self._reads.values()):
+            self._expire(read)
+        if self._watch is not None:
+            self._watch.cancel()
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the threads have ended, each at most `timeout_s`. Blocks."""
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+    def _start(self, cid: Cid) -> _Read:
+        read = _Read(cid, self._loop.time() + self._deadline_s)
+        self._reads[cid.multihash] = read
+        self._queue.put(read)
+        if self._watch is None:  # one timer for all: each of its own costs 4 us a read
+            self._watch = self._loop.call_later(self._deadline_s / 2, self._expire_late)
+        return read
+
+    def _expire_late(self) -> None:
+        now_s = self._loop.time()
+        for read in list(self._reads.values()):  # in the order of their deadlines
+            if read.deadline_s > now_s:
+                break
+            self._expire(read)
+        self._watch = None
+        if self._reads:
+            self._watch = self._loop.call_later(self._deadline_s / 2, self._expire_late)
+
+    def _expire(self, read: _Read) -> None:
+        read.is_expired = True
+        if read.is_started:
+            read.has_stalled = True
+            self._stalled += 1
+        self._settle(read, None)
+
+    def _settle(self, read: _Read, block: Block | None) -> None:
+        if self._reads.get(read.cid.multihash) is read:
+            del self._reads[read.cid.multihash]
+        for waiter in read.waiters:
+            if not waiter.done():
+                waiter.set_result(block)
+        read.waiters.clear()
+
+    def _deliver(self) -> None:
+        self._is_waking = False  # first: what a thread adds from now on wakes the loop again
+        while self._done:
+            read, result = self._done.popleft()
+            self._stalled -= read.has_stalled
+            self._settle(read, result.block)
+            self._finished(result)
+
+    def _run(self) -> None:
+        reader = self._make_reader()
+        while (read := self._queue.get()) is not None:
+            read.is_started = True
+            result = _MISS if read.is_expired else _survive(reader, read.cid)
+            self._done.append((read, result))
+            if not self._is_waking:
+                self._is_waking = True
+                try:
+                    self._loop.call_soon_threadsafe(self._deliver)
+                except RuntimeError:  # the loop was closed without us
+                    break
+        reader.close()
+
+
+def _survive(reader: BlockReader, cid: Cid) -> ReadResult:
+    try:
+        return reader.read(cid)
+    except Exception:  # noqa: BLE001 (a dead thread would make misses of all later reads)
+        _log.exception("a reader of the disk cache failed")
+        return _MISS

@@ -1,0 +1,261 @@
+"""The one thread of a process that changes the disk: it writes, evicts and scans by turns.
+
+One thread, so that within a process nothing can race; between processes the write lock of the
+index decides. Orders come through a queue and what came of them goes back as `Report`s.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from gateway.cache.eviction import Eviction
+from gateway.cache.files import BlockFiles
+from gateway.cache.flush import Batch
+from gateway.cache.handle import IndexOwner
+from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
+from gateway.cache.orders import Flush, Forget, IndexLost, Order, Stop, Store
+from gateway.cache.outcome import EvictionReason, IndexState
+from gateway.cache.quarantine import Quarantine
+from gateway.cache.scan import Sweep
+from gateway.cache.schema import PAGE_BYTES
+from gateway.ports import Clock
+
+BATCH_DELAY_S: Final = 0.05
+"""How long the first block of a batch waits for others: one transaction for all of them."""
+MAX_BATCH_ORDERS: Final = 512
+MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
+TICK_S: Final = 1.0
+"""How often an idle writer looks what other processes did."""
+WRITE_BUSY_TIMEOUT_S: Final = 2.0
+"""How long to wait for another process's transaction; they take milliseconds."""
+MAX_TOUCHES: Final = 8192
+"""Uses written in one transaction, and remembered while it cannot be written."""
+SPARE_SHARE: Final = 64
+"""Free pages that stay in the index for the next small blocks: 1/64 of the limit, but at most
+`MAX_SPARE_BYTES`."""
+MAX_SPARE_BYTES: Final = 4 * 1024 * 1024
+SHRINK_PAGES: Final = 256
+"""Free pages given back to the file system in one turn."""
+ATTEMPTS: Final = 3
+"""Indexes tried for one batch, when they are damaged or replaced under our hands."""
+
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a turn of the writer came to."""
+
+    state: IndexState = IndexState.UNAVAILABLE
+    done: list[bytes] = field(default_factory=list[bytes])
+    """Keys of `Store` orders that were carried out, or given up."""
+    known: list[bytes] = field(default_factory=list[bytes])
+    """Keys of blocks that are on the disk."""
+    evicted: list[tuple[EvictionReason, int]] = field(default_factory=list)
+    quarantined: int = 0
+    """Damaged things that were moved aside."""
+    lost: int = 0
+    """Blocks that could not be written."""
+    error: str = ""
+    """Why the last of them, or the index, could not be used."""
+    flushed: int = 0
+    """`Flush` orders that were carried out."""
+    blocks: int = 0
+    bytes: int = 0
+    coldest_ms: int | None = None
+    """When the block that is evicted next was last used; milliseconds since the epoch."""
+
+
+class Writer:
+    """Carries out orders in its own thread."""
+
+    def __init__(
+        self,
+        files: BlockFiles,
+        owner: IndexOwner,
+        quarantine: Quarantine,
+        sweep: Sweep,
+        limit_bytes: int,
+        clock: Clock,
+    ) -> None:
+        """Make a writer; `start` starts it.
+
+        Args:
+            files: large blocks.
+            owner: the index.
+            quarantine: where damaged things go.
+            sweep: the scans.
+            limit_bytes: what blocks, index and quarantine may take together.
+            clock: dates the use of blocks.
+        """
+        self._files = files
+        self._owner = owner
+        self._quarantine = quarantine
+        self._sweep = sweep
+        self._limit_bytes = limit_bytes
+        self._clock = clock
+        self._eviction = Eviction(files, limit_bytes)
+        self._max_batch_bytes = min(MAX_BATCH_BYTES, limit_bytes // 4)
+        self._spare_pages = min(MAX_SPARE_BYTES, limit_bytes // SPARE_SHARE) // PAGE_BYTES
+        self._orders: SimpleQueue[Order] = SimpleQueue()
+        self._urgent = threading.Event()
+        self._touched: deque[tuple[bytes, int]] = deque(maxlen=MAX_TOUCHES)
+        self._patience_s = 0.0
+        self._thread: threading.Thread | None = None
+
+    def start(self, report: Callable[[Report], None]) -> None:
+        """Start the thread; it calls `report` after each turn, from itself."""
+        self._thread = threading.Thread(
+            target=self._run, args=(report,), name="cache-writer", daemon=True
+        )
+        self._thread.start()
+
+    def put(self, order: Order, *, is_urgent: bool = False) -> None:
+        """Order something; `is_urgent` when nothing is gained by waiting for more of it."""
+        self._orders.put(order)
+        if is_urgent:
+            self._urgent.set()
+
+    def touch(self, key: bytes, used_ms: int) -> None:
+        """Note that a block was used; written with the next turn."""
+        self._touched.append((key, used_ms))
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until a `Stop` was carried out, at most `timeout_s`. Blocks."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self, report: Callable[[Report], None]) -> None:
+        is_running = True
+        while is_running:
+            orders = self._gather()
+            is_running = not any(isinstance(order, Stop) for order in orders)
+            report(self._survive(orders))
+        self._sweep.stop()
+        self._owner.close()
+        self._files.temporary.close()
+
+    def _survive(self, orders: list[Order]) -> Report:
+        try:
+            return self._turn(orders)
+        except Exception as exc:  # noqa: BLE001 (without its writer the tier would only fill up)
+            _log.exception("the writer of the disk cache failed")
+            stores = [order.key for order in orders if isinstance(order, Store)]
+            return Report(done=stores, lost=len(stores), error=repr(exc))
+
+    def _gather(self) -> list[Order]:
+        try:
+            orders = [self._orders.get(timeout=self._patience_s)]
+        except Empty:
+            return []
+        self._urgent.wait(BATCH_DELAY_S)
+        self._urgent.clear()
+        size = _size_of(orders[0])
+        with suppress(Empty):
+            while len(orders) < MAX_BATCH_ORDERS and size < self._max_batch_bytes:
+                orders.append(self._orders.get_nowait())
+                size += _size_of(orders[-1])
+        return orders
+
+    def _turn(self, orders: list[Order]) -> Report:
+        report = Report()
+        batch = Batch(self._files, int(self._clock.now() * 1000))
+        report.done = [order.key for order in orders if isinstance(order, Store)]
+        report.flushed = sum(isinstance(order, Flush) for order in orders)
+        self._patience_s = TICK_S
+        try:
+            self._replace_lost(orders, report)
+            batch.stage([order for order in orders if isinstance(order, Store)])
+            forgotten = [order.key for order in orders if isinstance(order, Forget)]
+            self._carry_out(batch, forgotten, report)
+        except IndexUnavailable as exc:
+            batch.give_up(exc)
+            report.error = str(exc)
+            report.state = IndexState.UNAVAILABLE
+        else:
+            report.state = self._sweep.state
+        report.lost = batch.lost
+        report.error = report.error or batch.error
+        report.evicted, self._eviction.evicted = self._eviction.evicted, []
+        return report
+
+    def _replace_lost(self, orders: list[Order], report: Report) -> None:
+        for order in orders:
+            if isinstance(order, IndexLost):
+                report.quarantined += self._owner.replace(order.path)
+
+    def _carry_out(self, batch: Batch, forgotten: list[bytes], report: Report) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                index = self._open()
+                self._apply(index, batch, forgotten)
+                if not self._owner.is_current():  # replaced meanwhile: it went to the old one
+                    continue
+                report.known = batch.finish()
+                self._keep_up(index, report)
+            except IndexDamaged:
+                if self._owner.path is not None:
+                    report.quarantined += self._owner.replace(self._owner.path)
+            else:
+                return
+        raise IndexUnavailable("no index stays")
+
+    def _open(self) -> Index:
+        if not self._owner.is_current():
+            try:
+                self._files.prepare()
+            except OSError as exc:
+                raise IndexUnavailable(str(exc)) from exc
+            self._sweep.begin(is_new=self._owner.ensure())
+        return self._owner.get()
+
+    def _apply(self, index: Index, batch: Batch, forgotten: list[bytes]) -> None:
+        if batch.written:
+            self._eviction.make_room(index, batch.incoming_bytes)
+        touches = self._take_touches()
+        if batch.written or forgotten or touches:
+            with index.transaction():
+                self._forget(index, forgotten)
+                batch.enter(index)
+                index.touch(touches.items())
+        if batch.missing_bytes:
+            self._eviction.free_space(index, batch.missing_bytes)
+
+    def _take_touches(self) -> dict[bytes, int]:
+        touches: dict[bytes, int] = {}
+        for _ in range(len(self._touched)):
+            key, used_ms = self._touched.popleft()
+            touches[key] = used_ms
+        return touches
+
+    def _forget(self, index: Index, keys: list[bytes]) -> None:
+        for key in keys:
+            entry = index.entry(key)
+            # A file that is there was written again meanwhile.
+            if entry is not None and not (entry.is_file and self._files.size(key) is not None):
+                index.remove([entry.id])
+
+    def _keep_up(self, index: Index, report: Report) -> None:
+        """Do what is to be done besides orders: a little of it at each turn."""
+        started = self._clock.monotonic()
+        step = self._sweep.step(index)
+        if step is not None:
+            report.known += step.known
+            report.quarantined += step.quarantined
+            self._patience_s = self._clock.monotonic() - started  # half of the time at most
+        self._eviction.limit_bytes = self._limit_bytes - self._quarantine.size_bytes()
+        fits = self._eviction.make_room(index, 0)
+        if not fits or index.shrink(self._spare_pages, SHRINK_PAGES):
+            self._patience_s = 0.0
+        report.blocks, report.bytes = index.totals()
+        report.coldest_ms = index.coldest_ms()
+
+
+def _size_of(order: Order) -> int:
+    return len(order.data) if isinstance(order, Store) else 0
