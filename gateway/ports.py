@@ -96,7 +96,7 @@ class RetrievalTrace:
 
 
 class BlockSource(Protocol):
-    """Blocks for one request, wherever they are. Production: `gateway.upstream.retrieve.Session`."""
+    """Blocks for one request. Production: `gateway.upstream.retrieve.Session`."""
 
     trace: RetrievalTrace
 

@@ -1,0 +1,59 @@
+"""Running walks against a request's source of blocks."""
+
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar
+
+from gateway.content.block import Block
+from gateway.content.walk import Stream, Walk, Want
+from gateway.ports import BlockSource
+
+T = TypeVar("T")
+
+
+class Reader:
+    """The blocks of one request: those at hand at once, the others by waiting.
+
+    Args:
+        source: where blocks come from.
+        before_wait: called before each wait, so that the edge can start to watch for a client
+            that leaves; requests that never wait do not pay for the watch.
+    """
+
+    def __init__(self, source: BlockSource, before_wait: Callable[[], None]) -> None:
+        self.source = source
+        self._before_wait = before_wait
+
+    async def get(self, want: Want) -> Block:
+        """Return the wanted block; raises what `BlockSource.get` raises."""
+        block = self.source.peek(want.cid)
+        if block is None:
+            self._before_wait()
+            block = await self.source.get(want)
+        return block
+
+    async def drive(self, walk: Walk[T]) -> T:
+        """Run a walk to its value."""
+        try:
+            want = next(walk)
+            while True:
+                block = self.source.peek(want.cid)
+                if block is None:
+                    self._before_wait()
+                    block = await self.source.get(want)
+                want = walk.send(block)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    async def stream(self, steps: Stream[T]) -> AsyncGenerator[T, None]:
+        """Run a walk that also yields values, and yield the values."""
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Want):
+                    step = steps.send(await self.get(step))
+                else:
+                    yield step
+                    step = steps.send(None)
+        except StopIteration:
+            return

@@ -1,0 +1,145 @@
+"""Answers with the bytes of a file."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from gateway.content.read import level_below, read_file
+from gateway.content.unixfs import FileEntity, Piece
+from gateway.errors import RetrievalError
+from gateway.pipeline.drive import Reader
+from gateway.pipeline.reply import Pieces, Reply
+from gateway.ports import BlockStore, Retriever
+from gateway.protocol.answer import Answer, BodyBytes, BodyFile, BodyParts, Source
+from gateway.protocol.file_answer import file_answer
+from gateway.protocol.headers import cache_status
+from gateway.protocol.media import SNIFF_BYTES, guess_type, sniff
+from gateway.protocol.ranges import parse_range
+from gateway.protocol.request import GatewayRequest
+
+MAX_PRESENCE_CHECKS = 4096
+"""Leaves looked for, without reading them, to tell a whole hit from a part of one."""
+
+_ENDLESS = 1 << 62  # as good as any size for a range of a file that is not known yet
+
+
+def range_hint(request: GatewayRequest) -> tuple[int, int | None]:
+    """Return the bytes that will be wanted, as a Python slice, before the file's size is known.
+
+    Only a hint: it decides what an upstream is asked for in one request.
+    """
+    if request.is_head:
+        return 0, 1  # the root tells the size, the first leaf the type
+    found = parse_range(request.range_header, _ENDLESS)
+    if not isinstance(found, tuple):
+        return 0, None
+    start, stop = found[0]
+    if start > _ENDLESS // 2:  # the last n bytes
+        return start - _ENDLESS, None
+    return start, None if stop == _ENDLESS else stop
+
+
+class FileReplies:
+    """Makes replies with files."""
+
+    def __init__(self, retriever: Retriever, store: BlockStore) -> None:
+        self._retriever = retriever
+        self._store = store
+
+    async def reply(
+        self, request: GatewayRequest, reader: Reader, file: FileEntity, source: Source, name: str
+    ) -> Reply:
+        """Answer with `file`; returns once the first piece of the body is verified.
+
+        Raises:
+            PreconditionFailed, RangeNotSatisfiable: as `file_answer`.
+            RetrievalError, BadBlock: the first piece cannot be had.
+        """
+        type_ = guess_type(name) if name else None
+        if type_ is not None:
+            answer = file_answer(request, source, file.size, type_)
+        else:
+            answer = file_answer(request, source, file.size, b"application/octet-stream")
+            if answer.status in (200, 206):
+                type_ = await self._sniff(reader, file, _first_byte(answer))
+                answer = file_answer(request, source, file.size, type_)
+        return await self._with_body(reader, file, answer)
+
+    async def _with_body(self, reader: Reader, file: FileEntity, answer: Answer) -> Reply:
+        body = answer.body
+        if isinstance(body, BodyFile):
+            answer, pieces = await _open_body(reader, file, answer, body)
+        elif isinstance(body, BodyParts):
+            parts = _read_parts(reader, file, body)
+            pieces = _chain(await anext(parts), parts)
+        else:
+            pieces = None
+        return Reply(self._with_cache_fields(reader, file, answer), pieces, reader.source)
+
+    def _with_cache_fields(self, reader: Reader, file: FileEntity, answer: Answer) -> Answer:
+        trace = reader.source.trace
+        fetched = trace.fetched
+        if not fetched and isinstance(answer.body, BodyFile):
+            fetched = not self._holds(file, answer.body)
+        return answer.plus(cache_status(trace.found, fetched))
+
+    def _holds(self, file: FileEntity, body: BodyFile) -> bool:
+        level = level_below(file, 0, body.start, body.stop)
+        return all(map(self._store.has, level.cids[:MAX_PRESENCE_CHECKS]))
+
+    async def _sniff(self, reader: Reader, file: FileEntity, first_byte: int) -> bytes:
+        """Look at the head of the file; of a range that starts later only if that costs nothing."""
+        if first_byte == 0:
+            return sniff(await _read_head(reader, file))
+        cached = Reader(self._retriever.open_session(None, cached_only=True), _do_nothing)
+        try:
+            return sniff(await _read_head(cached, file))
+        except RetrievalError:
+            return b"application/octet-stream"
+        finally:
+            await cached.source.close()
+
+
+def _do_nothing() -> None:
+    """Stand in for the watch over a client: nothing here waits long."""
+
+
+def _first_byte(answer: Answer) -> int:
+    return answer.body.start if isinstance(answer.body, BodyFile) else 0
+
+
+async def _read_head(reader: Reader, file: FileEntity) -> bytes:
+    pieces = _read(reader, file, 0, min(SNIFF_BYTES, file.size))
+    return b"".join([piece async for piece in pieces])
+
+
+def _read(reader: Reader, file: FileEntity, start: int, stop: int) -> AsyncGenerator[Piece, None]:
+    return reader.stream(read_file(file, start, stop))
+
+
+async def _open_body(
+    reader: Reader, file: FileEntity, answer: Answer, body: BodyFile
+) -> tuple[Answer, Pieces | None]:
+    """Wait for the first piece, so that what fails by then still gets an honest status."""
+    pieces = _read(reader, file, body.start, body.stop)
+    first = await anext(pieces, b"")
+    if len(first) < body.stop - body.start:
+        return answer, _chain(first, pieces)
+    await anext(pieces, None)  # runs to its end: cheaper than a generator left for the collector
+    return Answer(answer.status, answer.headers, BodyBytes(bytes(first))), None
+
+
+async def _chain(first: Piece, rest: Pieces) -> AsyncIterator[Piece]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+async def _read_parts(reader: Reader, file: FileEntity, body: BodyParts) -> AsyncIterator[Piece]:
+    for part in body.parts:
+        # The first bytes of the part come with its preamble: a reply starts with verified bytes.
+        preamble: Piece = part.preamble
+        async for piece in _read(reader, file, part.start, part.stop):
+            if preamble:
+                yield preamble
+                preamble = b""
+            yield piece
+    yield body.epilogue

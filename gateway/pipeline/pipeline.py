@@ -1,0 +1,180 @@
+"""From a parsed request to a reply, top to bottom."""
+
+from collections.abc import Callable
+
+from gateway.content.cid import CODEC_NAMES
+from gateway.content.listing import list_directory
+from gateway.content.resolve import Resolved, find_entry, resolve
+from gateway.content.unixfs import (
+    DirectoryEntity,
+    FileEntity,
+    OpaqueEntity,
+    ShardEntity,
+    SymlinkEntity,
+)
+from gateway.content.walk import Scope
+from gateway.errors import BadIndex, NotAcceptable, NotCached
+from gateway.pipeline.cars import read_car
+from gateway.pipeline.drive import Reader
+from gateway.pipeline.files import FileReplies, range_hint
+from gateway.pipeline.reply import DirectoryPage, Reply
+from gateway.ports import BlockStore, Place, Retriever
+from gateway.protocol.answer import (
+    Answer,
+    Source,
+    cached_answer,
+    car_answer,
+    check_preconditions,
+    listing_answer,
+    redirect_answer,
+    symlink_answer,
+)
+from gateway.protocol.etags import car_etag, file_etag, listing_etag, raw_etag
+from gateway.protocol.file_answer import raw_answer
+from gateway.protocol.formats import ResponseFormat
+from gateway.protocol.headers import GENERATED, cache_status
+from gateway.protocol.redirects import slash_redirect
+from gateway.protocol.request import GatewayRequest
+
+INDEX_NAME = "index.html"
+
+
+class Pipeline:
+    """Answers requests for content.
+
+    Args:
+        retriever: opens the source of blocks for each request.
+        store: where blocks are kept; asked only whether something is there.
+        page: makes directory listings.
+    """
+
+    def __init__(self, retriever: Retriever, store: BlockStore, page: DirectoryPage) -> None:
+        self._retriever = retriever
+        self._store = store
+        self._page = page
+        self._files = FileReplies(retriever, store)
+
+    async def reply(
+        self, request: GatewayRequest, place: Place | None, before_wait: Callable[[], None]
+    ) -> Reply:
+        """Take one request to its reply; the first bytes of the body are verified by then.
+
+        Args:
+            request: what is asked for.
+            place: where the client is, as far as it is known.
+            before_wait: called before each wait for the cache or an upstream.
+
+        Raises:
+            ClientError, ContentError, RetrievalError: nothing was sent yet.
+        """
+        if request.only_if_cached:
+            await self._require_root(request)
+            if request.is_head:
+                return Reply(cached_answer(request))
+        source = self._retriever.open_session(place)
+        try:
+            return await self._resolve(request, Reader(source, before_wait))
+        except BaseException:
+            await source.close()
+            raise
+
+    async def _require_root(self, request: GatewayRequest) -> None:
+        root = request.path.root
+        if root.is_identity or self._store.peek(root) is not None:
+            return
+        if await self._store.find(root) is None:
+            raise NotCached(root)
+
+    async def _resolve(self, request: GatewayRequest, reader: Reader) -> Reply:
+        scope, (start, stop) = Scope.ENTITY, range_hint(request)
+        if request.format is ResponseFormat.RAW:
+            scope, start, stop = Scope.BLOCK, 0, None
+        elif request.format is ResponseFormat.CAR:
+            scope, start, stop = request.car.scope, request.car.start, request.car.stop
+        path = request.path
+        resolved = await reader.drive(resolve(path.root, path.segments, scope, start, stop))
+        if request.format is ResponseFormat.RAW:
+            return self._raw(request, reader, resolved)
+        if request.format is ResponseFormat.CAR:
+            return await self._car(request, reader, resolved)
+        return await self._unixfs(request, reader, resolved)
+
+    def _raw(self, request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
+        source = Source(raw_etag(resolved.cid), resolved.roots)
+        answer = raw_answer(request, source, resolved.block.data)
+        return Reply(_with_cache_fields(answer, reader), None, reader.source)
+
+    async def _car(self, request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
+        source = Source(car_etag(resolved.cid, str(request.path), request.car), resolved.roots)
+        answer = _with_cache_fields(car_answer(request, source), reader)
+        pieces = None
+        if answer.status == 200 and not request.is_head:
+            pieces = read_car(reader, request, resolved.cid)
+        return Reply(answer, pieces, reader.source)
+
+    async def _unixfs(self, request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
+        entity = resolved.entity
+        mtime = None if isinstance(entity, OpaqueEntity) else entity.mtime
+        source = Source(
+            file_etag(resolved.cid), resolved.roots, mtime=mtime.seconds if mtime else None
+        )
+        match entity:
+            case FileEntity():
+                name = request.filename or (request.path.segments or ("",))[-1]
+                return await self._files.reply(request, reader, entity, source, name)
+            case DirectoryEntity() | ShardEntity():
+                return await self._directory(request, reader, entity, source)
+            case SymlinkEntity():
+                answer = symlink_answer(request, source, entity.target)
+                return Reply(_with_cache_fields(answer, reader), None, reader.source)
+            case OpaqueEntity():
+                raise _not_unixfs(entity)
+
+    async def _directory(
+        self,
+        request: GatewayRequest,
+        reader: Reader,
+        entity: DirectoryEntity | ShardEntity,
+        source: Source,
+    ) -> Reply:
+        if redirect := slash_redirect(request.path, request.query):
+            return Reply(redirect_answer(redirect), None, reader.source)
+        index = await reader.drive(find_entry(entity, INDEX_NAME))
+        if index is None:
+            return self._listing(request, reader, entity, source)
+        if unchanged := check_preconditions(request, source):
+            return Reply(_with_cache_fields(unchanged, reader), None, reader.source)
+        found = await reader.drive(resolve(index, (), Scope.ENTITY, *range_hint(request)))
+        file = found.entity
+        if not isinstance(file, FileEntity):
+            raise BadIndex(entity.cid)
+        return await self._files.reply(request, reader, file, source, INDEX_NAME)
+
+    def _listing(
+        self,
+        request: GatewayRequest,
+        reader: Reader,
+        entity: DirectoryEntity | ShardEntity,
+        source: Source,
+    ) -> Reply:
+        etag = listing_etag(entity.cid, self._page.template_hash)
+        generated = Source(etag, source.roots, GENERATED, source.mtime)
+        answer = listing_answer(request, generated, self._page.headers)
+        answer = _with_cache_fields(answer, reader)
+        pieces = None
+        if answer.status == 200 and not request.is_head:
+            entries = reader.stream(list_directory(entity))
+            pieces = self._page.render(request, entity.cid, entries)
+        return Reply(answer, pieces, reader.source)
+
+
+def _with_cache_fields(answer: Answer, reader: Reader) -> Answer:
+    trace = reader.source.trace
+    return answer.plus(cache_status(trace.found, trace.fetched))
+
+
+def _not_unixfs(entity: OpaqueEntity) -> NotAcceptable:
+    codec = CODEC_NAMES.get(entity.codec, f"0x{entity.codec:x}")
+    return NotAcceptable(
+        f"{entity.cid} is a {codec} block without UnixFS: ask for ?format=raw or ?format=car"
+    )

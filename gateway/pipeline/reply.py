@@ -1,0 +1,52 @@
+"""What the pipeline hands to the edge."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.content.cid import Cid
+from gateway.content.listing import DirectoryEntry
+from gateway.content.unixfs import Piece
+from gateway.ports import BlockSource, RetrievalTrace
+from gateway.protocol.answer import Answer
+from gateway.protocol.headers import Headers
+from gateway.protocol.request import GatewayRequest
+
+Pieces = AsyncIterator[Piece]
+"""A body in order: verified pieces of any size."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer, the body that follows its head, and what it took to make it."""
+
+    answer: Answer
+    pieces: Pieces | None = None
+    """None when the answer holds its whole body."""
+    source: BlockSource | None = None
+    """Open until the body has been sent; None when no block was needed."""
+
+    @property
+    def trace(self) -> RetrievalTrace | None:
+        """Where the blocks came from; still growing while the body is sent."""
+        return None if self.source is None else self.source.trace
+
+    async def close(self) -> None:
+        """Say that nothing more will be read."""
+        if self.source is not None:
+            await self.source.close()
+
+
+class DirectoryPage(Protocol):
+    """Makes the page of a directory. Production: `gateway.web.listing.ListingPage`."""
+
+    template_hash: str
+    """Changes with the look of the page; a part of its ETag."""
+    headers: Headers
+    """Fields of the page itself, such as its Content-Security-Policy."""
+
+    def render(
+        self, request: GatewayRequest, cid: Cid, entries: AsyncIterator[DirectoryEntry]
+    ) -> Pieces:
+        """Yield the page in pieces, as the entries come."""
+        ...

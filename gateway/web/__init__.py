@@ -1,0 +1,1 @@
+"""The edge for content: the ASGI application, the connection protocol, pages and problems."""

@@ -1,0 +1,195 @@
+"""The content listener's application: one Starlette app, one endpoint that routes by raw path.
+
+The path is taken from `raw_path` and decoded once, by us: in `scope["path"]` `%2f` has become a
+slash, and every invalid UTF-8 the same character.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from gateway.errors import BadRequest, GatewayError, NoSuchPage, TooManyRequests
+from gateway.ops.record import Outcome
+from gateway.pipeline import Pipeline, Reply
+from gateway.ports import Admission, Clock
+from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
+from gateway.protocol.headers import Headers
+from gateway.protocol.host import check_host
+from gateway.protocol.redirects import Redirect
+from gateway.protocol.request import GatewayRequest, parse_request
+from gateway.web.clients import Clients
+from gateway.web.exchange import Exchange, RequestObserver
+from gateway.web.landing import landing_answer
+from gateway.web.problem import problem_answer
+from gateway.web.send import Message, Receive, Scope, Send, Watch, request_target, send_reply
+
+OnServed = Callable[[Scope, GatewayRequest, Reply], None]
+"""Told of each reply that was sent whole, so that the hot table can keep it."""
+
+_FRAMING = frozenset(("Host", "body"))
+"""What is wrong with these may be an attempt at request smuggling: the connection ends."""
+_NAMESPACES = (b"/ipfs/", b"/ipns/", b"/ipfs", b"/ipns")
+_LOG = logging.getLogger("gateway.web")
+
+
+class ContentEndpoint:
+    """Answers every request of the content listener.
+
+    Args:
+        pipeline: makes replies.
+        admission: says who may come in.
+        clients: tells who asks, and from where.
+        observer: told of each request.
+        clock: time.
+        on_served: told of each reply that was sent whole.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        admission: Admission,
+        clients: Clients,
+        observer: RequestObserver,
+        clock: Clock,
+        on_served: OnServed,
+    ) -> None:
+        self._pipeline = pipeline
+        self._admission = admission
+        self._clients = clients
+        self._observer = observer
+        self._clock = clock
+        self._on_served = on_served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; pure ASGI."""
+        started = self._clock.monotonic()
+        exchange = self._open_exchange(scope)
+        watch = Watch(receive)
+        self._observer.request_started()
+
+        async def timed_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.ttfb_s = self._clock.monotonic() - started
+            await send(message)
+
+        try:
+            await self._admit(scope, exchange, timed_send, watch)
+        except asyncio.CancelledError:
+            exchange.note_client_left()
+            if not watch.has_left:
+                raise
+        finally:
+            watch.stop()
+            exchange.duration_s = self._clock.monotonic() - started
+            self._observer.request_finished(exchange.record())
+
+    def _open_exchange(self, scope: Scope) -> Exchange:
+        forwarded: list[str] = []
+        agent = referer = b""
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                forwarded.append(value.decode("latin-1"))
+            elif name == b"user-agent":
+                agent = value
+            elif name == b"referer":
+                referer = value
+        peer = scope["client"]
+        client = self._clients.address(peer[0] if peer else None, forwarded)
+        return Exchange(
+            client, scope["method"], request_target(scope), self._clock.now(), agent, referer
+        )
+
+    async def _admit(self, scope: Scope, exchange: Exchange, send: Send, watch: Watch) -> None:
+        try:
+            limits = self._admission.admit(exchange.client)
+        except TooManyRequests as error:
+            reply = Reply(_problem(scope, exchange, error))
+            await self._send(reply, _fields(error.fields), exchange, send, watch)
+            return
+        try:
+            await self._respond(scope, _fields(limits), exchange, send, watch)
+        finally:
+            self._admission.release()
+
+    async def _respond(
+        self, scope: Scope, fields: Headers, exchange: Exchange, send: Send, watch: Watch
+    ) -> None:
+        request: GatewayRequest | None = None
+        try:
+            asked = _parse(scope)
+            if isinstance(asked, GatewayRequest):
+                request = asked
+                exchange.root = str(request.path.root)
+                place = self._clients.place(exchange.client)
+                reply = await self._pipeline.reply(request, place, watch.start)
+            else:
+                reply = Reply(asked)
+        except Exception as error:  # noqa: BLE001 (the one place that answers any of them)
+            reply = Reply(_problem(scope, exchange, error))
+            if isinstance(error, BadRequest) and error.name in _FRAMING:
+                fields = (*fields, (b"connection", b"close"))
+        exchange.note_reply(reply, request)
+        try:
+            await self._send(reply, fields, exchange, send, watch)
+        finally:
+            await reply.close()
+        if request is not None and exchange.outcome is Outcome.COMPLETE:
+            self._on_served(scope, request, reply)
+
+    async def _send(
+        self, reply: Reply, fields: Headers, exchange: Exchange, send: Send, watch: Watch
+    ) -> None:
+        def count(size_bytes: int) -> None:
+            exchange.sent_bytes += size_bytes
+
+        exchange.status = reply.answer.status
+        try:
+            await send_reply(reply, fields, send, watch, count)
+        except GatewayError as error:
+            # Returning with the body incomplete makes the server close the connection.
+            exchange.outcome = Outcome.TRUNCATED
+            exchange.error = str(error)
+
+
+def _parse(scope: Scope) -> GatewayRequest | Answer:
+    headers = scope["headers"]
+    hosts = [value for name, value in headers if name == b"host"]
+    check_host(hosts, is_required=scope["http_version"] == "1.1")
+    if any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
+        for name, value in headers
+    ):
+        raise BadRequest("body", "a request for content has none")
+    method, raw_path = scope["method"], scope["raw_path"]
+    if method == "OPTIONS":
+        return OPTIONS
+    if method in ("GET", "HEAD") and not raw_path.startswith(_NAMESPACES):
+        if raw_path == b"/":
+            return landing_answer(is_head=method == "HEAD")
+        if raw_path.startswith(b"/"):
+            raise NoSuchPage(raw_path.decode("latin-1"))
+    asked = parse_request(method, raw_path, scope["query_string"], headers)
+    return redirect_answer(asked) if isinstance(asked, Redirect) else asked
+
+
+def _problem(scope: Scope, exchange: Exchange, error: Exception) -> Answer:
+    """Make the answer for an error, and note it."""
+    exchange.error = f"{type(error).__name__}: {error}"
+    if not isinstance(error, GatewayError):
+        _LOG.error("a request failed: %r", exchange.target, exc_info=error)
+    accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return problem_answer(error, accept.decode("latin-1"), is_head=exchange.method == "HEAD")
+
+
+def _fields(limits: Mapping[str, str]) -> Headers:
+    return tuple([(name.encode(), value.encode()) for name, value in limits.items()])
+
+
+def create_content_app(endpoint: ContentEndpoint) -> Starlette:
+    """Make the Starlette application around the endpoint."""
+    app = Starlette(routes=[Route("/{path:path}", endpoint)])
+    app.router.redirect_slashes = False  # it would answer 307; the protocol's own is 301
+    return app

@@ -1,0 +1,107 @@
+"""One request and its answer, as the edge sees them: noted down while they happen."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.ops.record import CacheState, Outcome, RequestKind, RequestRecord
+from gateway.pipeline import Reply
+from gateway.ports import Choice
+from gateway.protocol.formats import ResponseFormat
+from gateway.protocol.headers import Headers
+from gateway.protocol.request import GatewayRequest
+
+CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
+
+_CACHE_STATES = {b"HIT": CacheState.HIT, b"MISS": CacheState.MISS, b"PARTIAL": CacheState.PARTIAL}
+
+
+class RequestObserver(Protocol):
+    """Told of requests. Production: `gateway.wiring.app.RequestLog`."""
+
+    def request_started(self) -> None:
+        """A request came in."""
+        ...
+
+    def request_finished(self, record: RequestRecord) -> None:
+        """It has ended, however it ended."""
+        ...
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request so far."""
+
+    client: str
+    method: str
+    target: bytes
+    started: float
+    """Seconds since the Unix epoch."""
+    user_agent: bytes = b""
+    referer: bytes = b""
+    root: str = ""
+    status: int = 0
+    kind: RequestKind = RequestKind.OTHER
+    cache: CacheState = CacheState.NONE
+    tier: str = ""
+    sent_bytes: int = 0
+    ttfb_s: float = 0.0
+    duration_s: float = 0.0
+    outcome: Outcome = Outcome.COMPLETE
+    choices: list[Choice] = field(default_factory=list[Choice])
+    error: str = ""
+
+    def note_reply(self, reply: Reply, request: GatewayRequest | None) -> None:
+        """Note what is about to be sent."""
+        headers = reply.answer.headers
+        self.status = reply.answer.status
+        if request is not None and self.status in (200, 206):
+            self.kind = _kind(request, headers)
+        if (trace := reply.trace) is not None:
+            self.choices = trace.choices
+            self.cache = _CACHE_STATES.get(_find(headers, b"x-cache-status"), CacheState.NONE)
+            self.tier = _find(headers, b"cache-status").rpartition(b"detail=")[2].decode()
+
+    def note_client_left(self) -> None:
+        """Note that nobody reads the answer any more."""
+        self.outcome = Outcome.LEFT
+        self.status = self.status or CLIENT_LEFT
+
+    def record(self) -> RequestRecord:
+        """Return the finished record."""
+        return RequestRecord(
+            started=self.started,
+            client=self.client,
+            method=self.method,
+            target=self.target,
+            status=self.status,
+            kind=self.kind,
+            cache=self.cache,
+            tier=self.tier if self.cache is CacheState.HIT else "",
+            size_bytes=self.sent_bytes,
+            duration_s=self.duration_s,
+            ttfb_s=self.ttfb_s,
+            root=self.root,
+            request_id="",
+            user_agent=self.user_agent,
+            referer=self.referer,
+            outcome=self.outcome,
+            choices=self.choices,
+            error=self.error,
+        )
+
+
+def _kind(request: GatewayRequest, headers: Headers) -> RequestKind:
+    if request.format is ResponseFormat.RAW:
+        return RequestKind.RAW
+    if request.format is ResponseFormat.CAR:
+        return RequestKind.CAR
+    if _find(headers, b"etag").startswith(b'"DirIndex-'):
+        return RequestKind.LISTING
+    return RequestKind.INDEX if request.path.is_directory else RequestKind.FILE
+
+
+def _find(headers: Headers, wanted: bytes) -> bytes:
+    for name, value in headers:
+        if name == wanted:
+            return value
+    return b""

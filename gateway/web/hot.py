@@ -1,0 +1,179 @@
+"""Finished answers of small, immutable, hot content, as ready byte strings.
+
+The slow path puts an answer here once it was served whole from memory; the connection protocol
+(`gateway.web.connection`) takes it out by the exact request target before an ASGI scope exists.
+The decision is pure: request line and headers in, an entry or None out. None always means: take
+the slow path, which knows everything.
+
+Measured by benchmarks/hits.py: a 10 KiB hit costs a fraction of the slow path's CPU.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_BODY_BYTES = 64 * 1024  # above, copying the body dominates and the slow path is as good
+MAX_TARGET_BYTES = 2048
+ENTRY_OVERHEAD_BYTES = 1024  # two dict slots, the entry, its keys
+SHARE_OF_MEMORY = 8  # one part in eight of cache.memory_size
+
+# Headers that never change an answer from this table. Any other header takes the slow path.
+_HARMLESS = frozenset(
+    (
+        b"host",
+        b"user-agent",
+        b"connection",
+        b"accept-encoding",
+        b"accept-language",
+        b"referer",
+        b"origin",
+        b"cookie",
+        b"dnt",
+        b"upgrade-insecure-requests",
+        b"sec-ch-ua",
+        b"sec-ch-ua-mobile",
+        b"sec-ch-ua-platform",
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"sec-fetch-user",
+        b"sec-gpc",
+        b"priority",
+        b"pragma",
+    )
+)
+_READ_BY_US = frozenset((b"accept", b"if-none-match", b"x-forwarded-for"))
+# A path gateway makes the same answer whatever a proxy says of scheme and host.
+_IGNORED_FROM_PROXIES = frozenset((b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"))
+_KNOWN = _HARMLESS | _READ_BY_US | _IGNORED_FROM_PROXIES
+
+# An Accept value that names one of these may choose a format (protocol.request decides).
+_FORMAT_WORDS = (b"vnd.", b"application/json", b"application/cbor", b"application/x-tar")
+MAX_HOSTS = 1024  # Host values remembered as well-formed
+
+
+@dataclass(frozen=True, slots=True)
+class HotEntry:
+    """One finished answer.
+
+    `head` and `head_unchanged` are complete HTTP/1.1 heads from the status line on, without the
+    final empty line, so that per-request fields can follow.
+    """
+
+    head: bytes
+    head_unchanged: bytes
+    etag: bytes
+    body: bytes
+    root: str
+    """Root CID of the request, for the statistics."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entry costs."""
+        return len(self.head) * 2 + len(self.body) + ENTRY_OVERHEAD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class HotRequest:
+    """What the table needs to know of a request that it can answer."""
+
+    entry: HotEntry
+    is_unchanged: bool
+    """Whether If-None-Match names the entry's ETag: 304."""
+    forwarded_for: bytes | None
+    user_agent: bytes
+    referer: bytes
+
+
+class HotTable:
+    """Entries by raw request target, bounded by bytes; the oldest not lately used goes first."""
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self._capacity = capacity_bytes
+        self._entries: dict[bytes, HotEntry] = {}
+        self._used: set[bytes] = set()
+        self._hosts: set[bytes] = set()
+        self._size = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes held, overhead included; never above the capacity."""
+        return self._size
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, target: bytes, host: bytes, entry: HotEntry) -> None:
+        """Keep an answer that was given to a request for `target` with a well-formed `host`.
+
+        An entry that is too large for the table is not kept.
+        """
+        if len(self._hosts) < MAX_HOSTS:
+            self._hosts.add(host)
+        size = entry.size_bytes
+        if size * 4 > self._capacity or len(target) > MAX_TARGET_BYTES or target in self._entries:
+            return
+        while self._size + size > self._capacity:
+            self._evict_one()
+        self._entries[target] = entry
+        self._size += size
+
+    def clear(self) -> None:
+        """Forget everything: after a purge or a new denylist."""
+        self._entries.clear()
+        self._used.clear()
+        self._size = 0
+
+    def _evict_one(self) -> None:
+        while True:
+            target = next(iter(self._entries))
+            entry = self._entries.pop(target)
+            if target not in self._used:
+                self._size -= entry.size_bytes
+                return
+            self._used.discard(target)  # second chance: CLOCK over the dict's own order
+            self._entries[target] = entry
+
+    def find(self, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
+        """Decide whether a GET or HEAD of `target` can be answered from here.
+
+        Args:
+            target: the request target as it was sent, query included.
+            headers: names in lower case.
+        """
+        entry = self._entries.get(target)
+        seen = _read(headers) if entry is not None else None
+        if entry is None or seen is None:
+            return None
+        if seen.get(b"host") not in self._hosts or not accepts_default(seen.get(b"accept", b"")):
+            return None
+        unless = seen.get(b"if-none-match")
+        if unless is not None and unless != entry.etag:
+            return None
+        self._used.add(target)
+        return HotRequest(
+            entry,
+            unless is not None,
+            seen.get(b"x-forwarded-for"),
+            seen.get(b"user-agent", b""),
+            seen.get(b"referer", b""),
+        )
+
+
+def _read(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
+    """Return the headers by name; None if one of them asks for the slow path."""
+    seen: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name not in _KNOWN or (name in seen and name != b"cookie"):
+            return None
+        seen[name] = value
+    return seen
+
+
+def accepts_default(accept: bytes) -> bool:
+    """Tell whether an Accept value surely leaves the format to us."""
+    if accept in (b"", b"*/*"):
+        return True
+    if accept.startswith((b"text/html", b"image/")):  # browsers; no format word in any of them
+        lowered = accept.lower()
+        return not any(word in lowered for word in _FORMAT_WORDS)
+    return False

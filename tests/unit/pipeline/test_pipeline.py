@@ -1,0 +1,314 @@
+"""From a request to a reply, over blocks in memory."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.content.block import Block
+from gateway.content.build import (
+    PROFILE_V0_2015,
+    Build,
+    Built,
+    Profile,
+    build_directory,
+    build_file,
+    build_hamt,
+    build_symlink,
+    collect,
+)
+from gateway.content.car import CarParser
+from gateway.content.cid import Cid
+from gateway.content.listing import DirectoryEntry
+from gateway.content.unixfs import Piece
+from gateway.errors import (
+    BadIndex,
+    GatewayError,
+    NoSuchLink,
+    NotCached,
+    NotFound,
+    NotTraversable,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+)
+from gateway.pipeline import Pipeline, Reply
+from gateway.protocol.answer import BodyBytes
+from gateway.protocol.headers import Headers
+from gateway.protocol.request import GatewayRequest, parse_request
+from tests.fakes.source import DictRetriever
+from tests.fakes.store import DictStore
+
+SMALL = Profile(chunk_bytes=4, max_links=3, raw_leaves=True, cid_version=1)
+TEXT = b"0123456789abcdefghij"
+
+
+class NamesPage:
+    """Renders a directory as its names, one a line."""
+
+    template_hash = "t1"
+    headers: Headers = ((b"x-page", b"yes"),)
+
+    async def render(
+        self, request: GatewayRequest, cid: Cid, entries: AsyncIterator[DirectoryEntry]
+    ) -> AsyncIterator[Piece]:
+        async for entry in entries:
+            yield entry.name.encode() + b"\n"
+
+
+class World:
+    """Blocks that were built, and the pipeline over them."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+
+    def build(self, build: Build) -> Built:
+        built, blocks = collect(build)
+        self.blocks += blocks
+        return built
+
+    async def ask(
+        self, target: str, *, near: bool = False, method: str = "GET", **headers: str
+    ) -> Reply:
+        retriever = DictRetriever(self.blocks, self.blocks if near else ())
+        store = DictStore(self.blocks if near else ())
+        pipeline = Pipeline(retriever, store, NamesPage())
+        path, _, query = target.partition("?")
+        fields = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
+        request = parse_request(method, path.encode(), query.encode(), fields)
+        assert isinstance(request, GatewayRequest)
+        return await pipeline.reply(request, None, lambda: None)
+
+
+@pytest.fixture(name="world")
+def world_fixture() -> World:
+    return World()
+
+
+async def body(reply: Reply) -> bytes:
+    if reply.pieces is not None:
+        return b"".join([piece async for piece in reply.pieces])
+    return reply.answer.body.data if isinstance(reply.answer.body, BodyBytes) else b""
+
+
+def field(reply: Reply, name: bytes) -> bytes:
+    return dict(reply.answer.headers).get(name, b"")
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param(SMALL, id="raw-leaves"),
+        pytest.param(
+            Profile(chunk_bytes=4, max_links=3, raw_leaves=False, cid_version=0), id="dag-pb-leaves"
+        ),
+        pytest.param(PROFILE_V0_2015, id="one-block"),
+    ],
+)
+@pytest.mark.parametrize("near", [pytest.param(True, id="warm"), pytest.param(False, id="cold")])
+async def test_a_file_is_sent_whole(world: World, profile: Profile, near: bool) -> None:  # noqa: FBT001 (a table)
+    built = world.build(build_file(TEXT, profile))
+    reply = await world.ask(f"/ipfs/{built.cid}", near=near)
+    assert (reply.answer.status, await body(reply)) == (200, TEXT)
+    assert field(reply, b"content-length") == b"20"
+    assert field(reply, b"x-cache-status") == (b"HIT" if near else b"MISS")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        pytest.param("bytes=0-3", TEXT[:4], id="one-leaf"),
+        pytest.param("bytes=3-4", TEXT[3:5], id="over-a-border"),
+        pytest.param("bytes=-3", TEXT[-3:], id="suffix"),
+        pytest.param("bytes=7-", TEXT[7:], id="to-the-end"),
+        pytest.param("bytes=5-999", TEXT[5:], id="past-the-end"),
+    ],
+)
+async def test_a_range_is_cut_out(world: World, asked: str, expected: bytes) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{built.cid}", range=asked)
+    assert (reply.answer.status, await body(reply)) == (206, expected)
+    assert field(reply, b"content-length") == str(len(expected)).encode()
+
+
+async def test_several_ranges_come_as_parts_of_the_promised_length(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{built.cid}", range="bytes=0-1,6-9")
+    sent = await body(reply)
+    assert reply.answer.status == 206
+    assert field(reply, b"content-type").startswith(b"multipart/byteranges")
+    assert len(sent) == int(field(reply, b"content-length"))
+    assert b"bytes 6-9/20\r\n\r\n6789\r\n" in sent
+
+
+async def test_a_range_asks_only_for_what_it_touches(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    tail = [block for block in world.blocks if block.data != TEXT[:4]]
+    world.blocks = tail
+    reply = await world.ask(f"/ipfs/{built.cid}", range="bytes=18-19")
+    assert await body(reply) == TEXT[18:]
+
+
+async def test_head_tells_what_get_would_and_fetches_no_body(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    whole = await world.ask(f"/ipfs/{built.cid}?filename=a.txt")
+    head = await world.ask(f"/ipfs/{built.cid}?filename=a.txt", method="HEAD")
+    assert head.answer.headers == whole.answer.headers
+    assert head.pieces is None
+    assert head.trace is not None
+    assert head.trace.fetched == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "type_"),
+    [
+        pytest.param("a.css", b"x", b"text/css; charset=utf-8", id="by-name"),
+        pytest.param("a", b"\x89PNG\r\n\x1a\nrest", b"image/png", id="by-first-bytes"),
+        pytest.param("a", b"plain words", b"text/plain; charset=utf-8", id="text"),
+    ],
+)
+async def test_a_file_has_its_type(world: World, name: str, data: bytes, type_: bytes) -> None:
+    file = world.build(build_file(data))
+    root = world.build(build_directory([(name, file)]))
+    reply = await world.ask(f"/ipfs/{root.cid}/{name}")
+    assert field(reply, b"content-type") == type_
+
+
+async def test_a_late_range_of_a_nameless_file_is_not_worth_a_fetch_for_its_type(
+    world: World,
+) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{built.cid}", range="bytes=10-11")
+    assert field(reply, b"content-type") == b"application/octet-stream"
+    again = await world.ask(f"/ipfs/{built.cid}", near=True, range="bytes=10-11")
+    assert field(again, b"content-type") == b"text/plain; charset=utf-8"
+
+
+async def test_some_blocks_in_the_cache_make_a_partial_hit(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    retriever = DictRetriever(world.blocks, world.blocks[-1:])
+    pipeline = Pipeline(retriever, DictStore(world.blocks[-1:]), NamesPage())
+    request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
+    assert isinstance(request, GatewayRequest)
+    reply = await pipeline.reply(request, None, lambda: None)
+    assert field(reply, b"x-cache-status") == b"PARTIAL"
+    assert await body(reply) == TEXT
+
+
+async def test_a_directory_without_its_slash_is_redirected(world: World) -> None:
+    root = world.build(build_directory([]))
+    reply = await world.ask(f"/ipfs/{root.cid}?x=1")
+    assert reply.answer.status == 301
+    assert field(reply, b"location") == f"/ipfs/{root.cid}/?x=1".encode()
+
+
+@pytest.mark.parametrize(
+    "build", [pytest.param(build_directory, id="plain"), pytest.param(build_hamt, id="hamt")]
+)
+async def test_a_directory_is_listed(
+    world: World, build: Callable[[list[tuple[str, Built]]], Build]
+) -> None:
+    file = world.build(build_file(b"x"))
+    root = world.build(build([(f"{number}.txt", file) for number in range(300)]))
+    reply = await world.ask(f"/ipfs/{root.cid}/")
+    names = (await body(reply)).decode().split()
+    assert sorted(names) == sorted(f"{number}.txt" for number in range(300))
+    assert field(reply, b"etag") == f'"DirIndex-t1_CID-{root.cid}"'.encode()
+    assert field(reply, b"x-page") == b"yes"
+
+
+async def test_index_html_stands_for_its_directory(world: World) -> None:
+    page = world.build(build_file(b"<html>"))
+    root = world.build(build_directory([("index.html", page)]))
+    reply = await world.ask(f"/ipfs/{root.cid}/")
+    assert await body(reply) == b"<html>"
+    assert field(reply, b"content-type") == b"text/html"
+    assert field(reply, b"etag") == f'"{root.cid}"'.encode()
+    assert field(reply, b"x-ipfs-roots") == str(root.cid).encode()
+
+
+async def test_a_symlink_is_its_target_as_text(world: World) -> None:
+    link = world.build(build_symlink(b"../x"))
+    root = world.build(build_directory([("link", link)]))
+    reply = await world.ask(f"/ipfs/{root.cid}/link")
+    assert await body(reply) == b"../x"
+    assert field(reply, b"content-type") == b"inode/symlink"
+
+
+async def test_a_raw_block_is_its_bytes(world: World) -> None:
+    root = world.build(build_directory([]))
+    reply = await world.ask(f"/ipfs/{root.cid}?format=raw")
+    assert await body(reply) == world.blocks[-1].data
+
+
+async def test_a_car_holds_the_blocks_of_the_path_and_the_file(world: World) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    root = world.build(build_directory([("a", file), ("b", file)]))
+    reply = await world.ask(f"/ipfs/{root.cid}/a?format=car")
+    parser = CarParser()
+    sections = parser.feed(await body(reply))
+    parser.finish()
+    assert [cid for cid, _ in sections[:2]] == [root.cid, file.cid]
+    assert {cid for cid, _ in sections} == {block.cid for block in world.blocks}
+
+
+@pytest.mark.parametrize(("dups", "count"), [("y", 6), ("n", 2)], ids=["kept", "left-out"])
+async def test_a_car_says_duplicates_only_when_asked(world: World, dups: str, count: int) -> None:
+    file = world.build(build_file(b"same" * 5, replace(SMALL, max_links=5)))
+    reply = await world.ask(f"/ipfs/{file.cid}?format=car&car-dups={dups}")
+    sections = CarParser().feed(await body(reply))
+    assert len(sections) == count
+
+
+@pytest.mark.parametrize(
+    ("suffix", "headers", "error", "reason"),
+    [
+        pytest.param("/nope", {}, NoSuchLink, 'no link named "nope"', id="no-such-name"),
+        pytest.param("/file/x", {}, NotTraversable, "is a file", id="below-a-file"),
+        pytest.param(
+            "/file", {"if_match": '"x"'}, PreconditionFailed, "precondition", id="if-match"
+        ),
+        pytest.param("/file", {"range": "bytes=99-"}, RangeNotSatisfiable, "20", id="range"),
+        pytest.param("/dir/", {}, BadIndex, "index.html", id="index-is-a-directory"),
+    ],
+)
+async def test_what_cannot_be_answered_says_why(
+    world: World, suffix: str, headers: dict[str, str], error: type[GatewayError], reason: str
+) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    empty = world.build(build_directory([]))
+    inner = world.build(build_directory([("index.html", empty)]))
+    root = world.build(build_directory([("file", file), ("dir", inner)]))
+    with pytest.raises(error, match=reason):
+        await world.ask(f"/ipfs/{root.cid}{suffix}", near=False, method="GET", **headers)
+
+
+async def test_a_failure_before_the_first_byte_closes_the_session(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    retriever = DictRetriever()
+    pipeline = Pipeline(retriever, DictStore(), NamesPage())
+    request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
+    assert isinstance(request, GatewayRequest)
+    with pytest.raises(NotFound, match="far"):
+        await pipeline.reply(request, None, lambda: None)
+    assert retriever.sessions[0].is_closed
+
+
+async def test_an_unchanged_file_needs_no_body(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{built.cid}", if_none_match=f'"{built.cid}"')
+    assert (reply.answer.status, reply.pieces, await body(reply)) == (304, None, b"")
+
+
+async def test_only_if_cached_is_refused_without_asking_anybody(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    with pytest.raises(NotCached, match="not in the cache"):
+        await world.ask(f"/ipfs/{built.cid}", cache_control="only-if-cached")
+
+
+async def test_only_if_cached_answers_what_is_there(world: World) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    head = await world.ask(
+        f"/ipfs/{built.cid}", near=True, method="HEAD", cache_control="only-if-cached"
+    )
+    whole = await world.ask(f"/ipfs/{built.cid}", near=True, cache_control="only-if-cached")
+    assert (head.answer.status, await body(whole)) == (200, TEXT)

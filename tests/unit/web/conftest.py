@@ -1,0 +1,110 @@
+"""A content listener over blocks in memory, on a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.content.block import Block
+from gateway.content.build import build_directory, build_file, collect
+from gateway.guard.addresses import TrustedProxies
+from gateway.guard.admission import AdmissionControl
+from gateway.ops.record import RequestRecord
+from gateway.pipeline import Pipeline
+from gateway.ports import Place
+from gateway.settings import LimitsSettings
+from gateway.web.app import ContentEndpoint, create_content_app
+from gateway.web.clients import Clients
+from gateway.web.connection import protocol_with
+from gateway.web.hot import HotTable
+from gateway.web.hot_path import HotPath
+from gateway.web.listing import ListingPage
+from gateway.wiring.listeners import open_listener
+from gateway.wiring.serving import Serving
+from tests.fakes.clock import FakeClock
+from tests.fakes.source import DictRetriever
+from tests.fakes.store import DictStore
+
+PAGE = b"<html>hello</html>"
+
+
+class Records:
+    """Remembers the records of requests."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.finished: list[RequestRecord] = []
+        self.has_finished = asyncio.Event()
+
+    def request_started(self) -> None:
+        self.started += 1
+
+    def request_finished(self, record: RequestRecord) -> None:
+        self.finished.append(record)
+        self.has_finished.set()
+
+
+class Nowhere:
+    """Knows no address."""
+
+    def find(self, address: str) -> Place | None:
+        return None
+
+
+class Listening:
+    """A listener and what stands behind it."""
+
+    def __init__(self, limits: LimitsSettings | None = None, *, is_hot: bool = True) -> None:
+        clock = FakeClock()
+        page, blocks = collect(build_file(PAGE))
+        root, more = collect(build_directory([("index.html", page), ("a.txt", page)]))
+        self.root = str(root.cid)
+        self.blocks = [*blocks, *more]
+        self.records = Records()
+        self.table = HotTable(1 << 20 if is_hot else 0)
+        self.retriever = DictRetriever(self.blocks, self.blocks)
+        admission = AdmissionControl(limits or LimitsSettings(requests=""), 100, clock)
+        clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
+        hot = HotPath(self.table, admission, clients, self.records, clock)
+        pipeline = Pipeline(self.retriever, DictStore(self.blocks), ListingPage())
+        endpoint = ContentEndpoint(pipeline, admission, clients, self.records, clock, hot.keep)
+        self._listener = open_listener("127.0.0.1:0")
+        self.port: int = self._listener.socket.getsockname()[1]
+        self._serving = Serving(
+            create_content_app(endpoint), self._listener, protocol_with(hot.answer)
+        )
+
+    def forget(self, *blocks: Block) -> None:
+        """Have blocks nowhere any more."""
+        for block in blocks:
+            del self.retriever.near[block.cid.multihash]
+            del self.retriever.far[block.cid.multihash]
+
+    async def start(self) -> None:
+        await self._serving.start()
+
+    async def stop(self) -> None:
+        await self._serving.drain()
+
+    async def send(self, data: bytes) -> bytes:
+        """Send bytes on a connection of their own and return all that comes back."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(data)
+            async with asyncio.timeout(5):
+                return await reader.read()
+        finally:
+            writer.close()
+
+    async def get(self, target: str, *lines: str, method: str = "GET") -> bytes:
+        """Send a well-formed request that closes its connection; return the whole answer."""
+        head = [f"{method} {target} HTTP/1.1", "Host: example.com", *lines, "Connection: close"]
+        return await self.send("\r\n".join((*head, "", "")).encode("latin-1"))
+
+
+@pytest.fixture(name="listening")
+async def listening_fixture() -> AsyncIterator[Listening]:
+    listening = Listening()
+    await listening.start()
+    yield listening
+    await listening.stop()

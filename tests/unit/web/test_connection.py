@@ -1,0 +1,132 @@
+"""The connection: heads out of bounds, and hot answers that are the slow ones' twins."""
+
+import asyncio
+import re
+
+import pytest
+
+from tests.unit.web.conftest import PAGE, Listening
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def without_times(answer: bytes) -> bytes:
+    """Drop what may differ between two answers: the date, and which tier it came from."""
+    return re.sub(rb"\r\n(date|cache-status): [^\r]*", b"", answer)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param("GET /" + "a" * 9000 + " HTTP/1.1\r\nHost: h\r\n\r\n", 414, id="long-target"),
+        pytest.param(
+            "GET / HTTP/1.1\r\nHost: h\r\n" + "X-A: b\r\n" * 200 + "\r\n", 431, id="many-lines"
+        ),
+        pytest.param(
+            "GET / HTTP/1.1\r\nHost: h\r\nX-A: " + "b" * 40000 + "\r\n\r\n", 431, id="long-line"
+        ),
+        pytest.param("GET / HTTP/1.1\r\n\r\n", 400, id="no-host"),
+        pytest.param("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, id="two-hosts"),
+        pytest.param("GET / HTTP/1.1\r\nHost: a/b?c=\r\n\r\n", 400, id="host-with-path"),
+        pytest.param("GET / HTTP/1.1\r\nHost: u@b\r\n\r\n", 400, id="host-with-user"),
+        pytest.param("GET @evil HTTP/1.1\r\nHost: h\r\n\r\n", 400, id="at-target"),
+        pytest.param("GET ipfs/x HTTP/1.1\r\nHost: h\r\n\r\n", 400, id="relative-target"),
+        pytest.param("GET / HTTP/9.9\r\nHost: h\r\n\r\n", 400, id="version"),
+        pytest.param("BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 400, id="unknown-method"),
+        pytest.param("PURGE / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 405, id="purge"),
+        pytest.param(
+            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc",
+            400,
+            id="body",
+        ),
+        pytest.param(
+            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            id="two-framings",
+        ),
+        pytest.param("GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400, id="space-before-colon"),
+        pytest.param("\x16\x03\x01\x02\x00\x01\x00\x01", 400, id="tls-hello"),
+    ],
+)
+async def test_a_malformed_head_gets_its_status(
+    listening: Listening, head: str, status: int
+) -> None:
+    answer = await listening.send(head.encode("latin-1"))
+    assert status_of(answer) == status
+    assert status_of(await listening.get("/")) == 200
+
+
+async def test_a_second_request_is_answered_hot_and_alike(listening: Listening) -> None:
+    target = f"/ipfs/{listening.root}/a.txt"
+    slow = await listening.get(target)
+    assert b"detail=memory" in slow
+    hot = await keep_alive(listening, target)
+    assert b"detail=hot" in hot
+    assert without_times(hot) == without_times(slow).replace(b"\r\nconnection: close", b"")
+
+
+async def keep_alive(listening: Listening, target: str, *lines: str, method: str = "GET") -> bytes:
+    """Ask on a connection that stays open, and close it from our side."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+    head = "\r\n".join((f"{method} {target} HTTP/1.1", "Host: example.com", *lines, "", ""))
+    writer.write(head.encode())
+    answer = await reader.readuntil(b"\r\n\r\n")
+    if found := re.search(rb"content-length: (\d+)", answer):
+        answer += await reader.readexactly(int(found[1]) if method == "GET" else 0)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("method", "lines"),
+    [
+        pytest.param("GET", (), id="get"),
+        pytest.param("HEAD", (), id="head"),
+        pytest.param("GET", ("If-None-Match: {etag}",), id="unchanged"),
+        pytest.param("HEAD", ("If-None-Match: {etag}",), id="head-unchanged"),
+        pytest.param("GET", ('If-None-Match: "x"',), id="changed"),
+        pytest.param("GET", ("Range: bytes=2-4",), id="range"),
+        pytest.param("GET", ("Range: bytes=99-",), id="no-such-range"),
+        pytest.param("GET", ("Accept: text/html",), id="browser"),
+        pytest.param("GET", ("Accept: application/vnd.ipld.raw",), id="raw"),
+        pytest.param("GET", ("Accept: application/vnd.ipld.car",), id="car"),
+        pytest.param("GET", ("Cache-Control: only-if-cached",), id="only-if-cached"),
+        pytest.param("GET", ("X-Forwarded-For: 192.0.2.7",), id="behind-a-proxy"),
+        pytest.param("GET", ("Service-Worker: script",), id="service-worker"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.txt", ""], ids=["file", "index"])
+async def test_hot_and_slow_answers_are_the_same(
+    listening: Listening, method: str, lines: tuple[str, ...], name: str
+) -> None:
+    target = f"/ipfs/{listening.root}/{name}"
+    first = await keep_alive(listening, target)
+    etag = re.search(rb'etag: ("[^"]+")', first)
+    assert etag is not None
+    filled = [line.format(etag=etag[1].decode()) for line in lines]
+    hot = await keep_alive(listening, target, *filled, method=method)
+    listening.table.clear()
+    slow = await keep_alive(listening, target, *filled, method=method)
+    assert without_times(hot) == without_times(slow)
+
+
+async def test_a_hot_answer_is_counted_and_logged(listening: Listening) -> None:
+    target = f"/ipfs/{listening.root}/a.txt"
+    await keep_alive(listening, target)
+    await keep_alive(listening, target, "User-Agent: test", "X-Forwarded-For: 192.0.2.7")
+    record = listening.records.finished[-1]
+    assert (record.tier, record.client, record.user_agent) == ("hot", "192.0.2.7", b"test")
+    assert (record.status, record.size_bytes, record.root) == (200, len(PAGE), listening.root)
+    assert listening.records.started == 2
+
+
+async def test_pipelined_requests_are_answered_in_order(listening: Listening) -> None:
+    target = f"/ipfs/{listening.root}/a.txt"
+    await keep_alive(listening, target)
+    one = f"GET {target} HTTP/1.1\r\nHost: example.com\r\n\r\n"
+    other = f"GET /ipfs/{listening.root}/nope HTTP/1.1\r\nHost: example.com\r\n\r\n"
+    last = f"GET {target} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
+    answer = await listening.send((one + other + one + last).encode())
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404", b"200", b"200"]

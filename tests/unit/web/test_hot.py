@@ -1,0 +1,130 @@
+"""The table of finished answers: what it answers, and what it leaves to the slow path."""
+
+import pytest
+
+from gateway.web.hot import MAX_HOSTS, MAX_TARGET_BYTES, HotEntry, HotTable, accepts_default
+
+TARGET = b"/ipfs/bafkqaaa"
+HOST = (b"host", b"example.com")
+ENTRY = HotEntry(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 304 \r\n", b'"etag"', b"body", "bafkqaaa")
+
+
+@pytest.fixture(name="table")
+def table_fixture() -> HotTable:
+    table = HotTable(1 << 20)
+    table.put(TARGET, b"example.com", ENTRY)
+    return table
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param([], id="host-only"),
+        pytest.param([(b"accept", b"*/*")], id="curl"),
+        pytest.param([(b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8")], id="browser"),
+        pytest.param([(b"accept", b"image/avif,image/webp,*/*")], id="image"),
+        pytest.param([(b"cookie", b"a=1"), (b"cookie", b"b=2")], id="two-cookies"),
+        pytest.param([(b"x-forwarded-proto", b"https")], id="proxy"),
+    ],
+)
+def test_find_answers_a_plain_request(table: HotTable, extra: list[tuple[bytes, bytes]]) -> None:
+    found = table.find(TARGET, [HOST, *extra])
+    assert found is not None
+    assert found.entry is ENTRY
+    assert not found.is_unchanged
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([], id="no-host"),
+        pytest.param([(b"host", b"a/b?c=")], id="host-not-seen-before"),
+        pytest.param([HOST, HOST], id="two-hosts"),
+        pytest.param([HOST, (b"range", b"bytes=0-1")], id="range"),
+        pytest.param([HOST, (b"cache-control", b"only-if-cached")], id="cache-control"),
+        pytest.param([HOST, (b"service-worker", b"script")], id="service-worker"),
+        pytest.param([HOST, (b"content-length", b"3")], id="body"),
+        pytest.param([HOST, (b"transfer-encoding", b"chunked")], id="chunked-body"),
+        pytest.param([HOST, (b"if-none-match", b'"other"')], id="other-etag"),
+        pytest.param([HOST, (b"accept", b"application/vnd.ipld.raw")], id="raw"),
+        pytest.param([HOST, (b"accept", b"text/html, application/json")], id="json-too"),
+        pytest.param([HOST, (b"x-unheard-of", b"1")], id="unknown-header"),
+    ],
+)
+def test_find_leaves_anything_unusual(table: HotTable, headers: list[tuple[bytes, bytes]]) -> None:
+    assert table.find(TARGET, headers) is None
+
+
+def test_find_recognises_its_own_etag(table: HotTable) -> None:
+    found = table.find(TARGET, [HOST, (b"if-none-match", b'"etag"')])
+    assert found is not None
+    assert found.is_unchanged
+
+
+def test_find_hands_on_what_the_log_needs(table: HotTable) -> None:
+    found = table.find(
+        TARGET,
+        [HOST, (b"user-agent", b"ua"), (b"referer", b"r"), (b"x-forwarded-for", b"192.0.2.1")],
+    )
+    assert found is not None
+    assert (found.user_agent, found.referer, found.forwarded_for) == (b"ua", b"r", b"192.0.2.1")
+
+
+def test_clear_forgets_everything(table: HotTable) -> None:
+    table.clear()
+    assert (len(table), table.size_bytes) == (0, 0)
+    assert table.find(TARGET, [HOST]) is None
+
+
+def test_put_keeps_the_size_within_the_capacity() -> None:
+    table = HotTable(5 * ENTRY.size_bytes)
+    for number in range(20):
+        table.put(b"/%d" % number, b"h", ENTRY)
+    assert len(table) == 5
+    assert table.size_bytes == 5 * ENTRY.size_bytes
+
+
+def test_put_evicts_what_was_not_used_first() -> None:
+    table = HotTable(4 * ENTRY.size_bytes)
+    for number in range(4):
+        table.put(b"/%d" % number, b"example.com", ENTRY)
+    table.find(b"/0", [HOST])
+    table.put(b"/4", b"example.com", ENTRY)
+    assert table.find(b"/0", [HOST]) is not None
+    assert table.find(b"/1", [HOST]) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "capacity"),
+    [
+        pytest.param(b"/" + b"a" * MAX_TARGET_BYTES, 1 << 20, id="long-target"),
+        pytest.param(TARGET, 1024, id="small-table"),
+    ],
+)
+def test_put_refuses_what_does_not_fit(target: bytes, capacity: int) -> None:
+    table = HotTable(capacity)
+    table.put(target, b"example.com", ENTRY)
+    assert len(table) == 0
+
+
+def test_put_remembers_a_bounded_number_of_hosts() -> None:
+    table = HotTable(1 << 20)
+    for number in range(MAX_HOSTS + 1):
+        table.put(TARGET, b"%d.example" % number, ENTRY)
+    assert table.find(TARGET, [(b"host", b"0.example")]) is not None
+    assert table.find(TARGET, [(b"host", b"%d.example" % MAX_HOSTS)]) is None
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        pytest.param(b"", True, id="none"),
+        pytest.param(b"*/*", True, id="any"),
+        pytest.param(b"text/html", True, id="html"),
+        pytest.param(b"text/html,application/vnd.ipld.car", False, id="html-or-car"),
+        pytest.param(b"IMAGE/PNG", False, id="unusual-spelling"),
+        pytest.param(b"application/x-tar", False, id="tar"),
+    ],
+)
+def test_accepts_default(accept: bytes, expected: bool) -> None:  # noqa: FBT001 (a table)
+    assert accepts_default(accept) is expected
