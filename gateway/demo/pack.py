@@ -21,7 +21,7 @@ from gateway.demo.carfile import CarFile
 from gateway.demo.site import MANY_NAME, many_files, site_files, site_links
 from gateway.errors import BadBlock, BadCar
 
-DEMO_ROOT: Final = parse_cid("bafybeiaiof2m4clevebe2cz2xp32o4f23wm5laktppy4n7yguxlyqekd6q")
+DEMO_ROOT: Final = parse_cid("bafybeifymhpwlawbjs4b6a5h6kaaqzktqlowqf5z37ymoykb7v4lsafkie")
 """The root of the demo: the same bytes on every machine. Changes with the demo, and a test says
 to what."""
 PACKED_BYTES: Final = 67_774_000
