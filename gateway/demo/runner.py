@@ -1,6 +1,6 @@
 """The demo as a whole: pack it, serve it as an upstream, put a gateway in front, say what to open.
 
-Who calls brings the gateway: `serve` runs one in the foreground and returns its exit code.
+Who calls brings the gateway.
 """
 
 import subprocess
@@ -23,16 +23,13 @@ _ORIGIN_STOP_S = 5.0
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (listened on: told by another name)
 
 
-def run_demo(settings: Settings, serve: Callable[[Settings], int], out: TextIO) -> int:
+def run_demo(settings: Settings, serve: Callable[[Settings], None], out: TextIO) -> None:
     """Run the demo in the foreground.
 
     Args:
         settings: as for `serve`; its upstreams and its cache folder are replaced.
         serve: runs a gateway until it is told to stop.
         out: told what to open.
-
-    Returns:
-        The exit code of `serve`.
 
     Raises:
         CannotStart: the demo cannot be packed, or its upstream does not start.
@@ -47,7 +44,7 @@ def run_demo(settings: Settings, serve: Callable[[Settings], int], out: TextIO) 
         )
         out.write(greeting(demo))
         out.flush()
-        return serve(demo)
+        serve(demo)
 
 
 @contextmanager

@@ -13,15 +13,14 @@ from gateway.settings import AdminSettings, CacheSettings, ServerSettings, Setti
 def test_the_demo_gives_its_origin_to_the_gateway_and_ends_with_it(tmp_path: Path) -> None:
     asked: list[tuple[Settings, int]] = []
 
-    def serve(settings: Settings) -> int:
+    def serve(settings: Settings) -> None:
         (upstream,) = settings.upstreams
         answer = httpx.get(f"{upstream.url}/ipfs/{DEMO_ROOT}?format=raw")
         asked.append((settings, answer.status_code))
-        return 3
 
     out = io.StringIO()
     base = Settings(cache=CacheSettings(directory=str(tmp_path / "cache")))
-    assert run_demo(base, serve, out) == 3
+    run_demo(base, serve, out)
     ((settings, status),) = asked
     assert status == 200
     assert settings.upstreams[0].tier == "cluster"
@@ -35,7 +34,7 @@ def test_a_demo_that_cannot_be_packed_says_where(tmp_path: Path) -> None:
     (tmp_path / "cache-demo").write_bytes(b"a file, not a folder")
     base = Settings(cache=CacheSettings(directory=str(tmp_path / "cache")))
     with pytest.raises(CannotStart, match=r"cannot pack the demo into .*cache-demo: "):
-        run_demo(base, lambda _: 0, io.StringIO())
+        run_demo(base, lambda _: None, io.StringIO())
 
 
 def test_an_origin_that_does_not_start_is_told(
