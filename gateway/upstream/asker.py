@@ -1,5 +1,6 @@
 """Asking upstreams on behalf of one request: whom, how, and what else along with it."""
 
+from collections.abc import Collection
 from typing import Final
 
 from gateway.content.walk import Want
@@ -35,7 +36,8 @@ class Asker:
         self._place = place
         self._shelf = shelf
         self._trace = trace
-        self._is_block_wise = False  # whether the last fetch asked for a block because of that
+        self._is_block_wise = False
+        self._failed: set[str] = set()  # for any block of this request: asked last for the others
 
     def ask(self, want: Want, entry: Entry, trail: Trail, *, is_root: bool) -> None:
         """Have a block fetched by the next upstream, and with it what will be wanted after it.
@@ -50,10 +52,9 @@ class Asker:
             RetrievalError: nobody is left to be asked.
         """
         pool = self._tools.pool
+        self._failed |= trail.asked()
         first = Step.RAW if is_single_block(want) else self._first
-        step = trail.next_step(
-            first, lambda exclude: pool.choose(self._place, exclude), pool.is_block_wise
-        )
+        step = trail.next_step(first, self._choose, pool.is_block_wise)
         if step is None:
             raise trail.error(want.cid, pool.held(exclude=trail.asked()), is_root=is_root)
         choice, way = step
@@ -84,13 +85,19 @@ class Asker:
                 continue
             if cid.is_identity or tools.store.has(cid):
                 continue
-            choice = tools.pool.choose(self._place)
+            choice = self._choose(())
             if choice is None or not self._is_raw_for(choice):
                 return
             self._note(choice)
             entry = tools.flights.announce(multihash)
             exchange = tools.pool.ask(choice, Step.RAW)
             RawFetch(tools, exchange, self._shelf, cid).start(multihash, entry)
+
+    def _choose(self, exclude: Collection[str]) -> Choice | None:
+        """Choose whom to ask: before others one that has not failed in this request."""
+        pool = self._tools.pool
+        choice = pool.choose(self._place, self._failed.union(exclude)) if self._failed else None
+        return choice or pool.choose(self._place, exclude)
 
     def _is_raw_for(self, choice: Choice) -> bool:
         return self._first is Step.RAW or self._tools.pool.is_block_wise(choice.upstream)

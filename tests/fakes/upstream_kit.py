@@ -1,0 +1,158 @@
+"""Everything between a request and its upstreams, put together as in production."""
+
+from collections.abc import Generator
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from gateway.content.block import Block
+from gateway.content.build import Built, Profile, build_file, collect
+from gateway.content.cid import Cid
+from gateway.content.read import Piece, read_file
+from gateway.content.resolve import Resolved, resolve
+from gateway.content.unixfs import FileEntity
+from gateway.content.walk import Scope, Walk, Want
+from gateway.ports import BlockStore, Place
+from gateway.settings import RetrievalSettings, UpstreamSettings
+from gateway.upstream.client import TrustlessClient
+from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.retrieve import Retrieval, Session
+from tests.fakes.clock import FakeClock
+from tests.fakes.observer import RecordingObserver
+from tests.fakes.store import DictStore
+
+QUICK = RetrievalSettings(first_byte_timeout=0.3, idle_timeout=0.3, total_timeout=5.0)
+QUICK_BLOCKS = RetrievalSettings(
+    mode="block", first_byte_timeout=0.3, idle_timeout=0.3, total_timeout=5.0
+)
+SMALL = Profile(chunk_bytes=1024, max_links=4, raw_leaves=True, cid_version=1)
+"""Many blocks and levels in a few kilobytes."""
+
+
+class NoStore(DictStore):
+    """A cache whose tiers are all off."""
+
+    async def keep(self, block: Block) -> None:
+        """Forget it."""
+
+
+class Sample:
+    """A file and its blocks."""
+
+    def __init__(self, content: bytes, profile: Profile = SMALL) -> None:
+        self.content = content
+        self.built: Built
+        self.built, self.blocks = collect(build_file(content, profile))
+
+    @property
+    def cid(self) -> Cid:
+        return self.built.cid
+
+
+def sample(size: int = 20_000, profile: Profile = SMALL) -> Sample:
+    """Make a file in which no two blocks are the same."""
+    return Sample(b"".join(n.to_bytes(8, "big") for n in range(size // 8)), profile)
+
+
+class Kit:
+    """A `Retrieval` with all that it needs; use as `async with`."""
+
+    def __init__(
+        self,
+        *upstreams: UpstreamSettings,
+        settings: RetrievalSettings = QUICK,
+        store: BlockStore | None = None,
+    ) -> None:
+        self.clock = FakeClock()
+        self.observer = RecordingObserver()
+        self.store = DictStore() if store is None else store
+        self.pool = UpstreamPool(upstreams, self.clock, self.observer)
+        self.client = TrustlessClient(settings, self.clock)
+        self.retrieval = Retrieval(
+            self.store, self.pool, self.client, settings, self.clock, self.observer
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self.client.close)
+        self._stack.push_async_callback(self.retrieval.close)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def state(self, upstream: str) -> str:
+        """Return the state of an upstream as operators see it."""
+        return next(str(row["state"]) for row in self.pool.rows() if row["name"] == upstream)
+
+    def failures(self, upstream: str) -> dict[str, int]:
+        """Return what an upstream failed in, by kind."""
+        row = next(row for row in self.pool.rows() if row["name"] == upstream)
+        failures: dict[str, int] = row["failures"]
+        return failures
+
+    async def read(
+        self,
+        cid: Cid,
+        segments: tuple[str, ...] = (),
+        start: int = 0,
+        stop: int | None = None,
+        place: Place | None = None,
+    ) -> bytes:
+        """Read a file, or a part of it, as one request."""
+        session = self.retrieval.open_session(place)
+        try:
+            return await read(session, cid, segments, start, stop)
+        finally:
+            await session.close()
+
+
+async def drive(session: Session, walk: Walk[Resolved]) -> Resolved:
+    """Run a walk with the blocks of a session."""
+    try:
+        want = next(walk)
+        while True:
+            want = walk.send(await session.get(want))
+    except StopIteration as stop:
+        resolved: Resolved = stop.value
+        return resolved
+
+
+async def read(
+    session: Session,
+    cid: Cid,
+    segments: tuple[str, ...] = (),
+    start: int = 0,
+    stop: int | None = None,
+) -> bytes:
+    """Read a file with the blocks of a session."""
+    pieces: list[Piece] = []
+    async for piece in pieces_of(session, cid, segments, start, stop):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def pieces_of(session, cid, segments=(), start=0, stop=None):
+    """Yield the pieces of a file as they come."""
+    resolved = await drive(session, resolve(cid, segments, Scope.ENTITY, start, stop))
+    assert isinstance(resolved.entity, FileEntity)
+    steps = read_file(resolved.entity, start, stop)
+    step = next(steps, None)
+    while step is not None:
+        if isinstance(step, Want):
+            step = _send(steps, await session.get(step))
+        else:
+            yield step
+            step = next(steps, None)
+
+
+def _send(steps: Generator[Want | Piece, Block | None, None], block: Block) -> Want | Piece | None:
+    try:
+        return steps.send(block)
+    except StopIteration:
+        return None
