@@ -1,0 +1,72 @@
+"""Is it well? Verdicts for operators, from an `Overview`. Pure.
+
+`healthy`: nothing to do. `degraded`: clients are served, but somebody should look. `unhealthy`:
+some requests cannot be answered.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.ops.overview import Overview, Status, UpstreamRow
+
+CLUSTER_TIER: Final = "cluster"
+
+
+_WORST_FIRST: Final = (Status.UNHEALTHY, Status.DEGRADED)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One of the words, and why."""
+
+    status: Status
+    reason: str
+
+
+def judge_ipfs(overview: Overview) -> Verdict:
+    """Judge the upstreams: can what is not cached be had?"""
+    if not overview.upstreams:
+        return Verdict(Status.UNHEALTHY, "no upstream is configured")
+    return _judge_rows(overview.upstreams)
+
+
+def judge_cluster(overview: Overview) -> Verdict:
+    """Judge the upstreams of the operator's own cluster."""
+    rows = [row for row in overview.upstreams if row["tier"] == CLUSTER_TIER]
+    if not rows:
+        return Verdict(Status.HEALTHY, "no cluster configured")
+    return _judge_rows(rows)
+
+
+def _judge_rows(rows: Sequence[UpstreamRow]) -> Verdict:
+    ill = [row for row in rows if row["state"] != "healthy"]
+    if not ill:
+        return Verdict(Status.HEALTHY, f"{len(rows)} of {len(rows)} upstreams healthy")
+    told = ", ".join(f"{row['name']} {row['state']} ({row['reason']})" for row in ill)
+    status = Status.UNHEALTHY if len(ill) == len(rows) else Status.DEGRADED
+    return Verdict(status, f"{len(ill)} of {len(rows)} upstreams not healthy: {told}")
+
+
+def judge_cache(overview: Overview) -> Verdict:
+    """Judge the cache, which says of itself how it is."""
+    told = overview.cache_health
+    return Verdict(Status(told["status"]), told["reason"] or "nothing to report")
+
+
+PARTS: Final[Mapping[str, Callable[[Overview], Verdict]]] = {
+    "ipfs": judge_ipfs,
+    "cache": judge_cache,
+    "cluster": judge_cluster,
+}
+"""What is judged by itself, by the name in the address."""
+
+
+def judge(overview: Overview) -> Verdict:
+    """Judge the whole: it is as well as its worst part."""
+    verdicts = {name: part(overview) for name, part in PARTS.items()}
+    for status in _WORST_FIRST:
+        reasons = [f"{name}: {it.reason}" for name, it in verdicts.items() if it.status is status]
+        if reasons:
+            return Verdict(status, "; ".join(reasons))
+    return Verdict(Status.HEALTHY, "all parts healthy")

@@ -1,0 +1,316 @@
+"""The Prometheus page, made from an `Overview` when it is asked for.
+
+Names are boxo's (`ipfs_http_gw_*`, `ipfs_http_blockstore_*`) where the meaning is the same, so that
+dashboards made for Kubo and Rainbow work; everything else is `ipfs_gateway_*`. Label values are
+words of enums, names from the configuration and numbers of workers; never a CID or a Host.
+"""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from gateway import __version__
+from gateway.ops.families import Rows, by_word, counter, gauge, histogram, untyped
+from gateway.ops.histogram import (
+    DURATION_BUCKETS_S,
+    TTFB_BUCKETS_S,
+    Histogram,
+    HistogramSnapshot,
+)
+from gateway.ops.overview import STATES, Overview, UpstreamRow, Worker
+from gateway.ops.record import HOT, CacheState, Outcome, RequestKind
+from gateway.ops.snapshot import BlockCounts, RequestCounts, UpstreamCounts
+from gateway.ops.statistics import CAR_FAILED
+from gateway.ports import Tier
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_DURATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    RequestKind.FILE: ("unixfs_file_get", "Seconds to serve a file"),
+    RequestKind.INDEX: ("unixfs_dir_indexhtml_get", "Seconds to serve a directory's index.html"),
+    RequestKind.LISTING: ("unixfs_gen_dir_listing_get", "Seconds to serve a made listing"),
+    RequestKind.CAR: ("car_stream_get", "Seconds to serve a CAR"),
+    RequestKind.RAW: ("raw_block_get", "Seconds to serve a raw block"),
+    CAR_FAILED: ("car_stream_fail", "Seconds that CARs lasted which broke off"),
+}
+
+_MEDIA_TYPES: Final[Mapping[str, str]] = {  # boxo's label: the format asked for, "" for UnixFS
+    RequestKind.CAR: "application/vnd.ipld.car",
+    RequestKind.RAW: "application/vnd.ipld.raw",
+}
+
+_CACHE_GAUGES: Final = (
+    ("gateway_cache_bytes", "Bytes of blocks kept", ("memory_bytes", "disk_bytes")),
+    ("gateway_cache_limit_bytes", "Bytes that a tier may hold", ("memory_limit", "disk_limit")),
+    ("gateway_cache_blocks", "Blocks kept", ("memory_blocks", "blocks")),
+)
+"""Name, help, and the figures of the cache for memory and for disk."""
+
+
+class _Page(Collector):
+    """All families of one overview."""
+
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
+
+    def collect(self) -> Iterator[Metric]:
+        """Make every family; each has its help text even while it has no sample."""
+        overview = self._overview
+        yield from _requests(overview.statistics["requests"])
+        yield from _durations(overview.statistics["requests"])
+        yield from _blocks(overview.statistics["blocks"], overview.statistics["requests"])
+        yield from _cache(overview.cache)
+        yield from _upstreams(overview.statistics["upstreams"])
+        yield from _upstream_rows(overview.upstreams)
+        yield from _workers(overview.workers)
+
+
+def render(overview: Overview) -> bytes:
+    """Return the page in the Prometheus text format 0.0.4."""
+    return generate_latest(_Page(overview))
+
+
+def _requests(counts: RequestCounts) -> Iterator[Metric]:
+    yield counter(
+        "http_gw_responses", "Answers by status code", ["code"], by_word(counts["by_status"])
+    )
+    yield gauge(
+        "http_gw_concurrent_requests", "Requests under way", [], [([], counts["in_flight"])]
+    )
+    types: dict[tuple[str, str], int] = {}
+    for space, kinds in counts["types"].items():
+        for kind, count in kinds.items():
+            key = (space, _MEDIA_TYPES.get(kind, ""))
+            types[key] = types.get(key, 0) + count
+    yield untyped(
+        "http_gw_request_types",
+        "Requests by namespace and by the format that was asked for",
+        ["gateway", "type"],
+        types.items(),
+    )
+    yield counter(
+        "gateway_requests",
+        "Requests by how much of the answer was cached",
+        ["cache"],
+        by_word(counts["by_cache"], CacheState),
+    )
+    yield counter(
+        "gateway_outcomes", "Requests by end", ["outcome"], by_word(counts["by_outcome"], Outcome)
+    )
+    yield counter(
+        "gateway_served_bytes", "Body bytes sent to clients", [], [([], counts["bytes_served"])]
+    )
+
+
+def _durations(counts: RequestCounts) -> Iterator[Metric]:
+    spaces = counts["durations"]
+    wholes: list[tuple[str, HistogramSnapshot]] = []
+    for space, series in spaces.items():
+        whole = Histogram(DURATION_BUCKETS_S)
+        for kind, snapshot in series.items():
+            if kind != CAR_FAILED:
+                whole.add(snapshot)
+        wholes.append((space, whole.snapshot()))
+    text = "Seconds to serve any successful answer"
+    yield histogram("http_gw_get_duration_seconds", text, "gateway", DURATION_BUCKETS_S, wholes)
+    for kind, (word, text) in _DURATIONS.items():
+        rows = [(space, series[kind]) for space, series in spaces.items() if kind in series]
+        name = f"http_gw_{word}_duration_seconds"
+        yield histogram(name, text, "gateway", DURATION_BUCKETS_S, rows)
+    yield histogram(
+        "gateway_ttfb_seconds",
+        "Seconds to the first byte of a successful answer",
+        "cache",
+        TTFB_BUCKETS_S,
+        counts["ttfb"].items(),
+    )
+
+
+def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
+    hits = {HOT: requests["hot_hits"], **blocks["found"]}
+    found = sum(blocks["found"].values())
+    yield counter(
+        "gateway_cache_hits",
+        "Blocks found in the cache, by tier; in the tier `hot`, whole answers",
+        ["tier"],
+        by_word(hits, Tier),
+    )
+    yield counter(
+        "gateway_cache_hit_bytes",
+        "Bytes of blocks found in the cache",
+        ["tier"],
+        by_word(blocks["found_bytes"], Tier),
+    )
+    yield counter("gateway_cache_misses", "Blocks found in no tier", [], [([], blocks["missed"])])
+    yield untyped("http_blockstore_cache_hit", "Blocks found in the cache", [], [([], found)])
+    yield untyped(
+        "http_blockstore_cache_requests",
+        "Blocks looked for in the cache",
+        [],
+        [([], found + blocks["missed"])],
+    )
+    yield from _verification(blocks)
+    yield counter(
+        "gateway_evictions",
+        "Blocks that left a tier",
+        ["tier", "reason"],
+        _by_two(blocks["evicted"]),
+    )
+    yield counter(
+        "gateway_evicted_bytes",
+        "Bytes of blocks that left a tier",
+        ["tier"],
+        by_word(blocks["evicted_bytes"], Tier),
+    )
+
+
+def _verification(blocks: BlockCounts) -> Iterator[Metric]:
+    yield counter(
+        "gateway_blocks_verified",
+        "Blocks from upstreams whose hash was right",
+        [],
+        [([], blocks["verified"])],
+    )
+    yield counter(
+        "gateway_verified_bytes",
+        "Bytes from upstreams whose hash was right",
+        [],
+        [([], blocks["verified_bytes"])],
+    )
+    yield counter(
+        "gateway_verification_failures",
+        "Blocks whose hash was wrong, by upstream or `disk`",
+        ["source", "reason"],
+        _by_two(blocks["rejected"]),
+    )
+
+
+def _by_two(table: Mapping[str, Mapping[str, int]]) -> list[tuple[list[str], float]]:
+    return [([one, two], count) for one, row in table.items() for two, count in row.items()]
+
+
+def _cache(cache: Mapping[str, object]) -> Iterator[Metric]:
+    for name, text, figures in _CACHE_GAUGES:
+        tiers = zip((Tier.MEMORY, Tier.DISK), figures, strict=True)
+        rows = [([str(tier)], value) for tier, figure in tiers for value in _figure(cache, figure)]
+        yield gauge(name, text, ["tier"], rows)
+    yield gauge(
+        "gateway_cache_pending_bytes",
+        "Bytes waiting to be written to disk",
+        [],
+        [([], value) for value in _figure(cache, "pending_bytes")],
+    )
+    yield counter(
+        "gateway_cache_quarantined",
+        "Damaged files that were set aside",
+        [],
+        [([], value) for value in _figure(cache, "quarantined")],
+    )
+    yield counter(
+        "gateway_cache_write_errors",
+        "Blocks that could not be written to disk",
+        [],
+        [([], value) for value in _figure(cache, "write_errors")],
+    )
+
+
+def _figure(cache: Mapping[str, object], name: str) -> list[float]:
+    """Return the figure in a list, which is empty when the cache does not tell it."""
+    value = cache.get(name)
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def _upstreams(upstreams: Mapping[str, UpstreamCounts]) -> Iterator[Metric]:
+    def table(pick: Callable[[UpstreamCounts], Mapping[str, int]]) -> Rows:
+        return _by_two({name: pick(counts) for name, counts in upstreams.items()})
+
+    yield counter(
+        "gateway_upstream_requests",
+        "Requests to upstreams",
+        ["upstream", "step"],
+        table(lambda counts: counts["asked"]),
+    )
+    yield counter(
+        "gateway_upstream_choices",
+        "Why upstreams were chosen",
+        ["upstream", "reason"],
+        table(lambda counts: counts["chosen"]),
+    )
+    yield counter(
+        "gateway_upstream_errors",
+        "Requests to upstreams that failed",
+        ["upstream", "kind"],
+        table(lambda counts: counts["failed"]),
+    )
+    yield counter(
+        "gateway_upstream_state_changes",
+        "States that upstreams entered",
+        ["upstream", "state"],
+        table(lambda counts: counts["changes"]),
+    )
+    yield counter(
+        "gateway_upstream_received_bytes",
+        "Body bytes from upstreams",
+        ["upstream"],
+        [([name], counts["received_bytes"]) for name, counts in upstreams.items()],
+    )
+    yield histogram(
+        "gateway_upstream_ttfb_seconds",
+        "Seconds to the first verified block",
+        "upstream",
+        TTFB_BUCKETS_S,
+        [(name, counts["ttfb"]) for name, counts in upstreams.items()],
+    )
+
+
+def _upstream_rows(rows: Sequence[UpstreamRow]) -> Iterator[Metric]:
+    yield gauge(
+        "gateway_upstream_state",
+        "1 for the state that an upstream is in, as the worker sees it that thinks worst of it",
+        ["upstream", "state"],
+        [([row["name"], state], row["state"] == state) for row in rows for state in STATES],
+    )
+    yield gauge(
+        "gateway_upstream_in_flight",
+        "Requests to upstreams under way",
+        ["upstream"],
+        [([row["name"]], row["in_flight"]) for row in rows],
+    )
+
+
+def _workers(workers: Sequence[Worker]) -> Iterator[Metric]:
+    numbered = [(str(number), worker) for number, worker in enumerate(workers)]
+    yield gauge(
+        "gateway_worker_resident_memory_bytes",
+        "Resident memory of a worker",
+        ["worker"],
+        [([number], worker.process["rss_bytes"]) for number, worker in numbered],
+    )
+    yield counter(
+        "gateway_worker_cpu_seconds",
+        "CPU time that a worker used",
+        ["worker"],
+        [([number], worker.process["cpu_s"]) for number, worker in numbered],
+    )
+    yield gauge(
+        "gateway_worker_open_fds",
+        "Files and sockets that a worker holds open",
+        ["worker"],
+        [([number], worker.process["open_fds"]) for number, worker in numbered],
+    )
+    yield gauge(
+        "gateway_worker_start_time_seconds",
+        "When a worker started, since the Unix epoch",
+        ["worker"],
+        [([number], worker.started) for number, worker in numbered],
+    )
+    yield gauge(
+        "gateway_build_info",
+        "1; the labels say what runs",
+        ["version", "python"],
+        [([__version__, platform.python_version()], 1)],
+    )

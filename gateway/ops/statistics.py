@@ -1,0 +1,232 @@
+"""What a worker counts, as plain numbers: an event costs a few additions.
+
+Prometheus sees the sums over all workers only (`gateway.ops.metrics`). No label comes from a
+request: the words counted here are those of enums and of the configuration.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from gateway.ops.histogram import DURATION_BUCKETS_S, TTFB_BUCKETS_S, Histogram, HistogramSnapshot
+from gateway.ops.record import HOT, CacheState, Outcome, RequestKind, RequestRecord
+from gateway.ops.snapshot import (
+    BlockCounts,
+    Counts,
+    RequestCounts,
+    StatisticsSnapshot,
+    UpstreamCounts,
+)
+from gateway.ops.top_roots import TopKeys
+from gateway.ports import Choice, Rejection, Tier
+
+CAR_FAILED: Final = "car_stream_fail"
+"""boxo's word for CARs that broke off."""
+
+_Series = dict[str, Histogram]
+
+
+class _Cell:
+    """All requests that have kind, status, cache state, tier and outcome in common.
+
+    One dictionary look-up per request finds it; everything else is worked out for a snapshot.
+    """
+
+    __slots__ = ("duration", "size_bytes", "ttfb")
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self.duration = Histogram(DURATION_BUCKETS_S)
+        self.ttfb = Histogram(TTFB_BUCKETS_S)
+
+    @property
+    def requests(self) -> int:
+        return sum(self.duration.counts)
+
+
+class _Upstream:
+    """What one upstream did."""
+
+    __slots__ = ("asked", "changes", "chosen", "failed", "received_bytes", "ttfb")
+
+    def __init__(self) -> None:
+        self.asked: defaultdict[str, int] = defaultdict(int)
+        self.chosen: defaultdict[str, int] = defaultdict(int)
+        self.failed: defaultdict[str, int] = defaultdict(int)
+        self.changes: defaultdict[str, int] = defaultdict(int)
+        self.received_bytes = 0
+        self.ttfb = Histogram(TTFB_BUCKETS_S)
+
+    def snapshot(self) -> UpstreamCounts:
+        return {
+            "asked": _plain(self.asked),
+            "chosen": _plain(self.chosen),
+            "failed": _plain(self.failed),
+            "changes": _plain(self.changes),
+            "received_bytes": self.received_bytes,
+            "ttfb": self.ttfb.snapshot(),
+        }
+
+
+class Statistics:
+    """Implements `gateway.ports.Observer`, and is told of requests."""
+
+    def __init__(self) -> None:
+        self._started = 0
+        self._finished = 0
+        self._cells: defaultdict[tuple[str, str, int, str, str, str], _Cell] = defaultdict(_Cell)
+        self._roots = TopKeys()
+        self._found: defaultdict[str, int] = defaultdict(int)
+        self._found_bytes: defaultdict[str, int] = defaultdict(int)
+        self._missed = 0
+        self._verified = 0
+        self._verified_bytes = 0
+        self._rejected: defaultdict[str, defaultdict[str, int]]
+        self._rejected = defaultdict(partial(defaultdict, int))
+        self._evicted: defaultdict[str, defaultdict[str, int]]
+        self._evicted = defaultdict(partial(defaultdict, int))
+        self._evicted_bytes: defaultdict[str, int] = defaultdict(int)
+        self._upstreams: defaultdict[str, _Upstream] = defaultdict(_Upstream)
+
+    def request_started(self) -> None:
+        """Count a request that came in."""
+        self._started += 1
+
+    def request_finished(self, record: RequestRecord) -> None:
+        """Count the end of a request that was counted when it came in."""
+        self._finished += 1
+        cell = self._cells[
+            record.namespace, record.kind, record.status, record.cache, record.tier, record.outcome
+        ]
+        cell.size_bytes += record.size_bytes
+        cell.duration.observe(record.duration_s)
+        cell.ttfb.observe(record.ttfb_s)
+        if record.root:
+            self._roots.add(record.root)
+
+    def block_found(self, tier: Tier, size_bytes: int) -> None:
+        """Count a block that was served from the cache."""
+        self._found[tier] += 1
+        self._found_bytes[tier] += size_bytes
+
+    def block_missed(self) -> None:
+        """Count a block that was in no tier."""
+        self._missed += 1
+
+    def block_verified(self, size_bytes: int) -> None:
+        """Count bytes from an upstream that were hashed and right."""
+        self._verified += 1
+        self._verified_bytes += size_bytes
+
+    def block_rejected(self, reason: Rejection, source: str) -> None:
+        """Count bytes that were hashed and wrong."""
+        self._rejected[source][reason] += 1
+
+    def block_evicted(self, tier: Tier, reason: str, size_bytes: int) -> None:
+        """Count a block that left a tier."""
+        self._evicted[tier][reason] += 1
+        self._evicted_bytes[tier] += size_bytes
+
+    def upstream_asked(self, choice: Choice, step: str) -> None:
+        """Count a request to an upstream and the reason for which it was chosen."""
+        upstream = self._upstreams[choice.upstream]
+        upstream.asked[step] += 1
+        upstream.chosen[choice.reason] += 1
+
+    def upstream_answered(self, upstream: str, step: str, ttfb_s: float) -> None:  # noqa: ARG002 (port)
+        """Count the time to the first verified block."""
+        self._upstreams[upstream].ttfb.observe(ttfb_s)
+
+    def upstream_received(self, upstream: str, size_bytes: int) -> None:
+        """Count body bytes of an upstream."""
+        self._upstreams[upstream].received_bytes += size_bytes
+
+    def upstream_failed(self, upstream: str, step: str, kind: str, reason: str) -> None:  # noqa: ARG002 (port)
+        """Count a request to an upstream that failed."""
+        self._upstreams[upstream].failed[kind] += 1
+
+    def upstream_state(self, upstream: str, state: str, reason: str) -> None:  # noqa: ARG002 (port)
+        """Count an upstream's change of state."""
+        self._upstreams[upstream].changes[state] += 1
+
+    def snapshot(self) -> StatisticsSnapshot:
+        """Write down everything as JSON."""
+        return {
+            "requests": self._request_counts(),
+            "blocks": self._block_counts(),
+            "upstreams": {name: item.snapshot() for name, item in self._upstreams.items()},
+            "top_roots": self._roots.snapshot(),
+        }
+
+    def _request_counts(self) -> RequestCounts:
+        by_status: defaultdict[str, int] = defaultdict(int)
+        by_cache: defaultdict[str, int] = defaultdict(int)
+        by_outcome: defaultdict[str, int] = defaultdict(int)
+        types: defaultdict[str, defaultdict[str, int]] = defaultdict(partial(defaultdict, int))
+        for (namespace, kind, status, cache, _, outcome), cell in self._cells.items():
+            by_status[str(status)] += cell.requests
+            by_cache[cache] += cell.requests
+            by_outcome[outcome] += cell.requests
+            types[namespace][kind] += cell.requests
+        return {
+            "in_flight": self._started - self._finished,
+            "by_status": dict(by_status),
+            "by_cache": _plain(by_cache),
+            "by_outcome": _plain(by_outcome),
+            "bytes_served": sum(cell.size_bytes for cell in self._cells.values()),
+            "hot_hits": sum(cell.requests for key, cell in self._cells.items() if key[4] == HOT),
+            "types": {namespace: _plain(kinds) for namespace, kinds in types.items()},
+            "durations": self._durations(),
+            "ttfb": self._ttfb(),
+        }
+
+    def _durations(self) -> dict[str, dict[str, HistogramSnapshot]]:
+        spaces: defaultdict[str, _Series] = defaultdict(dict)
+        for (namespace, kind, status, _, _, outcome), cell in self._cells.items():
+            series = _duration_series(kind, status, outcome)
+            if series is not None:
+                _add_to(spaces[namespace], series, cell.duration)
+        return {namespace: _snapshots(series) for namespace, series in spaces.items()}
+
+    def _ttfb(self) -> dict[str, HistogramSnapshot]:
+        sums: _Series = {}
+        for (_, _, status, cache, _, _), cell in self._cells.items():
+            if status < 300 and cache != CacheState.NONE:
+                _add_to(sums, cache, cell.ttfb)
+        return _snapshots(sums)
+
+    def _block_counts(self) -> BlockCounts:
+        return {
+            "found": _plain(self._found),
+            "found_bytes": _plain(self._found_bytes),
+            "missed": self._missed,
+            "verified": self._verified,
+            "verified_bytes": self._verified_bytes,
+            "rejected": {source: _plain(reasons) for source, reasons in self._rejected.items()},
+            "evicted": {str(tier): _plain(reasons) for tier, reasons in self._evicted.items()},
+            "evicted_bytes": _plain(self._evicted_bytes),
+        }
+
+
+def _duration_series(kind: str, status: int, outcome: str) -> str | None:
+    if kind == RequestKind.OTHER or status >= 300:
+        return None
+    if outcome == Outcome.COMPLETE:
+        return kind
+    return CAR_FAILED if kind == RequestKind.CAR and outcome == Outcome.TRUNCATED else None
+
+
+def _add_to(sums: _Series, name: str, histogram: Histogram) -> None:
+    if name not in sums:
+        sums[name] = Histogram(histogram.bounds)
+    sums[name].add(histogram.snapshot())
+
+
+def _snapshots(series: _Series) -> dict[str, HistogramSnapshot]:
+    return {str(name): histogram.snapshot() for name, histogram in series.items()}
+
+
+def _plain(counts: Mapping[str, int]) -> Counts:
+    """Return a copy whose keys are texts even where the words are enums."""
+    return {str(word): count for word, count in counts.items()}
