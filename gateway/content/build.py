@@ -268,10 +268,13 @@ def build_hamt(
     """Write a directory as a HAMT.
 
     Raises:
-        ValueError: a name twice.
+        ValueError: a name twice, or an empty one, which in a shard is the sign of another shard.
         BadBlock: names whose hashes agree in all bits.
     """
-    hashed = [(hash_name(name), name, target) for name, target in _sort(entries)]
+    ordered = _sort(entries)
+    if ordered and not ordered[0][0]:
+        raise ValueError("a HAMT has no place for an empty name")
+    hashed = [(hash_name(name), name, target) for name, target in ordered]
     return (yield from _build_shard(hashed, 0, (fanout, cid_version), attributes))
 
 

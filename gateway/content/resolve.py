@@ -110,11 +110,9 @@ def _find_in_shards(shard: ShardEntity, ahead: Want) -> Walk[Cid | None]:
             return None
         link = shard.links[index]
         prefix = slot_prefix(slot, fanout)
-        if link.name == prefix + name:
-            return link.cid
         if link.name != prefix:
             check_prefix(shard, link.name, prefix)
-            return None
+            return link.cid if link.name == prefix + name else None
         block = yield from ask(ahead._replace(cid=link.cid))
         shard = open_shard(block, fanout)
         level += 1

@@ -10,16 +10,11 @@ from typing import Final
 
 from gateway.content.block import Block
 from gateway.content.cid import DAG_PB, RAW, Cid
-from gateway.content.dag_pb import PBLink, PBNode, decode_node, encode_node
+from gateway.content.dag_pb import PBLink, PBNode, decode_node
 from gateway.content.hamt import check_fanout, decode_bitfield
 from gateway.content.memo import Memo
-from gateway.content.unixfs_message import (
-    Mtime,
-    UnixFs,
-    UnixFsType,
-    decode_unixfs,
-    encode_unixfs,
-)
+from gateway.content.protobuf import encode_uint64
+from gateway.content.unixfs_message import Mtime, UnixFs, UnixFsType, decode_unixfs
 from gateway.errors import BadBlock
 
 Piece = bytes | memoryview
@@ -171,13 +166,10 @@ def _open_shard(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> ShardEn
 @lru_cache(maxsize=64)
 def _leaf_frame(size: int) -> tuple[tuple[bytes, bytes], bytes]:
     """Return what stands around `size` bytes in the leaves that Kubo writes: balanced, trickle."""
-    suffix = encode_unixfs(UnixFs(UnixFsType.RAW, filesize=size))[2:]
-    body = bytes(size)
-    starts: list[bytes] = []
-    for type_ in (UnixFsType.FILE, UnixFsType.RAW):
-        node = encode_node(PBNode((), encode_unixfs(UnixFs(type_, body, size))))
-        starts.append(node[: len(node) - size - len(suffix)])
-    return (starts[0], starts[1]), suffix
+    length = encode_uint64(size)
+    after = b"\x18" + length  # filesize
+    node = b"\x0a" + encode_uint64(3 + len(length) + size + len(after))  # PBNode.Data
+    return (node + b"\x08\x02\x12" + length, node + b"\x08\x00\x12" + length), after
 
 
 def find_leaf_content(data: bytes, size: int) -> memoryview | None:
@@ -185,12 +177,14 @@ def find_leaf_content(data: bytes, size: int) -> memoryview | None:
 
     None says only that the block has to be decoded.
     """
-    starts, suffix = _leaf_frame(size)
-    start = len(starts[0])
+    if size > len(data):
+        return None
+    before, after = _leaf_frame(size)
+    start = len(before[0])
     if (
-        len(data) != start + size + len(suffix)
-        or not data.startswith(starts)
-        or not data.endswith(suffix)
+        len(data) != start + size + len(after)
+        or not data.startswith(before)
+        or not data.endswith(after)
     ):
         return None
     return memoryview(data)[start : start + size]
