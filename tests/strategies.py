@@ -47,16 +47,27 @@ def blocks(draw: st.DrawFn, *, max_size: int = 256) -> Block:
     return verify(sha256_cid(codec, hashlib.sha256(data).digest(), version), data)
 
 
+def _cid_of(codec: int, code: int) -> Cid:
+    size = MAX_IDENTITY_BYTES if code == IDENTITY else HASHES[code].size
+    return make_cid(codec, code, hashlib.shake_128(b"%d %d" % (codec, code)).digest(size))
+
+
+known_cids = st.sampled_from(
+    [_cid_of(codec, code) for codec in CODEC_NAMES for code in (IDENTITY, *HASHES)]
+    + [sha256_cid(DAG_PB, hashlib.sha256(b"%d" % n).digest(), version=0) for n in range(100)]
+)
+"""One CID for each codec and hash function, and some of version 0: quick to draw."""
+
 links = st.builds(
     PBLink,
-    hash=cids().map(Cid.encode),
-    name=st.none() | st.text(max_size=20),
+    hash=known_cids.map(Cid.encode),
+    name=st.none() | st.text(max_size=8),
     size=st.none() | st.integers(0, MAX_SIZE),
 )
 
 nodes = st.builds(
     PBNode,
-    links=st.lists(links, max_size=6).map(tuple),
-    data=st.none() | st.binary(max_size=40),
+    links=st.lists(links, max_size=4).map(tuple),
+    data=st.none() | st.binary(max_size=16),
 )
 """Valid dag-pb nodes; links in any order, as decoders keep them."""
