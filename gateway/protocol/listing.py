@@ -96,13 +96,11 @@ def show_name(name: str) -> str:
 
 def format_size(size_bytes: int) -> str:
     """Return a size for people: three digits or so, and a unit."""
-    size = float(size_bytes)
-    for unit in _UNITS:
-        if size < 1000 or unit == _UNITS[-1]:
-            break
-        size /= 1024
-    digits = 0 if unit == "B" or size >= 100 else 1
-    return f"{size:.{digits}f}\N{NO-BREAK SPACE}{unit}"
+    size, unit = float(size_bytes), 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    digits = 0 if unit == 0 or size >= 100 else 1
+    return f"{size:.{digits}f}\N{NO-BREAK SPACE}{_UNITS[unit]}"
 
 
 def choose_icon(entry: DirectoryEntry) -> str:

@@ -24,6 +24,7 @@ CAR = "application/vnd.ipld.car"
         pytest.param(None, RAW, ("raw", True), id="accept"),
         pytest.param(None, "Application/VND.ipld.RAW ; q=0", ("raw", True), id="q-and-case"),
         pytest.param(None, f"text/html, {CAR};q=0.1, {RAW}", ("car", True), id="first-defined"),
+        pytest.param(None, "application/jsonx", ("unixfs", False), id="only-a-longer-name"),
         pytest.param(None, f"application/jsonx, {RAW}", ("raw", True), id="longer-name"),
         pytest.param(None, ",".join(["a/b"] * 999 + [RAW]), ("raw", True), id="long-list"),
         pytest.param(
