@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cache.files import BlockFiles
-from gateway.cache.handle import IndexOwner
+from gateway.cache.handle import Epoch, IndexHandle, IndexOwner
 from gateway.cache.orders import Flush, Stop, Store
 from gateway.cache.outcome import Condition, Health, IndexState
 from gateway.cache.presence import Presence
 from gateway.cache.quarantine import Quarantine
-from gateway.cache.readers import BlockReader, ReaderPool, ReadResult
+from gateway.cache.readers import READ_BUSY_TIMEOUT_S, BlockReader, ReaderPool, ReadResult
 from gateway.cache.scan import Sweep
 from gateway.cache.schema import cost_of
 from gateway.cache.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
@@ -55,9 +55,10 @@ class DiskTier:
         self._observer = observer
         self._files = BlockFiles(directory)
         self._quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
+        self._epoch = Epoch()
         self._writer = Writer(
             self._files,
-            IndexOwner(directory, WRITE_BUSY_TIMEOUT_S, self._quarantine),
+            IndexOwner(directory, WRITE_BUSY_TIMEOUT_S, self._epoch, self._quarantine),
             self._quarantine,
             Sweep(directory, self._files, self._quarantine, clock),
             limit_bytes,
@@ -199,7 +200,8 @@ class DiskTier:
         return True
 
     def _make_reader(self) -> BlockReader:
-        return BlockReader(self._directory, self._files, self._quarantine)
+        handle = IndexHandle(self._directory, READ_BUSY_TIMEOUT_S, self._epoch)
+        return BlockReader(self._files, handle, self._quarantine)
 
     def _take_result(self, result: ReadResult) -> None:
         if result.order is not None:

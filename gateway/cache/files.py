@@ -171,7 +171,8 @@ class BlockFiles:
         if key is None or self.path(key) != str(path):
             return path
         status = entry.stat(follow_symlinks=False)
-        if not stat.S_ISREG(status.st_mode) or status.st_size < MIN_FILE_BYTES:
+        is_plausible = MIN_FILE_BYTES <= status.st_size <= MAX_BLOCK_BYTES
+        if not is_plausible or not stat.S_ISREG(status.st_mode):
             return path
         return Found(key, status.st_size, status.st_mtime_ns // 1_000_000)
 

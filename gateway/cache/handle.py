@@ -6,6 +6,7 @@ database, so a process that still has the old file open can never mix its journa
 
 import logging
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +19,22 @@ _JOURNAL_SUFFIX: Final = "-journal"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class Epoch:
+    """Shared by the threads of a process; the writer changes it when the index is another one."""
+
+    number: int = 0
+
+
 class IndexHandle:
     """One thread's way to the index; opens it when it is first needed."""
 
-    def __init__(self, directory: Path, busy_timeout_s: float) -> None:
+    def __init__(self, directory: Path, busy_timeout_s: float, epoch: Epoch) -> None:
         """Remember where the index is and how long to wait for its locks."""
         self._directory = directory
         self._busy_timeout_s = busy_timeout_s
+        self._epoch = epoch
+        self._seen = epoch.number
         self._index: Index | None = None
         self.path: Path | None = None
         """The file that was opened last, or that could not be opened."""
@@ -35,7 +45,10 @@ class IndexHandle:
         Raises:
             IndexDamaged, IndexUnavailable: it cannot be opened.
         """
+        if self._seen != self._epoch.number:
+            self.close()
         if self._index is None:
+            self._seen = self._epoch.number
             paths = self._candidates()
             if not paths:
                 raise IndexUnavailable("there is no index")
@@ -63,9 +76,11 @@ class IndexHandle:
 class IndexOwner(IndexHandle):
     """The writer's way to the index: makes one if there is none, replaces a damaged one."""
 
-    def __init__(self, directory: Path, busy_timeout_s: float, quarantine: Quarantine) -> None:
+    def __init__(
+        self, directory: Path, busy_timeout_s: float, epoch: Epoch, quarantine: Quarantine
+    ) -> None:
         """Remember where the index is, and where damaged ones go."""
-        super().__init__(directory, busy_timeout_s)
+        super().__init__(directory, busy_timeout_s, epoch)
         self._quarantine = quarantine
 
     def ensure(self) -> bool:
@@ -77,6 +92,7 @@ class IndexOwner(IndexHandle):
         if self.is_current():
             return False
         self.close()
+        self._epoch.number += 1
         made = self._make_if_none()
         self.get()
         return made
@@ -89,6 +105,8 @@ class IndexOwner(IndexHandle):
         Raises:
             IndexUnavailable: it cannot be moved.
         """
+        if not (damaged.exists() or damaged.is_symlink()):
+            return False
         self.close()
         with self._lock():
             taken = self._quarantine.take(damaged)

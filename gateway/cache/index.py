@@ -9,6 +9,7 @@ or by the hash, and rebuilt. Totals are kept by triggers, so that no statement c
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,8 +18,12 @@ from urllib.parse import quote
 
 from gateway.cache.files import MIN_FILE_BYTES
 from gateway.cache.schema import FORMAT, cost_of, expected_schema, schema_of, write_schema
+from gateway.content.block import MAX_BLOCK_BYTES
 
 _SQLITE_MAX_VALUE_BYTES: Final = 1024 * 1024  # no value of ours is larger
+CHECK_DEADLINE_S: Final = 5.0
+"""Some GB of an index in the file system's cache."""
+_CHECK_INSTRUCTIONS: Final = 100_000  # of SQLite's machine, between looks at the time
 _CACHE_KIB: Final = 2048  # for one connection; the file system's cache is behind it
 
 _SETTINGS: Final = (
@@ -30,6 +35,7 @@ _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
 )
 
+_SELECT_ENTRIES: Final = "SELECT id, key, size, cost FROM entries"
 _DAMAGED_CODES: Final = frozenset(
     {
         sqlite3.SQLITE_ERROR,  # no such table
@@ -38,6 +44,7 @@ _DAMAGED_CODES: Final = frozenset(
         sqlite3.SQLITE_FORMAT,
         sqlite3.SQLITE_TOOBIG,
         sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_INTERRUPT,  # a check took too long
         sqlite3.SQLITE_CONSTRAINT,  # no statement of ours can break one in a sound index
     }
 )
@@ -153,37 +160,54 @@ class Index:
 
     def entry(self, key: bytes) -> Entry | None:
         """Return what is known of a block."""
-        rows = self._entries("SELECT id, key, size FROM entries WHERE key = ?", key)
+        rows = self._entries(f"{_SELECT_ENTRIES} WHERE key = ?", key)
         return rows[0] if rows else None
 
     def entries_after(self, last_id: int, limit: int) -> list[Entry]:
         """Return up to `limit` entries in the order of their ids."""
-        return self._entries(
-            "SELECT id, key, size FROM entries WHERE id > ? ORDER BY id LIMIT ?", last_id, limit
-        )
+        return self._entries(f"{_SELECT_ENTRIES} WHERE id > ? ORDER BY id LIMIT ?", last_id, limit)
 
     def oldest(self, limit: int) -> list[Entry]:
         """Return up to `limit` entries, the longest unused first."""
-        return self._entries("SELECT id, key, size FROM entries ORDER BY used, id LIMIT ?", limit)
+        return self._entries(f"{_SELECT_ENTRIES} ORDER BY used, id LIMIT ?", limit)
 
     def add(self, key: bytes, size: int, used_ms: int, blob: bytes | None) -> None:
         """Enter a block; inside a transaction.
 
-        One that is known is entered anew when it is small: it is written again only because a read
-        did not find it, so what is there is not to be trusted.
+        A small one that is known but has other bytes is entered anew, if the index is sound.
         """
+        known = self.entry(key)
+        if known is not None:
+            if blob is None or self._has_blob(key, blob):
+                return
+            self.check()
+            self.remove([known.id])
         with self._translated():
-            known = self._run("SELECT id FROM entries WHERE key = ?", key).fetchone()
-            if known is not None:
-                if blob is None:
-                    return
-                self._run("DELETE FROM entries WHERE id = ?", known[0])
             row_id = self._run(
                 "INSERT INTO entries (key, size, cost, used) VALUES (?, ?, ?, ?)",
                 *(key, size, cost_of(size), used_ms),
             ).lastrowid
             if blob is not None:
                 self._run("INSERT OR REPLACE INTO blobs (id, data) VALUES (?, ?)", row_id, blob)
+
+    def check(self) -> None:
+        """Look for damage in the structure of the whole file, because a part was found damaged.
+
+        Changing a damaged file spreads the damage. O(file), so that a check that takes longer than
+        `CHECK_DEADLINE_S` counts as failed: the index is rebuilt then, without its small blocks.
+        """
+        assert self._connection is not None  # noqa: S101 (`_run` says so)
+        deadline_s = time.monotonic() + CHECK_DEADLINE_S
+        self._connection.set_progress_handler(
+            lambda: time.monotonic() > deadline_s, _CHECK_INSTRUCTIONS
+        )
+        try:
+            with self._translated():
+                is_sound = self._run("PRAGMA quick_check(1)").fetchall() == [("ok",)]
+        finally:
+            self._connection.set_progress_handler(None, 0)
+        if not is_sound:
+            raise IndexDamaged("its structure is damaged")
 
     def remove(self, ids: Iterable[int]) -> None:
         """Remove entries and their small blocks; inside a transaction."""
@@ -210,6 +234,11 @@ class Index:
     def recount(self) -> None:
         """Set the totals to what the entries say; inside a transaction. O(entries)."""
         blocks, total = self._pair("SELECT count(*), coalesce(sum(cost), 0) FROM entries")
+        highest, lowest = self._pair(
+            "SELECT coalesce(max(cost), 0), coalesce(min(cost), 0) FROM entries"
+        )
+        if lowest < 0 or highest > cost_of(MAX_BLOCK_BYTES):
+            raise IndexDamaged("a block cannot take so much room")
         with self._translated():
             self._run("UPDATE totals SET blocks = ?, bytes = ?", blocks, total)
 
@@ -225,6 +254,12 @@ class Index:
                 self._run(f"PRAGMA incremental_vacuum({min(free, limit)})").fetchall()
             return free > limit
 
+    def _has_blob(self, key: bytes, expected: bytes) -> bool:
+        blob = self.blob(key)
+        if blob is None:
+            raise IndexDamaged("an entry lost its bytes")
+        return blob == expected
+
     def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
         if self._connection is None:
             raise IndexUnavailable("the index is closed")
@@ -233,10 +268,7 @@ class Index:
     def _entries(self, statement: str, *values: object) -> list[Entry]:
         with self._translated():
             rows = self._run(statement, *values).fetchall()
-        for row_id, key, size in rows:
-            if not (isinstance(row_id, int) and isinstance(key, bytes) and isinstance(size, int)):
-                raise IndexDamaged("an entry has a value of another type")
-        return [Entry(*row) for row in rows]
+        return [_checked_entry(row) for row in rows]
 
     def _pair(self, statement: str) -> tuple[int, int]:
         with self._translated():
@@ -281,6 +313,16 @@ class Index:
         if code == sqlite3.SQLITE_READONLY:  # or a header that says so
             return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
         return code & 0xFF in _DAMAGED_CODES
+
+
+def _checked_entry(row: tuple[object, ...]) -> Entry:
+    match row:
+        case (int(row_id), bytes(key), int(size), int(cost)):
+            if 0 <= size <= MAX_BLOCK_BYTES and cost == cost_of(size):
+                return Entry(row_id, key, size)
+            raise IndexDamaged("an entry contradicts itself")
+        case _:
+            raise IndexDamaged("an entry has a value of another type")
 
 
 def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:

@@ -49,11 +49,11 @@ _MISS: Final = ReadResult(None)
 class BlockReader:
     """Reads and verifies blocks; belongs to one thread."""
 
-    def __init__(self, directory: Path, files: BlockFiles, quarantine: Quarantine) -> None:
+    def __init__(self, files: BlockFiles, handle: IndexHandle, quarantine: Quarantine) -> None:
         """Remember where to look; nothing is opened before the first read."""
         self._files = files
+        self._handle = handle
         self._quarantine = quarantine
-        self._handle = IndexHandle(directory, READ_BUSY_TIMEOUT_S)
 
     def read(self, cid: Cid) -> ReadResult:
         """Read one block and hash it. Never raises for what is on the disk."""
@@ -76,14 +76,12 @@ class BlockReader:
     def _read_row(self, cid: Cid) -> ReadResult:
         key = cid.multihash
         try:
-            data = self._find_blob(key)
+            data = self._handle.get().blob(key)
         except IndexDamaged:
             self._handle.close()
             lost = self._handle.path
             return ReadResult(None, order=IndexLost(lost) if lost else None)
         except IndexUnavailable:
-            if not self._handle.is_current():
-                self._handle.close()
             return _MISS
         if data is None:
             return _MISS
@@ -91,13 +89,6 @@ class BlockReader:
             return ReadResult(verify(cid, data))
         except BadBlock:
             return ReadResult(None, is_damaged=True, order=Forget(key))
-
-    def _find_blob(self, key: bytes) -> bytes | None:
-        data = self._handle.get().blob(key)
-        if data is None and not self._handle.is_current():  # another process replaced the index
-            self._handle.close()
-            data = self._handle.get().blob(key)
-        return data
 
 
 class _Read:

@@ -235,11 +235,11 @@ class Writer:
         return touches
 
     def _forget(self, index: Index, keys: list[bytes]) -> None:
-        for key in keys:
-            entry = index.entry(key)
-            # A file that is there was written again meanwhile.
-            if entry is not None and not (entry.is_file and self._files.size(key) is not None):
-                index.remove([entry.id])
+        entries = [entry for key in keys if (entry := index.entry(key)) is not None]
+        if not all(entry.is_file for entry in entries):
+            index.check()
+        # A file that is there was written again meanwhile.
+        index.remove(e.id for e in entries if not e.is_file or self._files.size(e.key) is None)
 
     def _keep_up(self, index: Index, report: Report) -> None:
         """Do what is to be done besides orders: a little of it at each turn."""
