@@ -24,6 +24,7 @@ from gateway.web.clients import Clients
 from gateway.web.exchange import Exchange, RequestObserver
 from gateway.web.landing import landing_answer
 from gateway.web.problem import problem_answer
+from gateway.web.request_id import request_ids
 from gateway.web.send import Message, Receive, Scope, Send, Watch, request_target, send_reply
 
 OnServed = Callable[[Scope, GatewayRequest, Reply], None]
@@ -62,6 +63,7 @@ class ContentEndpoint:
         self._observer = observer
         self._clock = clock
         self._on_served = on_served
+        self._next_id = request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; pure ASGI."""
@@ -97,9 +99,14 @@ class ContentEndpoint:
             elif name == b"referer":
                 referer = value
         peer = scope["client"]
-        client = self._clients.address(peer[0] if peer else None, forwarded)
         return Exchange(
-            client, scope["method"], request_target(scope), self._clock.now(), agent, referer
+            client=self._clients.address(peer[0] if peer else None, forwarded),
+            method=scope["method"],
+            target=request_target(scope),
+            request_id=self._next_id(),
+            started=self._clock.now(),
+            user_agent=agent,
+            referer=referer,
         )
 
     async def _admit(self, scope: Scope, exchange: Exchange, send: Send, watch: Watch) -> None:
@@ -181,7 +188,8 @@ def _problem(scope: Scope, exchange: Exchange, error: Exception) -> Answer:
     if not isinstance(error, GatewayError):
         _LOG.error("a request failed: %r", exchange.target, exc_info=error)
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    return problem_answer(error, accept.decode("latin-1"), is_head=exchange.method == "HEAD")
+    answer = problem_answer(error, accept.decode("latin-1"), is_head=exchange.method == "HEAD")
+    return answer.plus(((b"x-request-id", exchange.request_id.encode()),))
 
 
 def _fields(limits: Mapping[str, str]) -> Headers:

@@ -34,6 +34,7 @@ class Exchange:
     client: str
     method: str
     target: bytes
+    request_id: str
     started: float
     """Seconds since the Unix epoch."""
     user_agent: bytes = b""
@@ -81,7 +82,7 @@ class Exchange:
             duration_s=self.duration_s,
             ttfb_s=self.ttfb_s,
             root=self.root,
-            request_id="",
+            request_id=self.request_id,
             user_agent=self.user_agent,
             referer=self.referer,
             outcome=self.outcome,

@@ -11,6 +11,7 @@ from gateway.protocol.request import GatewayRequest
 from gateway.web.clients import Clients
 from gateway.web.exchange import RequestObserver
 from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
+from gateway.web.request_id import request_ids
 from gateway.web.send import Scope, request_target
 
 _OK = b"HTTP/1.1 200 OK\r\n"
@@ -44,6 +45,7 @@ class HotPath:
         self._clients = clients
         self._observer = observer
         self._clock = clock
+        self._next_id = request_ids()
 
     def answer(
         self,
@@ -82,7 +84,7 @@ class HotPath:
                 duration_s=0.0,
                 ttfb_s=0.0,
                 root=entry.root,
-                request_id="",
+                request_id=self._next_id(),
                 user_agent=found.user_agent,
                 referer=found.referer,
             )
