@@ -1,0 +1,110 @@
+"""The composition root: the parts of one worker, made of its settings and joined."""
+
+import asyncio
+
+from gateway.cache.tiers import TieredStore
+from gateway.guard.addresses import TrustedProxies
+from gateway.guard.admission import AdmissionControl
+from gateway.ops.clock import SystemClock
+from gateway.ops.events import LoggedStatistics
+from gateway.ops.geo import GeoDatabase
+from gateway.ops.logs import Logs, configure
+from gateway.ops.overview import WorkerSnapshot
+from gateway.ops.record import RequestRecord
+from gateway.ops.statistics import Statistics
+from gateway.ops.worker import take_snapshot
+from gateway.pipeline import Pipeline
+from gateway.settings import PUBLIC_UPSTREAMS, Settings
+from gateway.upstream.client import TrustlessClient
+from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.retrieve import Retrieval
+from gateway.web.app import ContentEndpoint, create_content_app
+from gateway.web.clients import Clients
+from gateway.web.connection import protocol_with
+from gateway.web.hot import SHARE_OF_MEMORY, HotTable
+from gateway.web.hot_path import HotPath
+from gateway.web.listing import ListingPage
+
+
+class RequestLog:
+    """Counts requests and writes them down; implements `gateway.web.exchange.RequestObserver`."""
+
+    def __init__(self, statistics: Statistics, logs: Logs) -> None:
+        self.request_started = statistics.request_started
+        self._count = statistics.request_finished
+        self._write = logs.access.write
+
+    def request_finished(self, record: RequestRecord) -> None:
+        """Take in a finished request."""
+        self._count(record)
+        self._write(record)
+
+
+class Gateway:
+    """All parts of a gateway in one process; implements `gateway.wiring.service.Service`."""
+
+    def __init__(
+        self, settings: Settings, store: TieredStore, statistics: Statistics, logs: Logs
+    ) -> None:
+        clock = SystemClock()
+        self._store = store
+        self._clock = clock
+        self._statistics = statistics
+        self._logs = logs
+        self._started = clock.now()
+        self._pool = UpstreamPool(settings.upstreams or PUBLIC_UPSTREAMS, clock, statistics)
+        self._client = TrustlessClient(settings.retrieval, clock)
+        self._retrieval = Retrieval(
+            store, self._pool, self._client, settings.retrieval, clock, statistics
+        )
+        server = settings.server
+        clients = Clients(
+            TrustedProxies.parse(server.trusted_proxies),
+            GeoDatabase(settings.geoip.database, clock),
+        )
+        admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
+        table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
+        requests = RequestLog(statistics, logs)
+        hot = HotPath(table, admission, clients, requests, clock)
+        pipeline = Pipeline(self._retrieval, store, ListingPage())
+        endpoint = ContentEndpoint(pipeline, admission, clients, requests, clock, hot.keep)
+        self.app = create_content_app(endpoint)
+        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
+
+    async def start(self) -> None:
+        """Do nothing: `build` opened what has to be open."""
+
+    def snapshot(self) -> WorkerSnapshot:
+        """Return what this worker has counted."""
+        health = self._store.health()
+        return take_snapshot(
+            self._statistics,
+            (self._store.stats(), (health.status, health.reason)),
+            self._pool.rows(),
+            self._started,
+            self._clock.now(),
+        )
+
+    async def close(self) -> None:
+        """End fetches and connections, write the cache and the log."""
+        await self._retrieval.close()
+        await self._client.close()
+        await self._store.close()
+        self._logs.flush()
+
+
+async def build(settings: Settings) -> Gateway:
+    """Make a gateway of its settings and open its cache.
+
+    Raises:
+        BadSetting: the GeoIP database or a network of a trusted proxy cannot be read.
+    """
+    logs = configure(settings.log)
+    clock = SystemClock()
+    statistics = LoggedStatistics(clock, with_choices=settings.log.access != "json")
+    store = await TieredStore.open(settings.cache, clock, statistics)
+    try:
+        return Gateway(settings, store, statistics, logs)
+    except BaseException:
+        await store.close()
+        raise

@@ -1,0 +1,37 @@
+"""What dead workers counted: kept, so that totals never go backwards."""
+
+from collections.abc import Iterable
+from typing import Final, cast
+
+from gateway.ops.overview import UpstreamRow, WorkerSnapshot, merge_upstreams
+from gateway.ops.snapshot import merge
+
+NO_PROCESS: Final = 0
+"""The `pid` of the snapshot that stands for all dead workers."""
+
+
+def retire(snapshots: Iterable[WorkerSnapshot]) -> WorkerSnapshot:
+    """Make one snapshot of the last ones of dead workers: what they counted, not what they held.
+
+    Args:
+        snapshots: at least one; may hold an earlier result of this function.
+    """
+    last = sorted(snapshots, key=lambda snapshot: snapshot["taken"])
+    statistics = merge([snapshot["statistics"] for snapshot in last])
+    statistics["requests"]["in_flight"] = 0
+    return {
+        "pid": NO_PROCESS,
+        "started": last[0]["started"],
+        "taken": 0.0,
+        "statistics": statistics,
+        "cache": {},
+        "cache_health": {"status": "healthy", "reason": ""},
+        "upstreams": [_retire_row(row) for row in merge_upstreams([s["upstreams"] for s in last])],
+        "process": {"rss_bytes": 0, "cpu_s": 0.0, "open_fds": 0},
+    }
+
+
+def _retire_row(row: UpstreamRow) -> UpstreamRow:
+    """Keep what was counted; state and speed are for the living to say."""
+    forgotten = {"state": "healthy", "reason": "", "ttfb_ms": None, "in_flight": 0}
+    return cast("UpstreamRow", {**row, **forgotten})

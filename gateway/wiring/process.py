@@ -1,0 +1,97 @@
+"""A process that serves: alone with both listeners, or as the parent of workers."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing
+from functools import partial
+
+from gateway.admin.app import create_admin
+from gateway.ops.overview import WorkerSnapshot
+from gateway.settings import Settings
+from gateway.wiring.listeners import Listener, open_listener
+from gateway.wiring.service import Service, open_service
+from gateway.wiring.serving import Serving
+from gateway.wiring.stopping import Stop, first_of, run_until_stopped
+from gateway.wiring.supervisor import Supervisor
+from gateway.wiring.worker_process import WorkerProcess
+
+APP = "gateway.wiring.app:build"
+
+Say = Callable[[str], None]
+"""Prints one line."""
+
+
+def serve(settings: Settings, say: Say, factory: str = APP) -> None:
+    """Serve until a signal asks for an end.
+
+    Args:
+        settings: as loaded.
+        say: told `listening on ...` for each listener, once it accepts.
+        factory: the name of a `ServiceFactory`.
+
+    Raises:
+        BadSetting, BadSettings: what only building the service could find out.
+        CannotStart: an address is taken, a worker does not start.
+    """
+    main = serve_alone if settings.server.workers == 1 else serve_with_workers
+    run_until_stopped(partial(main, settings=settings, say=say, factory=factory))
+
+
+async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str) -> None:
+    """Serve content and the operators' listener from this process."""
+    async with AsyncExitStack() as stack:
+        content, operators = _open_listeners(stack, settings)
+        service = await open_service(stack, factory, settings)
+        public = await _start(stack, Serving(service.app, content, service.http_protocol))
+        say(f"listening on {content}")
+        admin = create_admin(
+            _Alone(service), settings.admin.token, lambda: not stop.requested.is_set()
+        )
+        private = await _start(stack, Serving(admin, operators))
+        say(f"listening on {operators}")
+        await first_of(stop.requested.wait(), public.ended(), private.ended())
+        await public.drain()
+        await private.drain()
+
+
+async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factory: str) -> None:
+    """Keep workers alive that serve the content; serve the operators' listener here."""
+    async with AsyncExitStack() as stack:
+        content, operators = _open_listeners(stack, settings)
+        supervisor = Supervisor(
+            partial(WorkerProcess.spawn, settings, content, factory), settings.server.workers
+        )
+        stack.push_async_callback(supervisor.kill)
+        await supervisor.start()
+        say(f"listening on {content}")
+        admin = create_admin(
+            supervisor,
+            settings.admin.token,
+            lambda: supervisor.is_serving and not stop.requested.is_set(),
+        )
+        private = await _start(stack, Serving(admin, operators))
+        say(f"listening on {operators}")
+        await first_of(stop.requested.wait(), private.ended())
+        await supervisor.drain()
+        await private.drain()
+
+
+def _open_listeners(stack: AsyncExitStack, settings: Settings) -> tuple[Listener, Listener]:
+    content = stack.enter_context(closing(open_listener(settings.server.listen)))
+    operators = stack.enter_context(closing(open_listener(settings.admin.listen)))
+    return content, operators
+
+
+async def _start(stack: AsyncExitStack, serving: Serving) -> Serving:
+    stack.callback(serving.cut)
+    await serving.start()
+    return serving
+
+
+class _Alone:
+    """The fleet of one process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def snapshots(self) -> Sequence[WorkerSnapshot]:
+        return (self._service.snapshot(),)

@@ -1,0 +1,177 @@
+"""A TOML file and the environment to `Settings`: https://toml.io/en/v1.0.0.
+
+Every key can be set as `GATEWAY_SECTION__KEY`; the environment wins over the file.
+"""
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import BadSetting, BadSettings
+from gateway.settings import (
+    CacheSettings,
+    Settings,
+    Shape,
+    nearest_key,
+    parse_settings,
+    shape_of,
+)
+
+PREFIX = "GATEWAY_"
+MAX_FILE_BYTES = 1024 * 1024  # a configuration is a page; a mistaken path may be a disk
+
+# Whole tables from one variable. Any other GATEWAY_X without "__" is not ours: Kubernetes sets
+# GATEWAY_PORT and GATEWAY_SERVICE_HOST for a service that is called "gateway".
+_WHOLE_TABLES = ("UPSTREAMS", "HOSTS")
+
+
+def load_settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the configuration: defaults, then the file, then the environment.
+
+    Args:
+        file: a TOML file; None for none.
+        environment: the variables of the process.
+
+    Raises:
+        BadSettings: the file cannot be read, or something in it or in the environment is wrong.
+    """
+    tree = {} if file is None else _read_file(file)
+    _overlay(tree, environment)
+    settings = _find_folders(parse_settings(tree), environment)
+    problems = list(_missing_files(settings))
+    if problems:
+        raise BadSettings(problems)
+    return settings
+
+
+def warnings_about(file: Path | None, settings: Settings) -> Iterator[str]:
+    """Yield what is allowed, but what an operator should know before it hurts."""
+    if os.geteuid() == 0:
+        yield "running as root: a user of its own is enough for the gateway"
+    if file is not None and settings.admin.token and file.stat().st_mode & stat.S_IROTH:
+        yield f"{file} holds admin.token and can be read by every user of this machine"
+    directory = Path(settings.cache.directory)
+    if directory.exists() and directory.stat().st_uid != os.geteuid():
+        yield f"cache.directory {directory} belongs to another user"
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as exc:
+        raise _bad_file(file, (exc.strerror or str(exc)).lower()) from exc
+    if len(data) > MAX_FILE_BYTES:
+        raise _bad_file(file, f"is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as exc:
+        raise _bad_file(file, f"is not UTF-8 (byte {exc.start})") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        raise _bad_file(file, f"is not TOML: {exc}") from None
+
+
+def _bad_file(file: Path, reason: str) -> BadSettings:
+    return BadSettings([BadSetting(str(file), reason)])
+
+
+def _overlay(tree: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Put what the environment sets into the tree of the file.
+
+    Raises:
+        BadSettings: naming each variable that sets nothing we know, or has no usable value.
+    """
+    problems: list[BadSetting] = []
+    for variable, text in sorted(environment.items()):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or ("__" not in name and name not in _WHOLE_TABLES):
+            continue
+        try:
+            _set(tree, name, text)
+        except ValueError as exc:
+            problems.append(BadSetting(variable, str(exc)))
+    if problems:
+        raise BadSettings(problems)
+
+
+def _set(tree: dict[str, Any], name: str, text: str) -> None:
+    if name in _WHOLE_TABLES:
+        tree[name.lower()] = _parse_literal(text)
+        return
+    section, _, key = name.lower().partition("__")
+    shape = shape_of(section, key)
+    if shape is None:
+        raise ValueError(f"unknown setting `{section}.{key}`{nearest_key(key, ())}")
+    table = tree.setdefault(section, {})
+    if isinstance(table, dict):  # anything else is refused by its own name
+        table[key] = _parse_value(shape, text)
+
+
+def _parse_value(shape: Shape, text: str) -> Any:
+    if shape is Shape.TEXT:
+        return text
+    if shape is Shape.TEXTS and not text.lstrip().startswith("["):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    return _parse_literal(text)
+
+
+def _parse_literal(text: str) -> Any:
+    """Read a JSON or TOML value.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        # The line break ends a comment, and a second line would be a second key.
+        tree = tomllib.loads(f"value = {text}\n")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        tree = {}
+    if tree.keys() != {"value"}:
+        raise ValueError("is neither a TOML nor a JSON value")
+    return tree["value"]
+
+
+def _find_folders(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    directory = settings.cache.directory
+    xdg = environment.get("XDG_CACHE_HOME", "")
+    # The XDG specification: a path that is not absolute is to be ignored.
+    if directory == CacheSettings().directory and xdg.startswith("/"):
+        directory = f"{xdg}/ipfs-gateway"
+    database = settings.geoip.database
+    home = environment.get("HOME", "")
+    directory = _absolute("cache.directory", directory, home)
+    database = database and _absolute("geoip.database", database, home)
+    return replace(
+        settings,
+        cache=replace(settings.cache, directory=directory),
+        geoip=replace(settings.geoip, database=database),
+    )
+
+
+def _absolute(key: str, path: str, home: str) -> str:
+    if home and (path == "~" or path.startswith("~/")):
+        path = home + path[1:]
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError as exc:
+        raise BadSettings([BadSetting(key, f'"{path}": {exc}')]) from None
+
+
+def _missing_files(settings: Settings) -> Iterator[BadSetting]:
+    database = settings.geoip.database
+    if database and not Path(database).is_file():
+        yield BadSetting("geoip.database", f'"{database}" is not a file')
+    directory = Path(settings.cache.directory)
+    if directory.exists() and not directory.is_dir():
+        yield BadSetting("cache.directory", f'"{directory}" is not a folder')
+    elif directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
+        yield BadSetting("cache.directory", f'"{directory}" cannot be written to')

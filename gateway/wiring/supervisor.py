@@ -1,0 +1,187 @@
+"""The parent of workers: keeps their number, asks them, remembers what dead ones counted."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.errors import BadSettings, CannotStart
+from gateway.ops.overview import WorkerSnapshot
+from gateway.wiring.departed import retire
+from gateway.wiring.serving import GRACE_S
+
+ASK_TIMEOUT_S: Final = 2.0  # a page of metrics does not wait longer for a busy worker
+HUNG_AFTER_S: Final = 5.0  # uvicorn's timeout_worker_healthcheck
+HEARTBEAT_S: Final = 1.0
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 30.0
+STABLE_AFTER_S: Final = 60.0  # who has lived so long did not die of starting
+KILL_AFTER_S: Final = GRACE_S + 5.0  # a worker cuts what is left after GRACE_S itself
+
+_log = logging.getLogger("gateway.supervisor")
+
+
+class Worker(Protocol):
+    """One running worker. Production: `gateway.wiring.worker_process.WorkerProcess`."""
+
+    last: WorkerSnapshot | None
+    """What it said last; all that is known of a worker that has died."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        ...
+
+    async def wait_started(self) -> None:
+        """Wait until it accepts connections; raises BadSettings or CannotStart."""
+        ...
+
+    async def ask(self, timeout_s: float) -> WorkerSnapshot | None:
+        """Ask for a snapshot; None if there is none in time."""
+        ...
+
+    async def wait_ended(self) -> int:
+        """Wait for its end; returns the exit code, negative for a signal."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to finish what is in flight and end."""
+        ...
+
+    def kill(self) -> None:
+        """End it now."""
+        ...
+
+
+Spawn = Callable[[], Awaitable[Worker]]
+
+
+def restart_delay_s(deaths: int) -> float:
+    """Return how long to wait before a restart, after so many deaths in a row (at least 1)."""
+    return min(FIRST_DELAY_S * 2.0 ** min(deaths - 1, 16), LONGEST_DELAY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often workers are looked at; tests look more often."""
+
+    heartbeat_s: float = HEARTBEAT_S
+    hung_after_s: float = HUNG_AFTER_S
+    stable_after_s: float = STABLE_AFTER_S
+    kill_after_s: float = KILL_AFTER_S
+
+
+class Supervisor:
+    """Keeps `count` workers alive. Implements the `Fleet` of the admin application."""
+
+    def __init__(self, spawn: Spawn, count: int, pace: Pace | None = None) -> None:
+        """Prepare; nothing runs before `start`.
+
+        Args:
+            spawn: starts one worker.
+            count: how many workers there shall be.
+            pace: how often they are looked at.
+        """
+        self._spawn = spawn
+        self._count = count
+        self._pace = pace or Pace()
+        self._alive: set[Worker] = set()
+        self._serving: set[Worker] = set()
+        self._departed: WorkerSnapshot | None = None
+        self._keepers: list[asyncio.Task[None]] = []
+        self._is_stopping = False
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether at least one worker takes requests."""
+        return bool(self._serving)
+
+    async def start(self) -> None:
+        """Start all workers; returns once all accept.
+
+        Raises:
+            BadSettings, CannotStart: what the first one that failed says; all are ended then.
+        """
+        workers = [await self._spawn_one() for _ in range(self._count)]
+        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
+        await asyncio.gather(*(worker.wait_started() for worker in workers))
+        self._serving |= self._alive
+
+    async def snapshots(self) -> Sequence[WorkerSnapshot]:
+        """Ask all workers; who does not answer in time is represented by its last answer."""
+        asked = list(self._serving)
+        answers = await asyncio.gather(*(worker.ask(ASK_TIMEOUT_S) for worker in asked))
+        told = [answer or worker.last for answer, worker in zip(answers, asked, strict=True)]
+        return [snapshot for snapshot in (*told, self._departed) if snapshot is not None]
+
+    async def drain(self) -> None:
+        """Ask all workers to finish, and wait for them; who takes too long is killed."""
+        self._is_stopping = True
+        self._serving.clear()
+        for worker in self._alive:
+            worker.terminate()
+        try:
+            async with asyncio.timeout(self._pace.kill_after_s):
+                await asyncio.gather(*(worker.wait_ended() for worker in self._alive))
+        except TimeoutError:
+            _log.warning("killing %d workers that did not end in time", len(self._alive))
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End all workers now."""
+        self._is_stopping = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        for worker in self._alive:
+            worker.kill()
+        await asyncio.gather(*(worker.wait_ended() for worker in self._alive))
+
+    async def _spawn_one(self) -> Worker:
+        worker = await self._spawn()
+        self._alive.add(worker)
+        return worker
+
+    async def _keep(self, worker: Worker) -> None:
+        """Stay with one place among the workers: when its worker dies, start another one."""
+        loop = asyncio.get_running_loop()
+        deaths = 0
+        while True:
+            born = loop.time()
+            code = await self._live(worker)
+            if self._is_stopping:
+                return
+            deaths = 1 if loop.time() - born > self._pace.stable_after_s else deaths + 1
+            delay_s = restart_delay_s(deaths)
+            _log.error("worker %d ended with %d; restart in %.1f s", worker.pid, code, delay_s)
+            await asyncio.sleep(delay_s)
+            worker = await self._spawn_one()
+
+    async def _live(self, worker: Worker) -> int:
+        """Watch one worker to its end, then take over what it had counted."""
+        watching = asyncio.create_task(self._watch(worker))
+        try:
+            code = await worker.wait_ended()
+        finally:
+            watching.cancel()
+        self._alive.discard(worker)
+        self._serving.discard(worker)
+        if worker.last is not None:
+            known = [snapshot for snapshot in (self._departed, worker.last) if snapshot is not None]
+            self._departed = retire(known)
+        return code
+
+    async def _watch(self, worker: Worker) -> None:
+        """Ask again and again; kill a worker that says nothing for too long."""
+        try:
+            await worker.wait_started()
+        except (BadSettings, CannotStart) as exc:
+            _log.error("worker %d cannot start: %s", worker.pid, exc)
+            return
+        self._serving.add(worker)
+        while not self._is_stopping:
+            if await worker.ask(self._pace.hung_after_s) is None and not self._is_stopping:
+                _log.error("worker %d has hung", worker.pid)
+                worker.kill()
+                return
+            await asyncio.sleep(self._pace.heartbeat_s)

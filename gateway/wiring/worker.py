@@ -1,0 +1,76 @@
+"""One worker: `python -P -m gateway.wiring.worker FACTORY LISTEN_FD CONTROL_FD`.
+
+Started by `gateway.wiring.supervisor`. It serves on the socket that it inherits, answers its
+parent's questions, and ends when the parent asks it to or is gone.
+"""
+
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.settings import parse_settings
+from gateway.wiring.channel import Channel
+from gateway.wiring.listeners import Listener
+from gateway.wiring.service import Service, open_service
+from gateway.wiring.serving import Serving
+from gateway.wiring.stopping import Stop, first_of, run_until_stopped
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Work until the parent asks for an end.
+
+    Args:
+        arguments: the factory's name, the number of the listening socket, and that of the
+            control socket.
+    """
+    # Ctrl-C reaches the whole process group; the parent decides when its workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    factory, listen, control = arguments
+    run_until_stopped(
+        partial(
+            work,
+            factory=factory,
+            listener=Listener(socket.socket(fileno=int(listen))),
+            control=socket.socket(fileno=int(control)),
+        ),
+        (signal.SIGTERM,),
+    )
+
+
+async def work(stop: Stop, *, factory: str, listener: Listener, control: socket.socket) -> None:
+    """Serve one listener for a parent at the other end of `control`."""
+    async with AsyncExitStack() as stack:
+        channel = await Channel.open(control)
+        stack.callback(channel.close)
+        order = await channel.receive()
+        if order is None:
+            return
+        try:
+            service = await open_service(stack, factory, parse_settings(order["settings"]))
+        except (BadSetting, BadSettings) as exc:
+            problems = exc.problems if isinstance(exc, BadSettings) else (exc,)
+            await channel.send({"problems": [(bad.key, bad.reason) for bad in problems]})
+            return
+        except (CannotStart, OSError) as exc:
+            await channel.send({"failure": str(exc)})
+            return
+        serving = Serving(service.app, listener, service.http_protocol)
+        stack.callback(serving.cut)
+        await serving.start()
+        await channel.send({"ready": True})
+        await first_of(stop.requested.wait(), serving.ended(), _answer(channel, service))
+        await serving.drain()
+
+
+async def _answer(channel: Channel, service: Service) -> None:
+    """Answer each question with a snapshot, until the parent is gone."""
+    while (question := await channel.receive()) is not None:
+        await channel.send({"answer": question["ask"], "snapshot": service.snapshot()})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,122 @@
+"""The parent's end of one worker: start it, ask it, notice its death."""
+
+import asyncio
+import itertools
+import socket
+import sys
+from contextlib import suppress
+from typing import Any, cast
+
+from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.ops.overview import WorkerSnapshot
+from gateway.settings import Settings, format_settings
+from gateway.wiring.channel import Channel
+from gateway.wiring.listeners import Listener
+
+
+class WorkerProcess:
+    """One running worker."""
+
+    def __init__(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
+        self._process = process
+        self._channel = channel
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[WorkerSnapshot | None]] = {}
+        self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._read())
+        self.last: WorkerSnapshot | None = None
+        """What it said last; all that is known of a worker that has died."""
+
+    @classmethod
+    async def spawn(cls, settings: Settings, listener: Listener, factory: str) -> "WorkerProcess":
+        """Start a worker on an inherited socket; `wait_started` tells how that went."""
+        ours, its = socket.socketpair()
+        with its:
+            fds = (listener.socket.fileno(), its.fileno())
+            # -P: a folder called "gateway" where we were started must not be imported instead.
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "gateway.wiring.worker", factory, *map(str, fds)),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=fds,
+            )
+        channel = await Channel.open(ours)
+        await channel.send({"settings": format_settings(settings)})
+        return cls(process, channel)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    async def wait_started(self) -> None:
+        """Wait until it accepts connections.
+
+        Raises:
+            BadSettings: the configuration is wrong in a way that only building could find.
+            CannotStart: it could not start, or ended before it had.
+        """
+        await asyncio.shield(self._started)
+
+    async def ask(self, timeout_s: float) -> WorkerSnapshot | None:
+        """Ask for a snapshot; None if there is none in time."""
+        if self._reading.done():
+            return None
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._channel.send({"ask": number})
+                snapshot: WorkerSnapshot | None = await answer
+                return snapshot
+        except TimeoutError:
+            return None
+        finally:
+            del self._waiting[number]
+
+    async def wait_ended(self) -> int:
+        """Wait for its end; returns the exit code, negative for a signal."""
+        code = await self._process.wait()
+        await asyncio.wait((self._reading,))
+        self._channel.close()
+        return code
+
+    def terminate(self) -> None:
+        """Ask it to finish what is in flight and end; asked again, it ends at once."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it now."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _read(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            self._take(message)
+        self._finish_start(CannotStart("a worker ended before it had started"))
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_result(None)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"answer": int(number), "snapshot": dict(snapshot)}:
+                self.last = cast("WorkerSnapshot", snapshot)
+                waiting = self._waiting.get(number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(self.last)
+            case {"problems": list(problems)}:
+                self._finish_start(BadSettings([BadSetting(key, why) for key, why in problems]))
+            case {"failure": str(reason)}:
+                self._finish_start(CannotStart(reason))
+            case _:
+                self._finish_start(None)
+
+    def _finish_start(self, failure: Exception | None) -> None:
+        if self._started.done():
+            return
+        if failure is None:
+            self._started.set_result(None)
+        else:
+            self._started.set_exception(failure)
+            self._started.exception()  # nobody may be waiting; that is no error of its own

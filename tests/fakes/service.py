@@ -1,0 +1,97 @@
+"""A gateway that is nothing but answers, for tests of processes; found by its factory's name."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.errors import BadSetting, CannotStart
+from gateway.ops.overview import WorkerSnapshot
+from gateway.ops.statistics import Statistics
+from gateway.settings import Settings
+from gateway.wiring.service import ServiceFactory
+
+FACTORY = "tests.fakes.service:build"
+MISCONFIGURED = "tests.fakes.service:build_misconfigured"
+UNABLE = "tests.fakes.service:build_unable"
+BROKEN = "tests.fakes.service:build_broken"
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class FakeService:
+    """Answers with its process id.
+
+    `/slow` takes half a second, `/wait` until `release`, `/endless` for ever, `/hang` stops the
+    whole process. Each request counts as a block that was missed.
+    """
+
+    def __init__(self) -> None:
+        self.http_protocol: type[asyncio.Protocol] = HttpToolsProtocol
+        self.statistics = Statistics()
+        self.calls: list[str] = []
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def app(self, scope: dict[str, Any], receive: object, send: Send) -> None:
+        self.statistics.block_missed()
+        path = scope["path"]
+        if path == "/slow":
+            await asyncio.sleep(0.5)
+        if path == "/wait":
+            self.entered.set()
+            await self.release.wait()
+        if path == "/hang":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if path == "/endless":
+            await self._send_endless(send)
+        body = str(os.getpid()).encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _send_endless(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 10, "more_body": True})
+            await asyncio.sleep(0.01)
+
+    def snapshot(self) -> WorkerSnapshot:
+        return {
+            "pid": os.getpid(),
+            "started": 1.0,
+            "taken": 2.0,
+            "statistics": self.statistics.snapshot(),
+            "cache": {"memory_bytes": 7},
+            "cache_health": {"status": "healthy", "reason": ""},
+            "upstreams": [],
+            "process": {"rss_bytes": 1, "cpu_s": 0.5, "open_fds": 3},
+        }
+
+    async def start(self) -> None:
+        self.calls.append("start")
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+
+async def build(_: Settings) -> FakeService:
+    return FakeService()
+
+
+async def build_misconfigured(_: Settings) -> FakeService:
+    raise BadSetting("geoip.database", "is not a database")
+
+
+async def build_unable(_: Settings) -> FakeService:
+    raise CannotStart("the disk is not there")
+
+
+async def build_broken(_: Settings) -> FakeService:
+    os._exit(9)
+
+
+_: ServiceFactory = build  # mypy proves that the fake still fits

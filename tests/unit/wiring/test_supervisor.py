@@ -1,0 +1,156 @@
+"""The number of workers stays, and nothing that they counted is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.wiring.supervisor import Pace, Supervisor, restart_delay_s
+from tests.fakes.worker import FakeSpawner, FakeWorker
+
+QUICK = Pace(heartbeat_s=0.001, hung_after_s=0.05, stable_after_s=60.0, kill_after_s=0.05)
+
+
+class Crew:
+    """A supervisor of fake workers."""
+
+    def __init__(self, count: int) -> None:
+        self.spawner = FakeSpawner()
+        self.supervisor = Supervisor(self.spawner, count, QUICK)
+        self.count = count
+
+    async def start(self) -> list[FakeWorker]:
+        """Start, and let every worker say that it has started."""
+        starting = asyncio.create_task(self.supervisor.start())
+        workers = [await self.next_worker() for _ in range(self.count)]
+        for worker in workers:
+            worker.started.set_result(None)
+        await starting
+        return workers
+
+    async def next_worker(self) -> FakeWorker:
+        return await self.spawner.born.get()
+
+
+@pytest.fixture(name="crew")
+async def crew_fixture() -> AsyncIterator[Crew]:
+    crew = Crew(2)
+    yield crew
+    await crew.supervisor.kill()
+
+
+@pytest.mark.parametrize(
+    ("deaths", "delay_s"), [(1, 0.1), (2, 0.2), (4, 0.8), (9, 25.6), (10, 30.0), (10_000, 30.0)]
+)
+def test_a_restart_is_soon_at_first_and_later_slower(deaths: int, delay_s: float) -> None:
+    assert restart_delay_s(deaths) == pytest.approx(delay_s)
+
+
+async def test_it_serves_once_all_workers_have_started(crew: Crew) -> None:
+    before = crew.supervisor.is_serving
+
+    await crew.start()
+
+    assert (before, crew.supervisor.is_serving) == (False, True)
+    assert [s["pid"] for s in await crew.supervisor.snapshots()]
+
+
+async def test_a_worker_that_dies_is_replaced(crew: Crew) -> None:
+    first, _ = await crew.start()
+
+    first.die(-9)
+    successor = await crew.next_worker()
+    successor.started.set_result(None)
+
+    assert successor.pid != first.pid
+    assert crew.supervisor.is_serving
+
+
+async def test_what_a_dead_worker_counted_stays(crew: Crew) -> None:
+    first, second = await crew.start()
+    for worker in (first, second):
+        worker.service.statistics.block_missed()
+    before = await crew.supervisor.snapshots()
+
+    first.die(-9)
+    await crew.next_worker()
+    after = await crew.supervisor.snapshots()
+
+    assert [sum(s["statistics"]["blocks"]["missed"] for s in told) for told in (before, after)] == [
+        2,
+        2,
+    ]
+
+
+async def test_a_worker_that_does_not_answer_in_time_has_its_last_word(crew: Crew) -> None:
+    first, _ = await crew.start()
+    first.service.statistics.block_missed()
+    await crew.supervisor.snapshots()
+
+    first.is_mute = True
+    told = await crew.supervisor.snapshots()
+
+    assert sum(s["statistics"]["blocks"]["missed"] for s in told) == 1
+
+
+async def test_a_worker_that_hangs_is_killed_and_replaced(crew: Crew) -> None:
+    first, _ = await crew.start()
+
+    first.is_mute = True
+    await crew.next_worker()
+
+    assert first.signals == ["kill"]
+
+
+async def test_a_successor_that_cannot_start_is_replaced_in_turn(crew: Crew) -> None:
+    first, _ = await crew.start()
+    first.die(1)
+    second = await crew.next_worker()
+
+    second.started.set_exception(CannotStart("the disk is not there"))
+    second.die(1)
+    third = await crew.next_worker()
+
+    assert third.pid > second.pid
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        CannotStart("the disk is not there"),
+        BadSettings([BadSetting("a.b", "the disk is not there")]),
+    ],
+    ids=["machine", "configuration"],
+)
+async def test_a_first_worker_that_cannot_start_ends_it_all(crew: Crew, failure: Exception) -> None:
+    starting = asyncio.create_task(crew.supervisor.start())
+    first, second = await crew.next_worker(), await crew.next_worker()
+    second.started.set_result(None)
+
+    first.started.set_exception(failure)
+
+    with pytest.raises(type(failure), match="the disk is not there"):
+        await starting
+    await crew.supervisor.kill()
+    assert second.signals == ["kill"]
+
+
+async def test_draining_asks_all_workers_and_starts_no_other(crew: Crew) -> None:
+    workers = await crew.start()
+
+    await crew.supervisor.drain()
+
+    assert [worker.signals[0] for worker in workers] == ["terminate", "terminate"]
+    assert crew.spawner.count == 2
+    assert not crew.supervisor.is_serving
+
+
+async def test_draining_kills_who_does_not_end(crew: Crew) -> None:
+    first, second = await crew.start()
+    first.is_stubborn = True
+
+    await crew.supervisor.drain()
+
+    assert first.signals == ["terminate", "kill"]
+    assert second.code.result() == 0
