@@ -5,12 +5,13 @@ the blocks of the path before those of what stands at its end. Both ends use it:
 CAR, and who receives one and wants to know what comes next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.content import dag_cbor, dag_json
 from gateway.content.block import Block
-from gateway.content.cid import DAG_PB, Cid
+from gateway.content.cid import DAG_CBOR, DAG_JSON, DAG_PB, Cid
 from gateway.content.dag_pb import decode_node
 from gateway.content.hamt import max_levels
 from gateway.content.listing import sub_shards
@@ -62,12 +63,25 @@ def walk_car(
             yield from _follow_shards(entity, seen)
 
 
+def _find_pb_links(data: bytes) -> tuple[Cid, ...]:
+    return tuple([link.cid for link in decode_node(data).links])
+
+
+_FIND_LINKS: Final[Mapping[int, Callable[[bytes], tuple[Cid, ...]]]] = {
+    DAG_PB: _find_pb_links,
+    DAG_CBOR: dag_cbor.find_links,
+    DAG_JSON: dag_json.find_links,
+}
+"""How links are found, by codec; blocks of other codecs have none."""
+
+
 def _links(block: Block) -> tuple[Cid, ...]:
     """Return what a block links to, in order."""
-    if block.cid.codec != DAG_PB:
+    find_links = _FIND_LINKS.get(block.cid.codec)
+    if find_links is None:
         return ()
     try:
-        return tuple([link.cid for link in decode_node(block.data).links])
+        return find_links(block.data)
     except BadBlock as exc:
         raise BadBlock(exc.codec, exc.reason, block.cid) from exc
 

@@ -45,7 +45,7 @@ def header(roots: bytes, version: bytes = b"\x01", entries: int = 2) -> bytes:
     [
         pytest.param(b"", "does not end", id="empty"),
         pytest.param(b"\x80", "type 4 where 5 belongs", id="list"),
-        pytest.param(b"<html>", "type 1 where 5 belongs", id="html"),
+        pytest.param(b"html", "type 3 where 5 belongs", id="html"),
         pytest.param(b"\xa0", "version is None", id="empty-map"),
         pytest.param(b"\xa1" + VERSION + b"\x01", "no roots", id="no-roots"),
         pytest.param(b"\xa1" + ROOTS + b"\x80", "version is None", id="no-version"),

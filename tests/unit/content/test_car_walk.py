@@ -187,6 +187,21 @@ def test_other_codecs_are_their_block() -> None:
         assert cids(walk_car(cid, (), scope), forge.blocks) == [cid]
 
 
+@pytest.mark.parametrize("codec", ["cbor", "json"])
+def test_scope_all_follows_the_links_of_other_codecs(codec: str) -> None:
+    car = read_car(f"gateway-conformance/path_gateway_dag/dag-{codec}-traversal.car")
+
+    assert cids(walk_car(car.root), car.blocks) == [block.cid for block in car.blocks.values()]
+    assert cids(walk_car(car.root, (), Scope.ENTITY), car.blocks) == [car.root]
+
+
+def test_scope_all_of_mixed_codecs_has_every_block() -> None:
+    car = read_car(CONFORMANCE + "dir-with-dag-cbor-with-links.car")
+
+    order = cids(walk_car(car.root, is_unique=True), car.blocks)
+    assert order == [block.cid for block in car.blocks.values()]
+
+
 def test_scope_all_follows_the_links_of_any_dag_pb() -> None:
     forge = Forge()
     leaf = forge.raw(b"x")
@@ -277,6 +292,12 @@ ABSENT = sha256_cid(RAW, bytes(32))
             Scope.ALL,
             "malformed dag-pb in block",
             id="malformed",
+        ),
+        pytest.param(
+            lambda forge: forge.block(DAG_CBOR, b"\x81"),
+            Scope.ALL,
+            "malformed cbor in block bafy",
+            id="malformed-cbor",
         ),
         pytest.param(
             lambda forge: forge.file(Part(forge.raw(b"ab"), 3)),
