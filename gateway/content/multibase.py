@@ -61,13 +61,16 @@ def _lanes(bits: int, width: int) -> int:
 
 
 _WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128)
-_B58_FOLDS = tuple((8 * width, _lanes(8 * width, width), 58**width) for width in _WIDTHS)
-"""For groups of `width` characters: their bits, the mask of every other one, what one weighs."""
-_B32_SPLITS = tuple(
-    (3 * width, _lanes(5 * width, width), _lanes(5 * width, width) << 5 * width)
-    for width in reversed(_WIDTHS)
+_B58_FOLDS = tuple(
+    (8 * width, _lanes(8 * width, width), 256**width - 58**width) for width in _WIDTHS
 )
-"""For groups of `width` characters: how far apart their bits move, masks of the two halves."""
+"""For groups of `width` characters: their bits, the mask of every other one, and by how much the
+ones between weigh too much."""
+_B32_SPLITS = tuple(
+    (_lanes(5 * width, width) << 5 * width, (1 << 3 * width) - 1) for width in reversed(_WIDTHS)
+)
+"""For groups of `width` characters: the mask of every other one, and what moves it up to where
+its own bytes start."""
 
 
 def decode_base58(text: str) -> bytes:
@@ -84,11 +87,11 @@ def decode_base58(text: str) -> bytes:
     if _NOT_B58 in digits:
         raise BadCid("a character is not base58")
     number = int.from_bytes(digits, "big")
-    for bits, mask, weight in _B58_FOLDS:
-        odd = number >> bits
-        if not odd:
+    for bits, mask, excess in _B58_FOLDS:
+        upper = number >> bits
+        if not upper:
             break
-        number = (odd & mask) * weight + (number & mask)
+        number -= (upper & mask) * excess
     return _to_bytes(number, len(text) - len(text.lstrip("1")))
 
 
@@ -168,8 +171,8 @@ def encode_base32(data: bytes) -> str:
     if size > MAX_CHARACTERS:
         raise ValueError(f"{len(data)} bytes take more than {MAX_CHARACTERS} characters of base32")
     number = int.from_bytes(data, "big") << (size * 5 - len(data) * 8)
-    for gap, low, high in _B32_SPLITS:
-        number = (number & high) << gap | (number & low)
+    for mask, shift in _B32_SPLITS:
+        number += (number & mask) * shift
     return number.to_bytes(size, "big").translate(_B32_CHARACTERS).decode("ascii")
 
 

@@ -77,6 +77,8 @@ def _decode(raw: bytes) -> list[str]:
     if not raw.startswith(b"/"):
         raise _bad(raw, "it does not start with a slash")
     try:
+        if b"%" not in raw:
+            return raw.decode("utf-8").split("/")
         return [unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/")]
     except UnicodeDecodeError:
         raise _bad(raw, "a segment is not UTF-8") from None

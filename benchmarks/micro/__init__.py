@@ -1,0 +1,1 @@
+"""Timings of single functions: `python -m benchmarks.micro.bench_content`."""
