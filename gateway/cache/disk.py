@@ -180,7 +180,9 @@ class DiskTier:
         if self._is_writer_stalled or (self._readers is not None and self._readers.is_stalled):
             return Health(Condition.UNHEALTHY, f"the disk of {self._directory} does not answer")
         if self._last.state is IndexState.UNAVAILABLE:
-            return Health(Condition.UNHEALTHY, f"the index cannot be used: {self._last.error}")
+            # Files that are there are read all the same.
+            status = Condition.DEGRADED if self._last.blocks else Condition.UNHEALTHY
+            return Health(status, f"the index cannot be used: {self._last.error}")
         if self._error and self._clock.monotonic() - self._error[0] < ERROR_MEMORY_S:
             return Health(Condition.DEGRADED, f"blocks could not be written: {self._error[1]}")
         if self._last.state in {IndexState.OPENING, IndexState.REBUILDING}:

@@ -14,6 +14,9 @@ PLAUSIBLE_EXCESS_SHARE: Final = 8
 """Above the limit by more than this part (1/8) of it: the totals are counted anew before they are
 believed, because a flipped bit in them must not empty the cache."""
 
+NO_SPACE_SHARE: Final = 8
+"""Part (1/8) of the cache that a full file system may cost at a time."""
+
 
 @dataclass(slots=True)
 class Eviction:
@@ -49,12 +52,15 @@ class Eviction:
         return True
 
     def free_space(self, index: Index, wanted_bytes: int) -> None:
-        """Evict `wanted_bytes` because the file system is full, whatever the limit says.
+        """Evict up to `wanted_bytes` because the file system is full, whatever the limit says.
+
+        Never more than a part of what is there: others may have filled the disk.
 
         Raises:
             IndexDamaged, IndexUnavailable: it cannot be done.
         """
-        self._evict(index, wanted_bytes, EvictionReason.NO_SPACE)
+        share = index.totals()[1] // NO_SPACE_SHARE
+        self._evict(index, min(wanted_bytes, share), EvictionReason.NO_SPACE)
 
     def _excess(self, index: Index, incoming_bytes: int) -> int:
         excess = index.totals()[1] + incoming_bytes - self.limit_bytes

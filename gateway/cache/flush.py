@@ -5,6 +5,7 @@ evictions delete them inside of theirs: the lock of the index keeps the two apar
 """
 
 import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +15,8 @@ from gateway.cache.index import Index
 from gateway.cache.orders import Store
 from gateway.cache.schema import cost_of
 
+HEADROOM_BYTES: Final = 512 * 1024
+"""What a transaction of the index may need, its journal included."""
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -58,6 +61,8 @@ class Batch:
                 self._lose(write, exc)
             else:
                 self.written.append(write)
+        if self.missing_bytes:
+            self._leave_headroom()
 
     @property
     def incoming_bytes(self) -> int:
@@ -94,6 +99,16 @@ class Batch:
             if write.is_placed and write.is_ours:
                 self._remove(write)
         self.written.clear()
+
+    def _leave_headroom(self) -> None:
+        """Give up files until the index, too, can be written on a file system that is full."""
+        room = 0
+        for write in [write for write in self.written if write.staged is not None]:
+            if room >= HEADROOM_BYTES:
+                return
+            room += len(write.data)
+            self.written.remove(write)
+            self._lose(write, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _place(self, write: _Write) -> bool:
         if write.staged is not None:

@@ -15,7 +15,7 @@ from gateway.content.block import Block, rename
 from gateway.content.cid import Cid
 from gateway.ports import Observer, Tier
 
-ENTRY_BYTES: Final = 640
+ENTRY_BYTES: Final = 704
 """What a block costs besides its data: Python objects, queue node and its share of the ghosts.
 Measured: tests/unit/cache/test_memory.py, `tracemalloc`."""
 
@@ -25,15 +25,18 @@ PROMOTION_HITS: Final = 2
 """Hits in the small queue that make a block move to the main one (more than one, section 4.2)."""
 MAX_HITS: Final = 3
 """Hits that are counted: two bits (section 4.2)."""
+TURN_SHARE: Final = 4
+"""A turn ends when this part (1/4) of the capacity was put."""
 
 
 class _Entry:
-    __slots__ = ("block", "cost", "hits")
+    __slots__ = ("block", "cost", "hits", "turn")
 
-    def __init__(self, block: Block, cost: int) -> None:
+    def __init__(self, block: Block, cost: int, turn: int) -> None:
         self.block = block
         self.cost = cost
         self.hits = 0
+        self.turn = turn
 
 
 class MemoryTier:
@@ -53,9 +56,9 @@ class MemoryTier:
         Args:
             capacity_bytes: data and `ENTRY_BYTES` for each block.
             observer: told of evictions.
-            reused: told the multihash of a block that was asked for again since the queue last
-                came to it. Hits here are invisible to the disk tier's order of use; this is how
-                it learns of them, at the price of one call per turn of the queue.
+            reused: told the multihash of a block that is found again, once in the time in which
+                a quarter of the capacity is put. Hits here are invisible to the order of use of
+                the disk tier; this is how it learns what must stay, long before it evicts it.
         """
         self._capacity = capacity_bytes
         self._small_capacity = capacity_bytes * SMALL_SHARE // 100
@@ -66,6 +69,8 @@ class MemoryTier:
         self._ghosts: OrderedDict[bytes, None] = OrderedDict()
         self._bytes = 0
         self._small_bytes = 0
+        self._turn = 0
+        self._turn_bytes = 0
 
     def __len__(self) -> int:
         return len(self._small) + len(self._main)
@@ -90,6 +95,10 @@ class MemoryTier:
                 return None
         if entry.hits < MAX_HITS:
             entry.hits += 1
+        if entry.turn != self._turn:
+            entry.turn = self._turn
+            if self._reused is not None:
+                self._reused(key)
         block = entry.block
         kept = block.cid
         if kept is cid or (kept.codec == cid.codec and kept.version == cid.version):
@@ -113,10 +122,14 @@ class MemoryTier:
             self._evict_step()
         self._bytes += cost
         if is_ghost:
-            self._main[key] = _Entry(block, cost)
+            self._main[key] = _Entry(block, cost, self._turn)
         else:
-            self._small[key] = _Entry(block, cost)
+            self._small[key] = _Entry(block, cost, self._turn)
             self._small_bytes += cost
+        self._turn_bytes += cost
+        if self._turn_bytes * TURN_SHARE >= self._capacity:
+            self._turn += 1
+            self._turn_bytes = 0
 
     def remove(self, cid: Cid) -> bool:
         """Drop a block; tell whether it was here."""
@@ -150,8 +163,6 @@ class MemoryTier:
         if entry.hits:
             entry.hits -= 1
             self._main[key] = entry
-            if self._reused is not None:
-                self._reused(key)
         else:
             self._drop(entry)
 
@@ -161,8 +172,6 @@ class MemoryTier:
         if entry.hits >= PROMOTION_HITS:
             entry.hits = 0
             self._main[key] = entry
-            if self._reused is not None:
-                self._reused(key)
         else:
             self._drop(entry)
             self._remember(key)

@@ -91,16 +91,17 @@ def test_a_block_that_comes_back_soon_goes_to_the_main_queue() -> None:
     assert tier.has(numbered(0, SIZE).cid)
 
 
-def test_tells_of_blocks_that_were_asked_for_again() -> None:
+def test_tells_once_a_turn_that_a_block_is_found_again() -> None:
     told: list[bytes] = []
-    tier = MemoryTier(2 * COST, RecordingObserver(), told.append)
+    tier = MemoryTier(8 * COST, RecordingObserver(), told.append)
     block = numbered(0, SIZE)
     tier.put(block)
     tier.find(block.cid)
+    assert told == []  # it was put in this turn
+    tier.put(numbered(1, SIZE))  # a quarter of the capacity: the turn ends
     tier.find(block.cid)
-    tier.put(numbered(1, SIZE))
-    tier.put(numbered(2, SIZE))
-    assert told[0] == block.cid.multihash
+    tier.find(block.cid)
+    assert told == [block.cid.multihash]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""Disks that are full, read-only, gone, locked or slow: fewer hits, and nothing else."""
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.cache.outcome import Condition, EvictionReason
+from gateway.cache.tiers import TieredStore
+from gateway.ports import Tier
+from tests.fakes.blocks import numbered
+from tests.fakes.cache_directory import index_file, limited, truth
+from tests.fakes.clock import FakeClock
+from tests.fakes.observer import RecordingObserver
+
+OpenStore = Callable[..., Awaitable[TieredStore]]
+
+SMALL = [numbered(n, 2_000) for n in range(20)]
+LARGE = [numbered(n, 50_000) for n in range(20)]
+MIB = 1024 * 1024
+
+
+async def keep_all(store: TieredStore) -> None:
+    for block in (*SMALL, *LARGE):
+        await store.keep(block)
+    await store.flush()
+
+
+async def hits(store: TieredStore) -> int:
+    found = [await store.find(block.cid) for block in (*SMALL, *LARGE)]
+    return sum(item is not None for item in found)
+
+
+def run(*command: str) -> int:
+    return subprocess.run(command, check=False, capture_output=True).returncode  # noqa: S603
+
+
+@pytest.fixture(name="small_disk")
+def small_disk_fixture(directory: Path) -> Iterator[Path]:
+    """The cache directory as a file system of its own, of 1 MiB."""
+    directory.mkdir()
+    if run("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(directory)):
+        pytest.skip("this user may not mount file systems")
+    yield directory
+    run("umount", "--lazy", str(directory))
+
+
+@pytest.mark.usefixtures("small_disk")
+async def test_a_full_disk_loses_writes_and_makes_room(
+    open_store: OpenStore, observer: RecordingObserver
+) -> None:
+    store = await open_store(disk_size=64 * MIB)
+    await keep_all(store)
+    assert store.stats()["write_errors"]
+    assert store.health().status is Condition.DEGRADED
+    assert "No space left" in store.health().reason
+    assert await hits(store)
+    await keep_all(store)
+    assert observer.evicted[Tier.DISK, EvictionReason.NO_SPACE]
+    fresh = numbered(99, 50_000)
+    await store.keep(fresh)
+    await store.flush()
+    assert await store.find(fresh.cid)
+
+
+async def test_a_full_disk_leaves_no_fragments(small_disk: Path, open_store: OpenStore) -> None:
+    store = await open_store(disk_size=64 * MIB)
+    await keep_all(store)
+    await store.close()
+    found = truth(small_disk)
+    assert (found.uncounted, found.lost, found.temporary) == (set(), set(), [])
+
+
+async def test_a_read_only_disk_is_read_from_the_start(
+    small_disk: Path, open_store: OpenStore
+) -> None:
+    store = await open_store()
+    for block in SMALL + LARGE[:5]:
+        await store.keep(block)
+    await store.close()
+    assert run("mount", "-o", "remount,ro", str(small_disk)) == 0
+    store = await open_store()
+    await keep_all(store)
+    assert await hits(store) == 25
+    assert store.health().status is not Condition.HEALTHY
+
+
+@pytest.mark.parametrize("limit", ["file_size", "descriptors"])
+def test_limits_of_the_process_lose_writes_only(directory: Path, limit: str) -> None:
+    """EFBIG and EMFILE, in a process of their own."""
+    kept, found_then, found_later = limited(directory, limit)
+    assert kept > found_then
+    assert found_later == kept
+
+
+async def test_a_directory_that_cannot_be_is_told_and_survived(
+    directory: Path, clock: FakeClock, open_store: OpenStore
+) -> None:
+    in_the_way = directory
+    in_the_way.touch()
+    store = await open_store()
+    await keep_all(store)
+    assert await hits(store) == 0
+    assert store.stats()["write_errors"] == 40
+    assert store.health().status is Condition.UNHEALTHY
+    in_the_way.unlink()
+    await keep_all(store)
+    assert await hits(store) == 40
+    await store.settle()
+    clock.advance(61)
+    assert store.health().status is Condition.HEALTHY
+
+
+async def test_a_deleted_directory_is_made_again(directory: Path, open_store: OpenStore) -> None:
+    store = await open_store()
+    await keep_all(store)
+    shutil.rmtree(directory)
+    await store.flush()
+    assert await hits(store) == 0
+    await keep_all(store)
+    assert await hits(store) == 40
+    await store.settle()
+    stats = store.stats()
+    await store.close()
+    assert (stats["blocks"], stats["write_errors"]) == (40, 0)
+    assert truth(directory).blocks == 40
+
+
+async def test_a_locked_index_does_not_hide_the_files(
+    directory: Path, open_store: OpenStore
+) -> None:
+    store = await open_store()
+    await keep_all(store)
+    other = sqlite3.connect(index_file(directory), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        for block in LARGE:
+            assert await store.find(block.cid)
+        assert await store.find(SMALL[0].cid) is None
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    assert await store.find(SMALL[0].cid)
+    await store.settle()
+
+
+async def test_writes_to_a_locked_index_are_lost_and_leave_nothing(
+    directory: Path, open_store: OpenStore
+) -> None:
+    store = await open_store()
+    await store.settle()
+    other = sqlite3.connect(index_file(directory), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    await keep_all(store)
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.stats()["write_errors"] == 40
+    assert truth(directory).blocks == 0
+    await keep_all(store)
+    assert await hits(store) == 40
