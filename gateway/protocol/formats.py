@@ -33,6 +33,8 @@ class FormatChoice(NamedTuple):
     """Parameters of its media type in `Accept`, names in lower case; the first of a name wins."""
 
 
+MAX_TYPE_PARAMETERS: Final = 16  # of one media type; CAR has three
+
 _DEFINED: Final = MappingProxyType(
     {
         "application/vnd.ipld.raw": "raw",
@@ -102,7 +104,7 @@ def _first_defined(accept: str) -> tuple[str, Mapping[str, str]] | None:
 
 def _parse_parameters(text: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for pair in text.split(";"):
+    for pair in text.split(";", MAX_TYPE_PARAMETERS)[:MAX_TYPE_PARAMETERS]:
         name, _, value = pair.partition("=")
         found.setdefault(name.strip().lower(), value.strip().strip('"'))
     return found

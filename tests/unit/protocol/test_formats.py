@@ -49,6 +49,7 @@ def test_choose_format(parameter: str | None, accept: str, expected: tuple[str, 
         pytest.param("car", f"{CAR};dups=y", {"dups": "y"}, id="both-say-car"),
         pytest.param("car", f"{RAW};dups=y", {}, id="accept-says-raw"),
         pytest.param("car", "", {}, id="only-the-parameter"),
+        pytest.param(None, CAR + ";" * 99 + "dups=y", {}, id="after-too-many"),
     ],
 )
 def test_choose_format_keeps_the_parameters_of_the_media_type(
