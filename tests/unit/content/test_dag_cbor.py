@@ -33,13 +33,13 @@ def encode(value: Value) -> bytes:
             encoded = encode_head(TEXT, len(value.encode())) + value.encode()
         case int():
             encoded = encode_head(UNSIGNED, value)
-        case None:
-            encoded = b"\xf6"
         case list():
             encoded = encode_head(ARRAY, len(value)) + b"".join(map(encode, value))
         case dict():
             pairs = [encode(key) + encode(held) for key, held in value.items()]
             encoded = encode_head(MAP, len(value)) + b"".join(pairs)
+        case _:
+            encoded = b"\xf6"
     return encoded
 
 
