@@ -16,6 +16,10 @@ MAX_PENDING: Final = 1 << 17
 """Children known but not yet visited, over all levels: one block holds 47,000 at most, the usual
 file 174 or 1,024 a level. Without it 64 wide blocks would cost a gigabyte."""
 
+MAX_NODES_PER_LEAF: Final = 4
+"""Nodes opened for each leaf, beside `MAX_DEPTH`: in a tree whose nodes have two children it is
+one. Without it every byte of a file could cost the opening of 64 nodes."""
+
 
 @dataclass(slots=True)
 class Level:
@@ -90,10 +94,12 @@ def read_file(file: FileEntity, start: int = 0, stop: int | None = None) -> Stre
     not grow with the file, whatever the DAG claims to be.
 
     Raises:
-        BadBlock: a part is no file, has not the size that its parent says, or lies too deep.
+        BadBlock: a part is no file, has not the size that its parent says, or lies too deep; or
+            the file is more nodes than content.
         ValueError: the driver sent another block than it was asked for.
     """
     stop = file.size if stop is None else min(stop, file.size)
+    spare = MAX_DEPTH
     if start < len(file.inline) and start < stop:
         yield cut(file.inline, start, stop)
     levels = [level_below(file, 0, start, stop)] if start < stop else []
@@ -116,11 +122,19 @@ def read_file(file: FileEntity, start: int = 0, stop: int | None = None) -> Stre
                     yield cut(child.inline, start - offset, stop - offset)
                 level.index, level.offset = index + 1, offset + size
                 push_level(levels, level_below(child, offset, start, stop), cid)
+                spare -= 1
+                _check_spare(spare, cid)
                 break
+            spare += MAX_NODES_PER_LEAF
             yield cut(child, start - offset, stop - offset)
             offset += size
         else:
             levels.pop()
+
+
+def _check_spare(spare: int, cid: Cid) -> None:
+    if spare < 0:
+        raise BadBlock("unixfs", f"a file has over {MAX_NODES_PER_LEAF} nodes for each leaf", cid)
 
 
 def cut(piece: Piece, start: int, stop: int) -> Piece:

@@ -235,6 +235,25 @@ def test_wide_nodes_on_many_levels_are_refused_before_they_fill_the_memory() -> 
     assert len(levels) == 2
 
 
+def test_file_of_more_nodes_than_content_is_refused() -> None:
+    forge = Forge()
+    chain = forge.deep_file(20)
+    file = open_file(forge.blocks, forge.file(*[Part(chain, 1)] * 1000))
+    pieces = run_stream(read_file(file), forge.blocks)
+
+    with pytest.raises(BadBlock, match="over 4 nodes for each leaf"):
+        list(pieces)
+
+
+def test_single_deep_ways_are_read_among_others() -> None:
+    forge = Forge()
+    leaf, chain = forge.raw(b"a"), forge.deep_file(20, b"b")
+    parts = [Part(chain, 1), *[Part(leaf, 1)] * 10, Part(chain, 1), Part(chain, 1)]
+    file = open_file(forge.blocks, forge.file(*parts))
+
+    assert read(file, forge.blocks, 0, None) == b"baaaaaaaaaabb"
+
+
 def test_zip_bomb_of_42_petabytes_costs_constant_memory() -> None:
     forge = Forge()
     cid, size = forge.bomb(levels=5, width=174, leaf=bytes(256))
