@@ -1,0 +1,72 @@
+from gateway.admin.api import TOP_ROOTS_SHOWN, cache_figures, upstream_rows
+from gateway.ops.overview import merge_workers
+from gateway.ops.statistics import Statistics
+from gateway.ports import Choice, Rejection, Tier
+from tests.fakes.requests import RECORD
+from tests.fakes.workers import upstream_row, worker_snapshot
+
+
+def worker_statistics() -> Statistics:
+    told = Statistics()
+    told.request_started()
+    told.request_finished(RECORD._replace(tier="hot"))
+    told.block_found(Tier.MEMORY, 10)
+    told.block_found(Tier.DISK, 20)
+    told.block_missed()
+    told.block_verified(30)
+    told.block_rejected(Rejection.DISK, "disk")
+    told.block_evicted(Tier.MEMORY, "capacity", 1)
+    told.block_evicted(Tier.DISK, "capacity", 1)
+    told.upstream_asked(Choice("a", "first"), "car")
+    told.upstream_received("a", 33)
+    return told
+
+
+def test_the_cache_in_numbers_is_of_all_workers() -> None:
+    cache = {"blocks": 3, "disk_bytes": 60, "memory_bytes": 7, "quarantined": 1, "disk_limit": 100}
+    workers = [worker_snapshot(worker_statistics(), cache=cache) for _ in range(2)]
+    assert cache_figures(merge_workers(workers)) == {
+        "hits": {"hot": 2, "memory": 2, "disk": 2},
+        "misses": 2,
+        "hit_ratio": 0.75,
+        "requests": {"hit": 2},
+        "bytes_served": 2000,
+        "bytes_fetched": 66,
+        "bytes_verified": 60,
+        "rejected": {"disk": {"disk": 2}},
+        "evictions": {"capacity": 4},
+        "blocks": 3,
+        "disk_bytes": 60,
+        "memory_bytes": 14,
+        "quarantined": 2,
+        "disk_limit": 100,
+        "workers": 2,
+        "top_roots": [{"root": "bafkqaaa", "requests": 2, "error": 0}],
+    }
+
+
+def test_every_promised_number_is_there_before_the_first_request() -> None:
+    figures = cache_figures(merge_workers([]))
+    assert figures["hits"] == {"hot": 0, "memory": 0, "disk": 0}
+    assert figures["hit_ratio"] == 0
+    names = ("misses", "bytes_served", "bytes_fetched", "blocks", "disk_bytes", "memory_bytes")
+    assert [figures[name] for name in names] == [0] * 6
+    assert (figures["quarantined"], figures["evictions"], figures["top_roots"]) == (0, {}, [])
+
+
+def test_only_the_first_roots_are_shown() -> None:
+    told = Statistics()
+    for number in range(100):
+        told.request_started()
+        told.request_finished(RECORD._replace(root=f"bafk{number}"))
+    figures = cache_figures(merge_workers([worker_snapshot(told)]))
+    assert len(figures["top_roots"]) == TOP_ROOTS_SHOWN
+
+
+def test_upstreams_are_rows_in_the_order_of_the_configuration() -> None:
+    rows = [upstream_row("b", requests=1), upstream_row("a", requests=3)]
+    merged = upstream_rows(merge_workers([worker_snapshot(upstreams=rows)] * 2))
+    assert [(row["name"], row["requests"], row["share"]) for row in merged] == [
+        ("b", 2, 0.25),
+        ("a", 6, 0.75),
+    ]
