@@ -167,7 +167,9 @@ def running_nginx(folder: Path, url: str, *, core: int | None = None) -> Iterato
     nginx = program("nginx", "apt-get install nginx-light")
     for name in ("logs", "tmp"):
         (folder / name).mkdir(exist_ok=True)
-    command = [nginx, "-p", folder, "-c", folder / "nginx.conf"]
+    # Of root's nginx the workers would be nobody, who may not enter root's temporary folders.
+    user = ("-g", "user root;") if os.geteuid() == 0 else ()
+    command = [nginx, "-p", folder, "-c", folder / "nginx.conf", *user]
     with running(command, url, folder / "nginx.log", core=core) as server:
         yield server
 
