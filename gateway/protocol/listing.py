@@ -51,8 +51,13 @@ class Row(NamedTuple):
     """folder, image, video, audio, text, archive or file."""
 
 
-# Control characters have no look of their own; the symbols for them do. U+2400 and on.
-_VISIBLE: Final = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+# Control characters have no look of their own; the symbols for them (U+2400 and on) do. The marks
+# that turn text around would let "txt.exe" be read as "exe.txt".
+_VISIBLE: Final = {
+    **{code: 0x2400 + code for code in range(0x20)},
+    0x7F: 0x2421,
+    **dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD),
+}
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _ARCHIVES: Final = ("zip", "gzip", "bzip2", "x-xz", "zstd", "compressed", "rar", "x-tar", "archive")
 _SHORT_ENDS: Final = 4
@@ -90,7 +95,7 @@ def listing_row(base_href: str, entry: DirectoryEntry) -> Row:
 
 
 def show_name(name: str) -> str:
-    """Return a name with its control characters made visible."""
+    """Return a name with the characters made visible that are not, or hide what others are."""
     return name.translate(_VISIBLE)
 
 

@@ -71,8 +71,8 @@ def test_row_escapes_names(name: str, href: str, filename: str) -> None:
     assert row.size == ""
 
 
-def test_control_characters_are_made_visible() -> None:
-    assert show_name("a\n\0\x7f\u202e") == "a\u240a\u2400\u2421\u202e"
+def test_control_and_direction_characters_are_made_visible() -> None:
+    assert show_name("a\n\0\x7f\u202eb") == "a\u240a\u2400\u2421\ufffdb"
 
 
 @pytest.mark.parametrize(
