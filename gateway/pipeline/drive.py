@@ -22,13 +22,22 @@ class Reader:
     def __init__(self, source: BlockSource, before_wait: Callable[[], None]) -> None:
         self.source = source
         self._before_wait = before_wait
+        self._last: Block | None = None
 
     async def get(self, want: Want) -> Block:
-        """Return the wanted block; raises what `BlockSource.get` raises."""
+        """Return the wanted block; raises what `BlockSource.get` raises.
+
+        The same block twice in a row is asked for once: the head of a file is read for its type,
+        then for its body.
+        """
+        last = self._last
+        if last is not None and last.cid.multihash == want.cid.multihash:
+            return last
         block = self.source.peek(want.cid)
         if block is None:
             self._before_wait()
             block = await self.source.get(want)
+        self._last = block
         return block
 
     async def drive(self, walk: Walk[T]) -> T:
@@ -36,11 +45,7 @@ class Reader:
         try:
             want = next(walk)
             while True:
-                block = self.source.peek(want.cid)
-                if block is None:
-                    self._before_wait()
-                    block = await self.source.get(want)
-                want = walk.send(block)
+                want = walk.send(await self.get(want))
         except StopIteration as stop:
             value: T = stop.value
             return value

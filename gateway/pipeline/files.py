@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from gateway.content.read import level_below, read_file
 from gateway.content.unixfs import FileEntity, Piece
-from gateway.errors import RetrievalError
+from gateway.errors import RangeNotSatisfiable, RetrievalError
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.reply import Pieces, Reply
 from gateway.ports import BlockStore, Retriever
@@ -28,8 +28,11 @@ def range_hint(request: GatewayRequest) -> tuple[int, int | None]:
     """
     if request.is_head:
         return 0, 1  # the root tells the size, the first leaf the type
-    found = parse_range(request.range_header, _ENDLESS)
-    if not isinstance(found, tuple):
+    try:
+        found = parse_range(request.range_header, _ENDLESS)
+    except RangeNotSatisfiable:  # it may yet not be a file
+        return 0, 1
+    if found is None:
         return 0, None
     start, stop = found[0]
     if start > _ENDLESS // 2:  # the last n bytes

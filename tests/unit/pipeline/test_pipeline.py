@@ -183,6 +183,24 @@ async def test_a_late_range_of_a_nameless_file_is_not_worth_a_fetch_for_its_type
     assert field(again, b"content-type") == b"text/plain; charset=utf-8"
 
 
+async def test_a_cold_file_without_an_extension_is_a_miss_and_each_block_fetched_once(
+    world: World,
+) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{built.cid}")
+    await body(reply)
+    assert field(reply, b"x-cache-status") == b"MISS"
+    assert reply.trace is not None
+    assert reply.trace.fetched == len(world.blocks)
+
+
+@pytest.mark.parametrize("asked", ["bytes=-0", "bytes=99-"])
+async def test_a_range_of_what_is_no_file_means_nothing(world: World, asked: str) -> None:
+    root = world.build(build_directory([]))
+    reply = await world.ask(f"/ipfs/{root.cid}/", range=asked)
+    assert reply.answer.status == 200
+
+
 async def test_some_blocks_in_the_cache_make_a_partial_hit(world: World) -> None:
     built = world.build(build_file(TEXT, SMALL))
     retriever = DictRetriever(world.blocks, world.blocks[-1:])
