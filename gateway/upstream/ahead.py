@@ -35,9 +35,6 @@ class ReadAhead:
         self._position += 1
         self._look_ahead()
 
-    def leave(self, shelf: Shelf) -> None:
-        """See `shelf.Source`. Lookups under way end by themselves, and soon."""
-
     def _look_ahead(self) -> None:
         end = min(self._position + 1 + DEPTH, len(self._siblings))
         while self._next < end:
@@ -53,12 +50,14 @@ class ReadAhead:
                 task.add_done_callback(self._tools.tasks.discard)
 
     async def _look_up(self, cid: Cid, entry: Entry) -> None:
-        found = await self._tools.store.find(cid)
-        if found is None:
+        flights = self._tools.flights
+        try:
+            found = await self._tools.store.find(cid)
+            if found is not None:
+                block, tier = found
+                waited = flights.land(cid.multihash, Landed(block, tier))
+                if self._shelf not in waited:
+                    self._shelf.put(block, tier, self)
+        finally:
             if entry.owner is None:
-                self._tools.flights.drop(cid.multihash, entry, Gone())
-            return
-        block, tier = found
-        waited = self._tools.flights.land(cid.multihash, Landed(block, tier))
-        if self._shelf not in waited:
-            self._shelf.put(block, tier, self)
+                flights.drop(cid.multihash, entry, Gone())

@@ -11,7 +11,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from gateway.content.block import Block, rename
+from gateway.content.block import Block
 from gateway.content.car import CarParser
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import Cid
@@ -84,7 +84,7 @@ class CarStream(Fetch):
         """Begin; see `Fetch.start`. What comes first is announced before anybody else runs."""
         super().start(multihash, entry)
         self._first = multihash
-        self._go_to(next(self._walk, None))
+        self._advance(None)
 
     @override
     async def fetch(self) -> None:
@@ -136,8 +136,6 @@ class CarStream(Fetch):
 
     async def _bring(self, block: Block) -> None:
         """Deliver the block that is due."""
-        if self._want is not None:
-            block = rename(block, self._want.cid)
         await self.deliver(block)
         self._advance(block)
 
@@ -186,10 +184,12 @@ class CarStream(Fetch):
             if not await self._skip():
                 raise IncompleteCar(self.exchange.upstream.name, self._want.cid)
 
-    def _advance(self, block: Block) -> None:
-        self._horizon.passed(len(block.data))
+    def _advance(self, block: Block | None) -> None:
+        """Take the walk one step on."""
+        if block is not None:
+            self._horizon.passed(len(block.data))
         try:
-            want = self._walk.send(rename(block, self._want.cid)) if self._want else None
+            want = next(self._walk) if block is None else self._walk.send(block)
         except (StopIteration, ContentError):  # the readers will see for themselves
             want = None
         self._go_to(want)

@@ -96,24 +96,24 @@ class Fetch(ABC):
 
     @final
     async def _run(self) -> None:
-        with self.exchange:
-            try:
-                await self.fetch()
-            except UpstreamError as error:
-                self.exchange.failed(error)
-                self._failure = failure_of(
-                    error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
-                )
+        try:
+            await self.fetch()
+        except UpstreamError as error:
+            self.exchange.failed(error)
+            self._failure = failure_of(
+                error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
+            )
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Settle what did not come. As a callback: a task cancelled early runs no `finally`."""
         self.tools.tasks.discard(task)
+        self.exchange.close()
         bug = None if task.cancelled() else task.exception()
         for multihash, entry in self._entries.items():
             self.tools.flights.drop(multihash, entry, bug or Gone(self._failure))
         self._entries.clear()
         for shelf in self._shelves:
-            shelf.sources.discard(self)
+            shelf.workers.discard(self)
         self._shelves.clear()
         self._stay()
         if bug is not None:
@@ -150,11 +150,11 @@ class Fetch(ABC):
         """See `flight.Owner`."""
         if shelf not in self._shelves:
             self._shelves.add(shelf)
-            shelf.sources.add(self)
+            shelf.workers.add(self)
             self._stay()
 
     def leave(self, shelf: Shelf) -> None:
-        """See `shelf.Source`. When nobody is left, the fetch ends soon."""
+        """See `shelf.Worker`. When nobody is left, the fetch ends soon."""
         self._shelves.discard(shelf)
         if self.leader is shelf:
             self.leader = None

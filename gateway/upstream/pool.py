@@ -1,8 +1,7 @@
 """All upstreams with what is known of them, and the books of every request to one."""
 
 from collections.abc import Collection, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from gateway.errors import UpstreamError, UpstreamRefused
 from gateway.ports import Choice, Clock, Observer, Place
@@ -92,7 +91,7 @@ class UpstreamPool:
 
 
 class Exchange:
-    """The books of one request to an upstream: a context manager around it."""
+    """The books of one request to an upstream, from `UpstreamPool.ask` to `close`."""
 
     def __init__(self, pool: UpstreamPool, member: Member, step: str) -> None:
         self.member = member
@@ -101,6 +100,8 @@ class Exchange:
         self._has_delivered = False
         self._has_failed = False
         self._started = pool.clock.monotonic()
+        member.health.requests += 1
+        member.health.in_flight += 1
 
     @property
     def upstream(self) -> UpstreamSettings:
@@ -126,17 +127,8 @@ class Exchange:
         self._has_failed = True
         self._pool.note_failure(self.member, self.step, error)
 
-    def __enter__(self) -> Self:
-        self.member.health.requests += 1
-        self.member.health.in_flight += 1
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the books. A request that was ended early counts if it brought something."""
         self.member.health.in_flight -= 1
         if self._has_delivered and not self._has_failed:
             self.member.health.succeeded(self._pool.clock.monotonic())
@@ -166,7 +158,7 @@ def _row(member: Member, now: float, total: int) -> dict[str, Any]:
         "url": settings.url,
         "tier": settings.tier,
         "country": settings.country,
-        "state": state,
+        "state": state.value,
         "reason": "" if state is UpstreamState.HEALTHY else health.reason,
         "ttfb_ms": None if ttfb_s is None else round(ttfb_s * 1000, 3),
         "in_flight": health.in_flight,

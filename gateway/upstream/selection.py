@@ -33,7 +33,7 @@ class ChoiceReason(StrEnum):
     FIRST = "first"
     """Nothing tells them apart but the order of the configuration."""
     NEXT = "next-after-failure"
-    """A better one failed for this block."""
+    """A better one failed in this request."""
     OTHER_STEP = "other-step"
     """The same upstream again: a block instead of a CAR, or the other way round."""
     LEAST_BAD = "least-bad"

@@ -12,11 +12,15 @@ from gateway.ports import Tier
 
 
 class Source(Protocol):
-    """Who puts blocks on shelves, or makes readers wait."""
+    """Who puts blocks on shelves."""
 
     def made_room(self) -> None:
         """Take note that a reader took something."""
         ...
+
+
+class Worker(Protocol):
+    """Who works for readers."""
 
     def leave(self, shelf: "Shelf") -> None:
         """Take note that a reader is gone."""
@@ -37,7 +41,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.size_bytes = 0
-        self.sources: set[Source] = set()
+        self.workers: set[Worker] = set()
         """Who must be told when the reader goes."""
         self._items: dict[bytes, _Item] = {}
         self._is_closed = False
@@ -75,10 +79,10 @@ class Shelf:
             self.size_bytes -= len(self._items.pop(multihash).block.data)
 
     def close(self) -> None:
-        """Throw away everything and tell all sources that the reader is gone."""
+        """Throw away everything and tell all workers that the reader is gone."""
         self._is_closed = True
         self._items.clear()
         self.size_bytes = 0
-        for source in tuple(self.sources):
-            source.leave(self)
-        self.sources.clear()
+        for worker in tuple(self.workers):
+            worker.leave(self)
+        self.workers.clear()
