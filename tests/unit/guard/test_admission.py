@@ -62,6 +62,13 @@ def test_fields_count_down_as_the_draft_says() -> None:
     assert (second["RateLimit-Remaining"], second["RateLimit-Reset"]) == ("1", "2")
 
 
+def test_ready_fields_are_bounded_and_right_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.guard.admission.MAX_READY_FIELDS", 2)
+    admission = control(burst=5)
+    told = [admission.admit("192.0.2.1")["RateLimit-Remaining"] for _ in range(5)]
+    assert told == ["4", "3", "2", "1", "0"]
+
+
 def test_over_the_rate_is_refused_with_when_to_come_back() -> None:
     clock = FakeClock()
     admission = control("6/minute", burst=1, clock=clock)

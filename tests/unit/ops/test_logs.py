@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gateway.ops.logs import Logs
+from gateway.ops.logs import Logs, configure, to_json
 from gateway.settings import LogSettings
 from tests.fakes.requests import RECORD
 
@@ -31,20 +31,26 @@ class Written:
         return line
 
 
+@pytest.fixture(name="pristine", autouse=True)
+def pristine_fixture() -> Iterator[None]:
+    """Leave the logging of this process as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
 @pytest.fixture(name="written")
 def written_fixture(tmp_path: Path) -> Iterator[Written]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
     path = tmp_path / "log"
     with path.open("wb") as file:
         logs = Logs(LogSettings(), file.fileno())
         logs.install()
         yield Written(logs, path)
         logs.close()
-    root.handlers[:] = before
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def test_an_event_is_one_json_object(written: Written) -> None:
@@ -97,14 +103,11 @@ def test_a_traceback_stays_in_its_line(written: Written) -> None:
         pytest.param("caf\u00e9 \u2028", id="not-ascii"),
     ],
 )
-def test_any_text_is_one_line_of_printable_ascii(
-    written: Written, text: str, tmp_path: Path
-) -> None:
-    logging.getLogger("gateway.x").warning("got %s", text)
-    assert written.only()["event"] == f"got {text}"
-    raw = (tmp_path / "log").read_bytes()
-    assert raw.isascii()
-    assert raw.decode()[:-1].isprintable()
+def test_any_text_is_one_line_of_printable_ascii(text: str) -> None:
+    line = to_json(None, "info", {"event": text})
+    assert json.loads(line) == {"event": text}
+    assert line.isascii()
+    assert line.isprintable()
 
 
 def test_secrets_are_hidden(written: Written) -> None:
@@ -174,3 +177,14 @@ def test_lines_are_written_at_the_end_of_the_process() -> None:
     )
     events = [json.loads(line)["event"] for line in ended.stderr.splitlines()]
     assert events == [f"line {number}" for number in range(200)]
+
+
+def test_configuring_is_installing(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        logs = configure(LogSettings(access="combined"), file.fileno())
+        logging.getLogger("gateway.x").info("one")
+        logs.access.write(RECORD)
+        logs.close()
+    first, second = (tmp_path / "log").read_bytes().splitlines()
+    assert json.loads(first)["event"] == "one"
+    assert second.startswith(b"192.0.2.1 - - [")
