@@ -4,6 +4,7 @@
 waiting for other processes does not count; a busy neighbour on the same core still does.
 """
 
+import base64
 import hashlib
 import statistics
 import time
@@ -50,15 +51,20 @@ def _cid_cases() -> Iterator[Case]:
     parse: Callable[[str], Cid] = _parse.__wrapped__  # without its cache
     v0 = sha256_cid(0x70, _digest("a"), version=0)
     v1 = v0.as_v1()
-    texts = {
+    usual = {
         "base58 v0": str(v0),
         "base32 v1": str(v1),
         "base36 v1": str(Cid(1, LIBP2P_KEY, v0.multihash)),
+    }
+    unusual = {
         "base58 v1": "z" + encode_base58(v1.encode()),
         "base16 v1": "f" + v1.encode().hex(),
+        "base64url v1": "u" + base64.urlsafe_b64encode(v1.encode()).decode("ascii"),
     }
-    for name, text in texts.items():
+    for name, text in usual.items():
         yield Case(f"parse CID, {name}", partial(parse, text), CID_BAR_US)
+    for name, text in unusual.items():
+        yield Case(f"parse CID, {name}", partial(parse, text))
     yield Case("parse CID, seen before", lambda: parse_cid(str(v1)))
     yield Case("format CID, base58 v0", lambda: _format.__wrapped__(v0))
     yield Case("format CID, base32 v1", lambda: _format.__wrapped__(v1))

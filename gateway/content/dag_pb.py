@@ -25,6 +25,7 @@ _NAME = 0x12
 _TSIZE = 0x18  # field 3, varint
 
 _DIGEST_BYTES = 32
+_MAX_RUN = 1024  # links of a full node in the layout of 2025; bounds what `struct` remembers
 _SHA2_256_HASHES = (
     b"\x0a\x22\x12\x20",  # CIDv0
     b"\x0a\x24\x01\x70\x12\x20",  # CIDv1 of dag-pb
@@ -143,25 +144,25 @@ def _decode_alike(data: bytes, begin: int, end: int, links: list[PBLink]) -> int
     Returns:
         The end of the last one.
     """
-    if not data.startswith(_SHA2_256_HASHES, begin + 2):  # after a tag and a length
+    if not data.startswith(_SHA2_256_HASHES, begin + 2):  # tag, length < 128, and then
         return end
     cid, name, size = links[-1]
     head = 4 + len(cid) - _DIGEST_BYTES
     if not data.startswith(data[begin : begin + head], end):
         return end
     alike, layout = _shape(head, end - begin - head - _DIGEST_BYTES)
-    first, end = end, cast("re.Match[bytes]", alike.match(data, begin)).end()
+    first, step = end, end - begin
+    end = cast("re.Match[bytes]", alike.match(data, begin)).end()
+    found = struct.unpack(layout * ((end - first) // step), data[first:end])
     new = tuple.__new__  # half the time of PBLink()
-    links += [
-        new(PBLink, (cid, name, size)) for (cid,) in struct.iter_unpack(layout, data[first:end])
-    ]
+    links += [new(PBLink, (cid, name, size)) for cid in found]
     return end
 
 
 @lru_cache(maxsize=64)  # two kinds of CID, and a tail of 0 to 13 bytes
 def _shape(head: int, tail: int) -> tuple[re.Pattern[bytes], str]:
-    """Return what matches a link and all links like it, and how a link is cut up."""
-    alike = b"(.{%d}).{32}(.{%d})(?:\\1.{32}\\2)*+" % (head, tail)
+    """Return what matches a link and the links like it, and how one is cut up."""
+    alike = b"(.{%d}).{32}(.{%d})(?:\\1.{32}\\2){,%d}+" % (head, tail, _MAX_RUN)
     return re.compile(alike, re.DOTALL), f"4x{head + 28}s{tail}x"
 
 

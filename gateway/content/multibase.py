@@ -82,7 +82,8 @@ def decode_base58(text: str) -> bytes:
     Raises:
         BadCid: a character outside of the alphabet, or more than `MAX_CHARACTERS`.
     """
-    _check_length(text)
+    if len(text) > MAX_CHARACTERS:
+        raise _too_long(text)
     digits = text.encode("ascii", "replace").translate(_B58_DIGITS)
     if _NOT_B58 in digits:
         raise BadCid("a character is not base58")
@@ -106,7 +107,8 @@ def decode_base36(text: str) -> bytes:
     Raises:
         BadCid: a character outside of the alphabet, or more than `MAX_CHARACTERS`.
     """
-    _check_length(text)
+    if len(text) > MAX_CHARACTERS:
+        raise _too_long(text)
     try:
         number = int(text.encode("ascii").translate(_B36_DIGITS), 36) if text else 0
     except ValueError:
@@ -182,16 +184,16 @@ def decode_multibase(text: str) -> bytes:
     Raises:
         BadCid: too long, an unknown base, or text that its base does not allow.
     """
-    _check_length(text)
+    if len(text) > MAX_CHARACTERS:
+        raise _too_long(text)
     decode = _DECODERS.get(text[:1])
     if decode is not _decode_base256 and not text.isascii():  # also: "\u212a".lower() is "k"
         raise BadCid("a character is not ASCII")
     return decode(text[1:]) if decode else _decode_rare(text)
 
 
-def _check_length(text: str) -> None:
-    if len(text) > MAX_CHARACTERS:
-        raise BadCid(f"{len(text)} characters are more than {MAX_CHARACTERS}")
+def _too_long(text: str) -> BadCid:
+    return BadCid(f"{len(text)} characters are more than {MAX_CHARACTERS}")
 
 
 def _decode_base16(text: str) -> bytes:

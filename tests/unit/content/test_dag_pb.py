@@ -296,7 +296,7 @@ def test_damaged_nodes_are_decoded_or_refused_alike(data: bytes, draw: st.DataOb
     assert decoded(damaged) == plain_node(damaged)
 
 
-@pytest.mark.parametrize("count", [1, 2, 174, 1024])
+@pytest.mark.parametrize("count", [1, 2, 174, 1024, 3000])
 def test_links_of_a_file_keep_their_order_and_its_last_may_differ(count: int) -> None:
     digests = [n.to_bytes(32, "big") for n in range(count)]
     parts = [PBLink(V0[:2] + digest, "", 262_158) for digest in digests]
