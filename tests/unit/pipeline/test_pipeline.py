@@ -186,9 +186,10 @@ async def test_a_late_range_of_a_nameless_file_is_not_worth_a_fetch_for_its_type
 async def test_a_cold_file_without_an_extension_is_a_miss_and_each_block_fetched_once(
     world: World,
 ) -> None:
-    built = world.build(build_file(TEXT, SMALL))
+    data = bytes(range(256)) * 20
+    built = world.build(build_file(data, replace(SMALL, chunk_bytes=2000)))
     reply = await world.ask(f"/ipfs/{built.cid}")
-    await body(reply)
+    assert await body(reply) == data
     assert field(reply, b"x-cache-status") == b"MISS"
     assert reply.trace is not None
     assert reply.trace.fetched == len(world.blocks)
