@@ -60,6 +60,9 @@ class AdmissionControl:
             self._buckets = TokenBuckets(rate, limits.burst)
             self._limit = str(rate.amount)
             self._policy = f"{rate.amount};w={rate.window_s};burst={limits.burst}"
+            self._reason = (
+                f"more than {rate.amount} requests in {rate.window_s} s, or {limits.burst} at once"
+            )
 
     @property
     def active(self) -> int:
@@ -92,8 +95,7 @@ class AdmissionControl:
         state = (buckets.remaining(full_in_s), math.ceil(full_in_s))
         fields = self._ready.get(state) or self._prepare(*state)
         if wait_s:
-            reason = f"more than {self._limit} requests ({self._policy}); slow down"
-            raise TooManyRequests(reason, math.ceil(wait_s), fields)
+            raise TooManyRequests(self._reason, math.ceil(wait_s), fields)
         return fields
 
     def _prepare(self, remaining: int, reset_s: int) -> Mapping[str, str]:
