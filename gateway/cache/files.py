@@ -60,6 +60,7 @@ class BlockFiles:
 
     def __init__(self, directory: Path) -> None:
         """Remember the directory; `directory` and what it needs is made by `prepare`."""
+        self._directory = directory
         self._blocks = directory / "blocks"
         self._prefix = f"{self._blocks}/"
         self.temporary = TemporaryFolder(directory / "temp")
@@ -70,7 +71,8 @@ class BlockFiles:
         Raises:
             OSError: they cannot be made.
         """
-        self._blocks.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._directory, self._blocks):  # `parents` would not be private
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.temporary.open()
 
     def path(self, key: bytes) -> str:

@@ -250,8 +250,9 @@ class Index:
         """
         with self._translated():
             free: int = self._run("PRAGMA freelist_count").fetchone()[0] - spare_pages
-            if free > 0:
-                self._run(f"PRAGMA incremental_vacuum({min(free, limit)})").fetchall()
+            if free > 0 and self._connection is not None:
+                # `execute` would do a single step of it: one page.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({min(free, limit)})")
             return free > limit
 
     def _has_blob(self, key: bytes, expected: bytes) -> bool:

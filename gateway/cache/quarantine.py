@@ -46,7 +46,7 @@ class Quarantine:
             try:
                 path.rename(target)
             except FileNotFoundError:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._folder.mkdir(mode=0o700, exist_ok=True)
                 path.rename(target)
         except OSError:
             return False

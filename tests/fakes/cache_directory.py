@@ -41,6 +41,13 @@ def index_file(directory: Path) -> Path:
     return path
 
 
+def alter(index: Path, statement: str) -> None:
+    """Run one statement on an index, behind everybody's back."""
+    connection = sqlite3.connect(index, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+
+
 def truth(directory: Path) -> Truth:
     """Read the directory of a cache that nobody writes to."""
     files = {p.name: p.stat().st_size for p in (directory / "blocks").rglob("*") if p.is_file()}

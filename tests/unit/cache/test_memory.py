@@ -4,6 +4,7 @@ import random
 import tracemalloc
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -216,7 +217,7 @@ class MemoryMachine(RuleBasedStateMachine):
     def find(self, number: int, size: int) -> None:
         cid = numbered(number, size).cid
         found = self.tier.find(cid)
-        assert found is None or found is self.put_blocks[cid.multihash]
+        assert found is None or found == self.put_blocks[cid.multihash]
         assert (found is not None) == self.tier.has(cid)
 
     @rule(number=st.integers(0, 20))
@@ -238,3 +239,4 @@ class MemoryMachine(RuleBasedStateMachine):
 
 
 TestMemoryMachine = MemoryMachine.TestCase
+TestMemoryMachine.settings = settings(max_examples=100)  # of 50 steps
