@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.content.block import Block, identity_block, rename
 from gateway.content.cid import DAG_PB, RAW, Cid
+from gateway.content.multihash import IDENTITY
 from gateway.content.unixfs import FileEntity, Piece, find_leaf_content, open_entity
 from gateway.content.walk import Scope, Stream, Want
 from gateway.errors import BadBlock
@@ -19,6 +20,8 @@ file 174 or 1,024 a level. Without it 64 wide blocks would cost a gigabyte."""
 MAX_NODES_PER_LEAF: Final = 4
 """Nodes opened for each leaf, beside `MAX_DEPTH`: in a tree whose nodes have two children it is
 one. Without it every byte of a file could cost the opening of 64 nodes."""
+
+_ENTITY = Scope.ENTITY  # looked up for every leaf
 
 
 @dataclass(slots=True)
@@ -58,13 +61,15 @@ def push_level(levels: list[Level], level: Level, cid: Cid) -> None:
     levels.append(level)
 
 
-def open_child(cid: Cid, block: Block, size: int) -> Piece | FileEntity:
+def open_child(cid: Cid, block: Block | None, size: int) -> Piece | FileEntity:
     """Open a part of a file: the content of a leaf, or a node with children.
 
     Raises:
         BadBlock: not a part of a file, or not of the `size` that its parent says.
-        ValueError: the driver sent another block.
+        ValueError: the driver sent another block, or none.
     """
+    if block is None:
+        block = identity_block(cid)
     if block.cid.multihash != cid.multihash:
         raise ValueError(f"asked for {cid}, was sent {block.cid}")
     if cid.codec == RAW:
@@ -99,7 +104,7 @@ def read_file(file: FileEntity, start: int = 0, stop: int | None = None) -> Stre
         ValueError: the driver sent another block than it was asked for.
     """
     stop = file.size if stop is None else min(stop, file.size)
-    spare = MAX_DEPTH
+    root, spare = file.cid, MAX_DEPTH
     if start < len(file.inline) and start < stop:
         yield cut(file.inline, start, stop)
     levels = [level_below(file, 0, start, stop)] if start < stop else []
@@ -110,13 +115,11 @@ def read_file(file: FileEntity, start: int = 0, stop: int | None = None) -> Stre
             cid, size = cids[index], sizes[index]
             if size == 0:
                 continue
-            if cid.is_identity:
-                block: Block | None = identity_block(cid)
-            else:
-                block = yield Want(
-                    cid, (), Scope.ENTITY, max(offset, start), stop, file.cid, cids, index
-                )
-            child = open_child(cid, sent(block), size)
+            block = None
+            if cid.multihash[0] != IDENTITY:
+                at = max(offset, start)
+                block = yield Want(cid, (), _ENTITY, at, stop, root, cids, index)
+            child = open_child(cid, block, size)
             if isinstance(child, FileEntity):
                 if start < offset + len(child.inline):
                     yield cut(child.inline, start - offset, stop - offset)
@@ -142,14 +145,3 @@ def cut(piece: Piece, start: int, stop: int) -> Piece:
     if start <= 0 and stop >= len(piece):
         return piece
     return memoryview(piece)[max(start, 0) : stop]
-
-
-def sent(block: Block | None) -> Block:
-    """Return what was sent for a `Want`.
-
-    Raises:
-        ValueError: nothing was.
-    """
-    if block is None:
-        raise ValueError("a walk that yields a Want has to be sent a Block")
-    return block

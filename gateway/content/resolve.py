@@ -85,11 +85,12 @@ def _find(entity: Entity, ahead: Want) -> Walk[Cid | None]:
     name = ahead.segments[0]
     if isinstance(entity, ShardEntity):
         return (yield from _find_in_shards(entity, ahead))
-    if isinstance(entity, DirectoryEntity) or (
-        isinstance(entity, OpaqueEntity) and entity.codec == DAG_PB
-    ):
-        return next((link.cid for link in entity.links if link.name == name), None)
+    if isinstance(entity, DirectoryEntity):
+        link = entity.by_name.get(name)
+        return None if link is None else link.cid
     if isinstance(entity, OpaqueEntity):
+        if entity.codec == DAG_PB:
+            return next((link.cid for link in entity.links if link.name == name), None)
         kind = CODEC_NAMES.get(entity.codec, f"0x{entity.codec:x}") + " block"
         if entity.codec in (DAG_CBOR, DAG_JSON):
             raise Unsupported(f'cannot resolve "{name}": {entity.cid} is a {kind}')

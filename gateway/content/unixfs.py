@@ -4,7 +4,8 @@
 specification demands of it. What it does not know, it calls opaque.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -46,6 +47,12 @@ class DirectoryEntity:
     links: tuple[PBLink, ...]
     mode: int | None = None
     mtime: Mtime | None = None
+    by_name: Mapping[str, PBLink] = field(init=False, repr=False, compare=False)
+    """The first link of each name."""
+
+    def __post_init__(self) -> None:
+        names = {link.name: link for link in reversed(self.links) if link.name is not None}
+        object.__setattr__(self, "by_name", names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,7 +285,7 @@ def test_driver_has_to_send_the_block() -> None:
     steps = read_file(file)
     next(steps)
 
-    with pytest.raises(ValueError, match="has to be sent a Block"):
+    with pytest.raises(ValueError, match=f"{file.children[0]} does not carry its content"):
         steps.send(None)
 
 

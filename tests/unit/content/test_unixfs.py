@@ -291,3 +291,11 @@ def test_entity_with_links_is_decoded_once() -> None:
     cid = forge.directory(("a", LEAF))
 
     assert opened(forge, cid) is opened(forge, cid)
+
+
+def test_directory_finds_the_first_link_of_each_name() -> None:
+    forge = Forge()
+    directory = opened(forge, forge.directory(("a", LEAF), (None, LEAF), ("a", forge.raw(b""))))
+
+    assert isinstance(directory, DirectoryEntity)
+    assert directory.by_name == {"a": directory.links[0]}
