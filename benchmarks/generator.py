@@ -37,11 +37,6 @@ class Load:
         """Requests a second."""
         return self.requests / self.seconds
 
-    @property
-    def mb_per_s(self) -> float:
-        """Megabytes (10**6) a second."""
-        return self.size_bytes / self.seconds / 1e6
-
 
 def make_load(url: str, seconds: float, connections: int, *, core: int | None = None) -> Load:
     """Ask for one address over keep-alive connections, as fast as answers come.
