@@ -12,10 +12,12 @@ import struct
 from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
+from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.content.cid import Cid, decode_cid
 from gateway.errors import BadBlock, BadCid
 
 MAX_SIZE: Final = (1 << 64) - 1  # protobuf uint64
+MAX_LINKS: Final = MAX_BLOCK_BYTES // 38  # all that fit with sha2-256; bounds the time to decode
 _MAX_VARINT_BYTES = 10
 
 _DATA = 0x0A  # field 1, length-delimited
@@ -85,6 +87,8 @@ def _decode_node(data: bytes) -> PBNode:
             links.append(link)
             if not link.name:
                 position = _decode_alike(data, begin, position, links)
+            if len(links) > MAX_LINKS:
+                raise _bad(f"there are more than {MAX_LINKS} links")
         elif tag == _DATA and body is None:
             body = data[start:position]
             is_closed = bool(links)

@@ -38,12 +38,14 @@ def decode_varint(data: bytes, start: int = 0) -> tuple[int, int]:
         BadCid: if `data` ends early, the varint is longer than `MAX_BYTES`,
             or it is not the shortest encoding of its value.
     """
+    if start < len(data) and data[start] < 0x80:  # nearly all
+        return data[start], start + 1
     value = shift = 0
     for position in range(start, min(len(data), start + MAX_BYTES)):
         byte = data[position]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            if byte == 0 and shift:
+            if byte == 0:
                 raise BadCid("a varint is not minimal")
             return value, position + 1
         shift += 7

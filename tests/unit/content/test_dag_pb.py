@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multiformats import CID as ORACLE_CID
 
-from gateway.content.block import verify
+from gateway.content.block import MAX_BLOCK_BYTES, verify
 from gateway.content.cid import CODEC_NAMES, DAG_PB, RAW, Cid, decode_cid, parse_cid, sha256_cid
-from gateway.content.dag_pb import MAX_SIZE, PBLink, PBNode, decode_node, encode_node
+from gateway.content.dag_pb import MAX_LINKS, MAX_SIZE, PBLink, PBNode, decode_node, encode_node
 from gateway.errors import BadBlock, BadCid
 from tests.strategies import known_cids, links, nodes
 
@@ -166,6 +166,14 @@ def test_decode_node_reads(data: bytes, node: PBNode) -> None:
 def test_decode_node_refuses(data: bytes, reason: str) -> None:
     with pytest.raises(BadBlock, match=f"malformed dag-pb: .*{reason}"):
         decode_node(data)
+
+
+def test_decode_node_takes_as_many_links_as_a_block_of_sha2_256_links_has() -> None:
+    link = link_of(HASH)
+    assert MAX_LINKS == MAX_BLOCK_BYTES // len(link)
+    assert len(decode_node(link * MAX_LINKS).links) == MAX_LINKS
+    with pytest.raises(BadBlock, match=f"more than {MAX_LINKS} links"):
+        decode_node(link * (MAX_LINKS + 1))
 
 
 @pytest.mark.parametrize("size", [-1, MAX_SIZE + 1])
