@@ -102,7 +102,7 @@ def open_entity(block: Block) -> Entity:
     """Decode a block by the codec of its CID.
 
     What has links is kept for the next call: every range of a video and every page of a site asks
-    again for the same few nodes, which cost 2 us a link.
+    again for the same few nodes, and what they cost grows with their links.
 
     Raises:
         BadBlock: not dag-pb though the CID says so, or UnixFS that contradicts itself.
