@@ -170,7 +170,7 @@ def test_decode_node_refuses(data: bytes, reason: str) -> None:
 
 def test_decode_node_takes_as_many_links_as_a_block_of_sha2_256_links_has() -> None:
     link = link_of(HASH)
-    assert MAX_LINKS == MAX_BLOCK_BYTES // len(link)
+    assert MAX_BLOCK_BYTES // len(link) == MAX_LINKS
     assert len(decode_node(link * MAX_LINKS).links) == MAX_LINKS
     with pytest.raises(BadBlock, match=f"more than {MAX_LINKS} links"):
         decode_node(link * (MAX_LINKS + 1))
