@@ -26,6 +26,7 @@ from gateway.protocol.answer import (
     car_answer,
     check_preconditions,
     listing_answer,
+    path_fields,
     redirect_answer,
     symlink_answer,
 )
@@ -138,7 +139,8 @@ class Pipeline:
         source: Source,
     ) -> Reply:
         if redirect := slash_redirect(request.path, request.query):
-            return Reply(redirect_answer(redirect), None, reader.source)
+            fields = path_fields(request, source)
+            return Reply(redirect_answer(redirect, fields), None, reader.source)
         index = await reader.drive(find_entry(entity, INDEX_NAME))
         if index is None:
             return self._listing(request, reader, entity, source)

@@ -104,11 +104,7 @@ OPTIONS: Final = Answer(200, (ALLOW, (b"content-length", b"0"), *CORS), NO_BODY)
 
 def source_fields(request: GatewayRequest, source: Source) -> Headers:
     """Return the fields that every answer with content has, a 304 too."""
-    fields: list[Header] = [
-        (b"etag", source.etag),
-        (b"x-ipfs-path", ipfs_path(request)),
-        (b"x-ipfs-roots", roots_text(source.roots)),
-    ]
+    fields: list[Header] = [(b"etag", source.etag), *path_fields(request, source)]
     if source.cache_control:
         fields.append((b"cache-control", source.cache_control))
     if source.mtime is not None and (date := format_date(source.mtime)):
@@ -117,6 +113,14 @@ def source_fields(request: GatewayRequest, source: Source) -> Headers:
         # A cache that takes only the URL for its key must not give these bytes to a browser.
         fields += ((b"content-location", content_location(request)), (b"vary", b"Accept"))
     return CORS + tuple(fields)
+
+
+def path_fields(request: GatewayRequest, source: Source) -> Headers:
+    """Return the fields that tell the path and the CIDs on it, also of a redirect."""
+    return (
+        (b"x-ipfs-path", ipfs_path(request)),
+        (b"x-ipfs-roots", roots_text(source.roots)),
+    )
 
 
 def ipfs_path(request: GatewayRequest) -> bytes:

@@ -50,17 +50,17 @@ class Retrieval(Retriever):
         clock: Clock,
         observer: Observer,
     ) -> None:
-        self._tools = Tools(store, pool, client, observer, clock)
+        self.tools = Tools(store, pool, client, observer, clock)
         self._settings = settings
 
     @override
     def open_session(self, place: Place | None, *, cached_only: bool = False) -> "Session":
         """Start the retrieval side of one request; see `ports.Retriever`."""
-        return Session(self._tools, self._settings, place, cached_only=cached_only)
+        return Session(self.tools, self._settings, place, cached_only=cached_only)
 
     async def close(self) -> None:
         """End all fetches. Sessions must be closed before."""
-        tasks = tuple(self._tools.tasks)
+        tasks = tuple(self.tools.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -60,7 +60,7 @@ class Exchange:
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
             self.cache = _CACHE_STATES.get(_find(headers, b"x-cache-status"), CacheState.NONE)
-            self.tier = _find(headers, b"cache-status").rpartition(b"detail=")[2].decode()
+            self.tier = _find(headers, b"cache-status").partition(b"detail=")[2].decode()
 
     def note_client_left(self) -> None:
         """Note that nobody reads the answer any more."""
@@ -77,7 +77,7 @@ class Exchange:
             status=self.status,
             kind=self.kind,
             cache=self.cache,
-            tier=self.tier if self.cache is CacheState.HIT else "",
+            tier=self.tier,
             size_bytes=self.sent_bytes,
             duration_s=self.duration_s,
             ttfb_s=self.ttfb_s,

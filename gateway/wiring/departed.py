@@ -3,11 +3,17 @@
 from collections.abc import Iterable
 from typing import Final, cast
 
-from gateway.ops.overview import UpstreamRow, WorkerSnapshot, merge_upstreams
+from gateway.ops.overview import (
+    NO_PROCESS,
+    UpstreamRow,
+    WorkerSnapshot,
+    merge_cache,
+    merge_upstreams,
+)
 from gateway.ops.snapshot import merge
 
-NO_PROCESS: Final = 0
-"""The `pid` of the snapshot that stands for all dead workers."""
+COUNTED: Final = frozenset(("quarantined", "write_errors"))
+"""Figures of a cache that are counts; the others say what a worker held."""
 
 
 def retire(snapshots: Iterable[WorkerSnapshot]) -> WorkerSnapshot:
@@ -19,12 +25,13 @@ def retire(snapshots: Iterable[WorkerSnapshot]) -> WorkerSnapshot:
     last = sorted(snapshots, key=lambda snapshot: snapshot["taken"])
     statistics = merge([snapshot["statistics"] for snapshot in last])
     statistics["requests"]["in_flight"] = 0
+    cache = merge_cache([snapshot["cache"] for snapshot in last])
     return {
         "pid": NO_PROCESS,
         "started": last[0]["started"],
         "taken": 0.0,
         "statistics": statistics,
-        "cache": {},
+        "cache": {name: value for name, value in cache.items() if name in COUNTED},
         "cache_health": {"status": "healthy", "reason": ""},
         "upstreams": [_retire_row(row) for row in merge_upstreams([s["upstreams"] for s in last])],
         "process": {"rss_bytes": 0, "cpu_s": 0.0, "open_fds": 0},

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, closing
 from functools import partial
 
 from gateway.admin.app import create_admin
+from gateway.errors import CannotStart
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
 from gateway.wiring.listeners import Listener, open_listener
@@ -61,7 +62,12 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
             partial(WorkerProcess.spawn, settings, content, factory), settings.server.workers
         )
         stack.push_async_callback(supervisor.kill)
-        await supervisor.start()
+        try:
+            await supervisor.start()
+        except CannotStart:
+            if stop.requested.is_set():  # the signal reached the workers, too
+                return
+            raise
         say(f"listening on {content}")
         admin = create_admin(
             supervisor,

@@ -27,32 +27,36 @@ class Stop:
             self._main.cancel()
 
 
-def run_until_stopped(
-    main: Callable[[Stop], Awaitable[None]], signals: tuple[signal.Signals, ...] = STOP_SIGNALS
-) -> None:
-    """Run `main` on an event loop of its own; signals ask it to stop.
+Main = Callable[[Stop], Awaitable[None]]
+
+
+def run_until_stopped(main: Main, *, is_patient: bool = False) -> None:
+    """Run `main` on an event loop of its own; SIGTERM and SIGINT ask it to stop.
 
     Returns when `main` returns, or when it was cancelled by a second signal. A third signal has
     the system's default effect.
+
+    Args:
+        main: told of the signals.
+        is_patient: a second signal changes nothing. For processes that a parent ends: systemd
+            sends the first signal to every process, and the parent sends its own.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_guard(main, signals))
+        runner.run(_guard(main, is_patient=is_patient))
 
 
-async def _guard(
-    main: Callable[[Stop], Awaitable[None]], signals: tuple[signal.Signals, ...]
-) -> None:
+async def _guard(main: Main, *, is_patient: bool) -> None:
     stop = Stop()
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
         stop.ask()
         if stop.is_insisted:
-            for number in signals:
+            for number in STOP_SIGNALS:
                 loop.remove_signal_handler(number)
 
-    for number in signals:
-        loop.add_signal_handler(number, on_signal)
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.requested.set if is_patient else on_signal)
     try:
         await main(stop)
     except asyncio.CancelledError:

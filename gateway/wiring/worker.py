@@ -4,7 +4,6 @@ Started by `gateway.wiring.supervisor`. It serves on the socket that it inherits
 parent's questions, and ends when the parent asks it to or is gone.
 """
 
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -27,8 +26,6 @@ def main(arguments: Sequence[str]) -> None:
         arguments: the factory's name, the number of the listening socket, and that of the
             control socket.
     """
-    # Ctrl-C reaches the whole process group; the parent decides when its workers end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     factory, listen, control = arguments
     run_until_stopped(
         partial(
@@ -37,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
             listener=Listener(socket.socket(fileno=int(listen))),
             control=socket.socket(fileno=int(control)),
         ),
-        (signal.SIGTERM,),
+        is_patient=True,
     )
 
 

@@ -81,7 +81,7 @@ class WorkerProcess:
         return code
 
     def terminate(self) -> None:
-        """Ask it to finish what is in flight and end; asked again, it ends at once."""
+        """Ask it to finish what is in flight and end."""
         with suppress(ProcessLookupError):
             self._process.terminate()
 

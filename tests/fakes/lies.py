@@ -1,7 +1,7 @@
 """What a `LyingUpstream` can do instead of answering honestly; each a `Behaviour`."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from gateway.content.block import Block
 from gateway.content.car import car_header
@@ -69,13 +69,13 @@ async def empty(answer: Answer) -> None:
 
 async def html(answer: Answer) -> None:
     """Send a page, as a captive portal does."""
-    await answer.head(body=13, content_type="text/html")
+    await answer.head(body=13, more={"content-type": "text/html"})
     await answer.send(b"<h1>Hello</h1>"[:13])
 
 
 async def wrong_type(answer: Answer) -> None:
     """Send the right bytes as a page."""
-    await answer.begin(content_type="text/html; charset=utf-8")
+    await answer.begin({"content-type": "text/html; charset=utf-8"})
     await answer.send_blocks(answer.blocks())
     await answer.end()
 
@@ -83,12 +83,12 @@ async def wrong_type(answer: Answer) -> None:
 async def redirect(answer: Answer) -> None:
     """Point somewhere else."""
     location = f"http://127.0.0.1:1/ipfs/{answer.request.cid}"
-    await answer.head("302 Found", body=0, location=location)
+    await answer.head("302 Found", {"location": location}, body=0)
 
 
 async def gzip(answer: Answer) -> None:
     """Claim an encoding that was not asked for."""
-    await answer.begin(content_encoding="gzip")
+    await answer.begin({"content-encoding": "gzip"})
     await answer.send_blocks(answer.blocks())
     await answer.end()
 
@@ -178,14 +178,14 @@ async def announce_10_gb(answer: Answer) -> None:
 
 async def many_headers(answer: Answer) -> None:
     """Send more header fields than anybody needs, then the right body."""
-    await answer.begin(**{f"x_{number}": "y" for number in range(1000)})
+    await answer.begin({f"x-{number}": "y" for number in range(1000)})
     await answer.send_blocks(answer.blocks())
     await answer.end()
 
 
 async def long_header(answer: Answer) -> None:
     """Send one header field of a megabyte."""
-    await answer.begin(x_long="y" * 1_000_000)
+    await answer.begin({"x-long": "y" * 1_000_000})
     await answer.send_blocks(answer.blocks())
     await answer.end()
 
@@ -197,7 +197,7 @@ async def two_lengths(answer: Answer) -> None:
 
 async def length_and_chunks(answer: Answer) -> None:
     """Send a length and chunks: two answers to where the body ends."""
-    await answer.begin(content_length="5")
+    await answer.begin({"content-length": "5"})
     await answer.send_blocks(answer.blocks())
     await answer.end()
 
@@ -285,11 +285,11 @@ async def header_only(answer: Answer) -> None:
         await answer.head("404 Not Found", body=0)
 
 
-def status(line: str, **more: str) -> Behaviour:
+def status(line: str, more: Mapping[str, str] = {}) -> Behaviour:
     """Answer with a status and nothing else."""
 
     async def behave(answer: Answer) -> None:
-        await answer.head(line, body=0, **more)
+        await answer.head(line, more, body=0)
 
     return behave
 

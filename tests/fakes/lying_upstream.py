@@ -58,14 +58,16 @@ class Answer:
         await self.writer.drain()
         self.request.sent_bytes += len(data)
 
-    async def head(self, status: str = "200 OK", *, body: int | None = None, **more: str) -> None:
-        """Send a head; without the length of a body it is chunked. `x_y` becomes `x-y`."""
+    async def head(
+        self, status: str = "200 OK", more: Mapping[str, str] = {}, *, body: int | None = None
+    ) -> None:
+        """Send a head; without the length of a body it is chunked. `more` wins."""
         fields = {"content-type": CAR_TYPE if self.is_car else RAW_TYPE}
         if body is None:
             fields["transfer-encoding"] = "chunked"
         else:
             fields["content-length"] = str(body)
-        fields |= {name.replace("_", "-"): value for name, value in more.items()}
+        fields |= more
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         await self.send(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode())
 
@@ -84,14 +86,14 @@ class Answer:
             yield self.upstream.blocks[self.request.cid.multihash]
             return
         walk = walk_car(self.request.cid, self.request.segments, *self._selection())
-        want = next(walk, None)
-        while want is not None:
-            block = self.upstream.blocks[want.cid.multihash]
-            yield block
-            try:
+        try:
+            want = next(walk)
+            while True:
+                block = self.upstream.blocks[want.cid.multihash]
+                yield block
                 want = walk.send(block)
-            except StopIteration:
-                return
+        except StopIteration:
+            return
 
     def _selection(self) -> tuple[Scope, int, int | None]:
         scope = Scope(self.request.query.get("dag-scope", ["all"])[0])
@@ -104,9 +106,9 @@ class Answer:
         for block in blocks:
             await self.chunk(b"".join(car_section(block)) if self.is_car else block.data)
 
-    async def begin(self, **more: str) -> None:
+    async def begin(self, more: Mapping[str, str] = {}) -> None:
         """Send an honest head, and the header of a CAR."""
-        await self.head(**more)
+        await self.head(more=more)
         if self.is_car:
             await self.chunk(car_header([self.request.cid]))
 
@@ -127,14 +129,14 @@ async def honest(answer: Answer) -> None:
         else:
             await answer.end()
         return
-    block = answer.upstream.blocks.get(answer.request.cid.multihash)
-    if block is None:
+    kept = answer.upstream.blocks.get(answer.request.cid.multihash)
+    if kept is None:
         await answer.head("404 Not Found", body=10)
         await answer.send(b"not found\n")
     else:
-        await answer.upstream.before_block(block)
-        await answer.head(body=len(block.data))
-        await answer.send(block.data)
+        await answer.upstream.before_block(kept)
+        await answer.head(body=len(kept.data))
+        await answer.send(kept.data)
 
 
 async def _no_pause(_block: Block) -> None:

@@ -1,6 +1,6 @@
 """Everything between a request and its upstreams, put together as in production."""
 
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -8,9 +8,9 @@ from typing import Self
 from gateway.content.block import Block
 from gateway.content.build import Built, Profile, build_file, collect
 from gateway.content.cid import Cid
-from gateway.content.read import Piece, read_file
+from gateway.content.read import read_file
 from gateway.content.resolve import Resolved, resolve
-from gateway.content.unixfs import FileEntity
+from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
 from gateway.ports import BlockStore, Place
 from gateway.settings import RetrievalSettings, UpstreamSettings
@@ -71,6 +71,7 @@ class Kit:
         self.retrieval = Retrieval(
             self.store, self.pool, self.client, settings, self.clock, self.observer
         )
+        self.tools = self.retrieval.tools
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -131,13 +132,16 @@ async def read(
     stop: int | None = None,
 ) -> bytes:
     """Read a file with the blocks of a session."""
-    pieces: list[Piece] = []
-    async for piece in pieces_of(session, cid, segments, start, stop):
-        pieces.append(piece)
-    return b"".join(pieces)
+    return b"".join([p async for p in pieces_of(session, cid, segments, start, stop)])
 
 
-async def pieces_of(session, cid, segments=(), start=0, stop=None):
+async def pieces_of(
+    session: Session,
+    cid: Cid,
+    segments: tuple[str, ...] = (),
+    start: int = 0,
+    stop: int | None = None,
+) -> AsyncIterator[Piece]:
     """Yield the pieces of a file as they come."""
     resolved = await drive(session, resolve(cid, segments, Scope.ENTITY, start, stop))
     assert isinstance(resolved.entity, FileEntity)

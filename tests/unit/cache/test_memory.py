@@ -239,4 +239,4 @@ class MemoryMachine(RuleBasedStateMachine):
 
 
 TestMemoryMachine = MemoryMachine.TestCase
-TestMemoryMachine.settings = settings(max_examples=100)  # of 50 steps
+TestMemoryMachine.settings = settings(max_examples=40)  # of 50 steps

@@ -1,7 +1,7 @@
 """Totals of dead workers stay; what they held goes."""
 
-from gateway.ops.overview import WorkerSnapshot, merge_workers
-from gateway.wiring.departed import NO_PROCESS, retire
+from gateway.ops.overview import NO_PROCESS, WorkerSnapshot, merge_workers
+from gateway.wiring.departed import retire
 from tests.fakes.service import FakeService
 
 
@@ -12,8 +12,9 @@ def snapshot_of(missed: int, *, requests: int = 0, taken: float = 2.0) -> Worker
     for _ in range(requests):
         service.statistics.request_started()
     row = {"name": "a", "tier": "public", "state": "ejected", "reason": "lied", "ttfb_ms": 5.0}
+    cache = {"memory_bytes": 7, "quarantined": 1}
     counts = {"in_flight": 2, "requests": missed, "failures": {"lie": 1}, "share": 1.0, "bytes": 9}
-    return {**service.snapshot(), "taken": taken, "upstreams": [{**row, **counts}]}  # type: ignore[typeddict-item]  # built of two halves
+    return {**service.snapshot(), "taken": taken, "cache": cache, "upstreams": [{**row, **counts}]}  # type: ignore[typeddict-item]  # built of two halves
 
 
 def test_counts_of_dead_workers_are_added() -> None:
@@ -36,7 +37,7 @@ def test_nothing_that_a_dead_worker_held_is_left() -> None:
 
     assert departed["pid"] == NO_PROCESS
     assert departed["statistics"]["requests"]["in_flight"] == 0
-    assert departed["cache"] == {}
+    assert departed["cache"] == {"quarantined": 1}
     assert departed["process"] == {"rss_bytes": 0, "cpu_s": 0.0, "open_fds": 0}
 
 
@@ -56,4 +57,5 @@ def test_the_living_and_the_dead_make_one_overview() -> None:
 
     assert overview.statistics["blocks"]["missed"] == 7
     assert overview.statistics["requests"]["in_flight"] == 1
-    assert overview.cache == {"memory_bytes": 7}
+    assert overview.cache == {"memory_bytes": 7, "quarantined": 2}
+    assert len(overview.workers) == 1

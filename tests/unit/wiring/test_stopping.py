@@ -46,6 +46,17 @@ def test_asking_a_third_time_changes_nothing() -> None:
     run_until_stopped(main)
 
 
+def test_a_patient_process_takes_the_second_signal_for_the_first() -> None:
+    async def main(stop: Stop) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+            await stop.requested.wait()
+
+        assert not stop.is_insisted
+
+    run_until_stopped(main, is_patient=True)
+
+
 def test_a_cancellation_of_its_own_is_not_swallowed() -> None:
     async def main(_: Stop) -> None:
         raise asyncio.CancelledError

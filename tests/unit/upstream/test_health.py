@@ -1,0 +1,151 @@
+"""What follows from how an upstream has behaved."""
+
+import pytest
+
+from gateway.errors import (
+    BadCar,
+    BlockAbsent,
+    BlockMismatch,
+    IncompleteCar,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from gateway.upstream.health import FailureKind, Health, UpstreamState, kind_of
+
+NOW = 1000.0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(BlockMismatch("c", "u"), "mismatch", id="mismatch"),
+        pytest.param(BadCar("r", "u"), "bad-car", id="bad-car"),
+        pytest.param(IncompleteCar("u", "c"), "incomplete", id="incomplete"),
+        pytest.param(UpstreamRefused("u", "r", 403), "refused", id="4xx"),
+        pytest.param(UpstreamRefused("u", "r"), "refused", id="no-status"),
+        pytest.param(UpstreamRefused("u", "r", 429), "busy", id="429"),
+        pytest.param(UpstreamRefused("u", "r", 500), "busy", id="5xx"),
+        pytest.param(UpstreamRefused("u", "r", 504), "timed-out", id="504"),
+        pytest.param(UpstreamSilent("u", "r"), "silent", id="silent"),
+        pytest.param(UpstreamUnreachable("u", "r"), "unreachable", id="unreachable"),
+        pytest.param(BlockAbsent("u", "c"), "absent", id="absent"),
+    ],
+)
+def test_kind_of_an_error(error: UpstreamError, kind: str) -> None:
+    assert kind_of(error) == kind
+
+
+def fail(health: Health, times: int, kind: FailureKind = FailureKind.UNREACHABLE) -> None:
+    for _ in range(times):
+        health.failed(kind, NOW)
+
+
+def test_five_failures_in_a_row_eject() -> None:
+    health = Health()
+    fail(health, 4)
+    assert health.state(NOW) is UpstreamState.HEALTHY
+    fail(health, 1)
+    assert health.state(NOW) is UpstreamState.EJECTED
+    assert (health.state(NOW + 29.9), health.state(NOW + 30)) == ("ejected", "healthy")
+
+
+def test_a_success_begins_the_count_again() -> None:
+    health = Health()
+    fail(health, 4)
+    health.succeeded(NOW)
+    fail(health, 4)
+    assert health.state(NOW) is UpstreamState.HEALTHY
+
+
+def test_one_lie_ejects() -> None:
+    health = Health()
+    fail(health, 1, FailureKind.MISMATCH)
+    assert (health.state(NOW), health.reason) == ("ejected", "mismatch")
+
+
+@pytest.mark.parametrize("kind", [FailureKind.ABSENT, FailureKind.INCOMPLETE])
+def test_an_honest_no_is_counted_and_never_ejects(kind: FailureKind) -> None:
+    health = Health()
+    fail(health, 100, kind)
+    assert health.state(NOW) is UpstreamState.HEALTHY
+    assert health.failures == {kind: 100}
+
+
+def test_failures_of_requests_that_were_under_way_do_not_eject_again() -> None:
+    health = Health()
+    fail(health, 100)
+    assert (health.ejections, health.ejected_until) == (1, NOW + 30)
+
+
+def test_each_ejection_is_longer_up_to_a_limit() -> None:
+    health = Health()
+    now, lengths = NOW, []
+    for _ in range(12):
+        health.failed(FailureKind.MISMATCH, now)
+        lengths.append(health.ejected_until - now)
+        now = health.ejected_until
+    assert lengths == [30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300]
+
+
+def test_the_first_failure_after_an_ejection_ejects_again() -> None:
+    health = Health()
+    fail(health, 5)
+    health.failed(FailureKind.SILENT, NOW + 31)
+    assert health.state(NOW + 31) is UpstreamState.EJECTED
+
+
+def test_good_behaviour_is_forgiven_slowly() -> None:
+    health = Health()
+    fail(health, 1, FailureKind.MISMATCH)
+    health.succeeded(NOW + 30 + 299)
+    assert health.ejections == 1
+    health.succeeded(NOW + 30 + 300)
+    health.succeeded(NOW + 30 + 301)
+    assert health.ejections == 0
+
+
+def test_success_while_ejected_forgives_nothing() -> None:
+    health = Health()
+    fail(health, 1, FailureKind.MISMATCH)
+    health.succeeded(NOW + 1)
+    assert health.state(NOW + 1) is UpstreamState.EJECTED
+
+
+@pytest.mark.parametrize(
+    ("told_s", "held_s"),
+    [pytest.param(60.0, 60.0, id="as-told"), pytest.param(1e9, 300.0, id="not-for-ever")],
+)
+def test_retry_after_is_honoured_up_to_a_limit(told_s: float, held_s: float) -> None:
+    health = Health()
+    health.failed(FailureKind.BUSY, NOW, told_s)
+    assert (health.state(NOW + held_s - 1), health.reason) == ("backing-off", "retry-after")
+    assert health.state(NOW + held_s) is UpstreamState.HEALTHY
+
+
+def test_speed_is_unknown_before_the_first_block() -> None:
+    assert Health().ttfb_s(NOW) is None
+
+
+def test_a_slow_answer_counts_in_full_and_fast_ones_win_it_back() -> None:
+    health = Health()
+    health.measured(0.1, NOW)
+    health.measured(1.0, NOW)
+    assert health.ttfb_s(NOW) == 1.0
+    health.measured(0.1, NOW + 30)
+    assert health.ttfb_s(NOW + 30) == pytest.approx(0.1 + 0.9 * 0.3679, abs=1e-3)
+
+
+def test_an_upstream_that_is_not_asked_looks_faster_by_and_by() -> None:
+    health = Health()
+    health.measured(5.0, NOW)
+    assert health.ttfb_s(NOW + 300) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", [FailureKind.BUSY, FailureKind.TIMED_OUT])
+def test_a_fast_refusal_does_not_look_like_speed(kind: FailureKind) -> None:
+    health = Health()
+    health.measured(0.01, NOW)
+    health.failed(kind, NOW)
+    assert health.ttfb_s(NOW) == 5.0

@@ -1,0 +1,158 @@
+"""The books of upstreams."""
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import BlockMismatch, UpstreamRefused, UpstreamUnreachable
+from gateway.ports import Choice, Place
+from gateway.settings import UpstreamSettings
+from gateway.upstream.pool import Exchange, UpstreamPool
+from tests.fakes.clock import FakeClock
+from tests.fakes.observer import RecordingObserver
+
+NEAR = UpstreamSettings(
+    name="near", url="http://near:8080", tier="cluster", country="SE", latitude=59, longitude=18
+)
+FAR = UpstreamSettings(name="far", url="https://far", country="JP", latitude=35, longitude=139)
+SWEDEN = Place("SE", "EU", 59.0, 18.0)
+
+
+class Bench:
+    """A pool with what it is connected to."""
+
+    def __init__(self, *upstreams: UpstreamSettings) -> None:
+        self.clock = FakeClock()
+        self.observer = RecordingObserver()
+        self.pool = UpstreamPool(upstreams or (NEAR, FAR), self.clock, self.observer)
+
+    def ask(self, name: str = "near", step: str = "car") -> Exchange:
+        return self.pool.ask(Choice(name, "first"), step)
+
+    def row(self, name: str = "near") -> dict[str, Any]:
+        return next(row for row in self.pool.rows() if row["name"] == name)
+
+
+@pytest.fixture(name="bench")
+def bench_fixture() -> Bench:
+    return Bench()
+
+
+def test_choice_knows_place_and_tier(bench: Bench) -> None:
+    choice = bench.pool.choose(SWEDEN)
+    assert choice == Choice("near", "tier", 0.0, None)
+
+
+def test_requests_under_way_make_an_upstream_look_slower() -> None:
+    bench = Bench(FAR, UpstreamSettings(name="other", url="https://other"))
+    for name in ("far", "other"):
+        exchange = bench.ask(name)
+        bench.clock.advance(0.1)
+        exchange.delivered()
+        exchange.close()
+        bench.clock.advance(0.1)
+    bench.ask("far")
+    bench.ask("far")
+    choice = bench.pool.choose(None)
+    assert choice is not None
+    assert (choice.upstream, choice.reason) == ("other", "fastest")
+
+
+def test_a_new_pool_has_empty_rows(bench: Bench) -> None:
+    assert bench.row() == {
+        "name": "near",
+        "url": "http://near:8080",
+        "tier": "cluster",
+        "country": "SE",
+        "state": "healthy",
+        "reason": "",
+        "ttfb_ms": None,
+        "in_flight": 0,
+        "requests": 0,
+        "failures": {},
+        "share": 0.0,
+        "bytes": 0,
+    }
+
+
+def test_an_exchange_is_booked(bench: Bench) -> None:
+    bench.ask("far").close()
+    exchange = bench.ask()
+    exchange.received(1000)
+    assert bench.row()["in_flight"] == 1
+    bench.clock.advance(0.25)
+    exchange.delivered()
+    bench.clock.advance(9)
+    exchange.delivered()
+    exchange.close()
+    row = bench.row()
+    assert (row["requests"], row["share"], row["bytes"], row["in_flight"]) == (1, 0.5, 1000, 0)
+    assert bench.observer.upstream[1:] == [
+        ("asked", Choice("near", "first"), "car"),
+        ("received", "near", 1000),
+        ("answered", "near", "car", 0.25),
+    ]
+
+
+def test_a_failure_is_told_with_its_kind(bench: Bench) -> None:
+    exchange = bench.ask()
+    exchange.failed(UpstreamUnreachable("near", "takes no connection"))
+    exchange.close()
+    assert bench.row()["failures"] == {"unreachable": 1}
+    assert bench.observer.upstream[-1] == (
+        "failed",
+        "near",
+        "car",
+        "unreachable",
+        "takes no connection",
+    )
+
+
+def test_a_request_that_brought_something_and_failed_is_no_success(bench: Bench) -> None:
+    for _ in range(5):
+        exchange = bench.ask()
+        exchange.delivered()
+        exchange.failed(UpstreamUnreachable("near", "broke the connection"))
+        exchange.close()
+    assert bench.row()["state"] == "ejected"
+
+
+def test_a_request_that_was_given_up_is_neither(bench: Bench) -> None:
+    for _ in range(4):
+        bench.ask().failed(UpstreamUnreachable("near", "takes no connection"))
+    bench.ask().close()
+    bench.ask().failed(UpstreamUnreachable("near", "takes no connection"))
+    assert bench.row()["state"] == "ejected"
+
+
+def test_ejection_and_return_are_told_once(bench: Bench) -> None:
+    bench.ask().failed(BlockMismatch("cid", "near"))
+    bench.ask().failed(BlockMismatch("cid", "near"))
+    assert (bench.row()["state"], bench.row()["reason"]) == ("ejected", "mismatch")
+    bench.clock.advance(31)
+    bench.ask()
+    bench.ask()
+    states = [event for event in bench.observer.upstream if event[0] == "state"]
+    assert states == [
+        ("state", "near", "ejected", "mismatch"),
+        ("state", "near", "healthy", "time-is-over"),
+    ]
+
+
+def test_an_upstream_that_asked_to_wait_is_held(bench: Bench) -> None:
+    bench.ask().failed(UpstreamRefused("near", "answered with status 429", 429, 60.0))
+    bench.clock.advance(10)
+    assert bench.row()["state"] == "backing-off"
+    assert bench.pool.held() == {"near": pytest.approx(50)}
+    assert bench.pool.held(exclude={"near"}) == {}
+    choice = bench.pool.choose(SWEDEN)
+    assert choice is not None
+    assert choice.upstream == "far"
+
+
+def test_asking_for_blocks_only_ends(bench: Bench) -> None:
+    assert not bench.pool.is_block_wise("near")
+    bench.pool.go_block_wise("near", 60)
+    assert bench.pool.is_block_wise("near")
+    bench.clock.advance(60)
+    assert not bench.pool.is_block_wise("near")

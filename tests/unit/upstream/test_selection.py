@@ -1,0 +1,155 @@
+"""Who is asked next, as a table."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.ports import Place
+from gateway.upstream.selection import Candidate, choose, find_distance_km
+
+NOW = 1000.0
+LATER = NOW + 30
+
+STOCKHOLM = Place("SE", "EU", 59.33, 18.07)
+TOKYO = Place("JP", "AS", 35.68, 139.69)
+SWEDEN = Place("SE", "EU")
+
+SE = Candidate("se", "public", "SE", 59.33, 18.07)
+JP = Candidate("jp", "public", "JP", 35.68, 139.69)
+US = Candidate("us", "public", "US", 40.71, -74.01)
+A = Candidate("a", "public")
+B = Candidate("b", "public")
+NODE = Candidate("node", "cluster", "JP", 35.68, 139.69)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "place", "chosen", "reason"),
+    [
+        pytest.param([A], None, "a", "only", id="one"),
+        pytest.param([A, B], None, "a", "first", id="no-difference"),
+        pytest.param([JP, US, SE], STOCKHOLM, "se", "nearest", id="sweden"),
+        pytest.param([SE, US, JP], TOKYO, "jp", "nearest", id="japan"),
+        pytest.param([JP, US, SE], None, "jp", "first", id="nowhere"),
+        pytest.param([SE, NODE], STOCKHOLM, "node", "tier", id="cluster-before-near"),
+        pytest.param([A, SE], STOCKHOLM, "se", "nearest", id="known-before-unknown"),
+        pytest.param([A, JP], SWEDEN, "a", "first", id="country-tells-nothing"),
+        pytest.param(
+            [Candidate("x", "public", "JP"), Candidate("y", "public", "SE")],
+            SWEDEN,
+            "y",
+            "nearest",
+            id="same-country",
+        ),
+        pytest.param(
+            [replace(A, ttfb_s=0.2), replace(B, ttfb_s=0.1)], None, "b", "fastest", id="measured"
+        ),
+        pytest.param(
+            [replace(A, ttfb_s=0.1, in_flight=3), replace(B, ttfb_s=0.2)],
+            None,
+            "b",
+            "fastest",
+            id="busy",
+        ),
+        pytest.param([replace(A, ttfb_s=0.1), B], None, "b", "fastest", id="never-measured"),
+        pytest.param(
+            [replace(A, ttfb_s=5.0), replace(B, in_flight=1)],
+            None,
+            "a",
+            "fastest",
+            id="being-measured",
+        ),
+        pytest.param(
+            [replace(SE, ttfb_s=1.0), replace(JP, ttfb_s=0.1)],
+            STOCKHOLM,
+            "se",
+            "nearest",
+            id="near-before-fast",
+        ),
+        pytest.param([replace(A, ejected_until=LATER), B], None, "b", "only", id="ejected"),
+        pytest.param([replace(A, held_until=LATER), B], None, "b", "only", id="asked-to-wait"),
+        pytest.param(
+            [replace(A, ejected_until=LATER + 1), replace(B, ejected_until=LATER)],
+            None,
+            "b",
+            "least-bad",
+            id="all-ejected",
+        ),
+        pytest.param([replace(A, ejected_until=NOW), B], None, "a", "first", id="back-again"),
+    ],
+)
+def test_choice(candidates: list[Candidate], place: Place | None, chosen: str, reason: str) -> None:
+    choice = choose(candidates, place, NOW)
+    assert choice is not None
+    assert (choice.upstream, choice.reason) == (chosen, reason)
+
+
+def test_after_a_failure_the_next_best_is_chosen() -> None:
+    choice = choose([SE, JP, US], STOCKHOLM, NOW, {"se"})
+    assert choice is not None
+    assert (choice.upstream, choice.reason) == ("us", "next-after-failure")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "exclude"),
+    [
+        pytest.param([], (), id="none"),
+        pytest.param([A, B], ("a", "b"), id="all-excluded"),
+        pytest.param([replace(A, held_until=LATER)], (), id="all-asked-to-wait"),
+    ],
+)
+def test_nobody_is_chosen_when_nobody_is_left(
+    candidates: list[Candidate], exclude: tuple[str, ...]
+) -> None:
+    assert choose(candidates, None, NOW, exclude) is None
+
+
+def test_choice_tells_distance_and_speed() -> None:
+    choice = choose([replace(JP, ttfb_s=0.25)], STOCKHOLM, NOW)
+    assert choice is not None
+    assert choice.distance_km == pytest.approx(8190, abs=30)
+    assert choice.ttfb_ms == 250
+
+
+def test_distances_below_a_step_count_as_equal() -> None:
+    uppsala = Candidate("uppsala", "public", "SE", 59.86, 17.64, ttfb_s=0.01)
+    choice = choose([replace(SE, ttfb_s=0.02), uppsala], STOCKHOLM, NOW)
+    assert choice is not None
+    assert (choice.upstream, choice.reason) == ("uppsala", "fastest")
+
+
+@given(st.floats(-90, 90), st.floats(-180, 180), st.floats(-90, 90), st.floats(-180, 180))
+def test_distance_is_symmetric_and_bounded(
+    lat1: float, lon1: float, lat2: float, lon2: float
+) -> None:
+    there = find_distance_km(
+        Candidate("x", "public", None, lat2, lon2), Place(None, None, lat1, lon1)
+    )
+    back = find_distance_km(
+        Candidate("x", "public", None, lat1, lon1), Place(None, None, lat2, lon2)
+    )
+    assert there is not None
+    assert there == pytest.approx(back, abs=1e-6)
+    assert 0 <= there <= 20_016
+
+
+@given(
+    st.lists(
+        st.builds(
+            Candidate,
+            st.uuids().map(str),
+            st.sampled_from(["cluster", "public"]),
+            ttfb_s=st.none() | st.floats(0, 10),
+            in_flight=st.integers(0, 100),
+            ejected_until=st.floats(0, 2 * NOW),
+        ),
+        min_size=1,
+        unique_by=lambda candidate: candidate.name,
+    )
+)
+def test_somebody_is_chosen_and_nobody_ejected_before_others(candidates: list[Candidate]) -> None:
+    choice = choose(candidates, None, NOW)
+    assert choice is not None
+    chosen = next(c for c in candidates if c.name == choice.upstream)
+    assert chosen.ejected_until <= NOW or all(c.ejected_until > NOW for c in candidates)
