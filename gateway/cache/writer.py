@@ -146,8 +146,9 @@ class Writer:
             return self._turn(orders)
         except Exception as exc:  # noqa: BLE001 (without its writer the tier would only fill up)
             _log.exception("the writer of the disk cache failed")
-            stores = [order.key for order in orders if isinstance(order, Store)]
-            return Report(done=stores, lost=len(stores), error=repr(exc))
+            report = _report_on(orders)
+            report.lost, report.error = len(report.done), repr(exc)
+            return report
 
     def _gather(self) -> list[Order]:
         try:
@@ -164,10 +165,8 @@ class Writer:
         return orders
 
     def _turn(self, orders: list[Order]) -> Report:
-        report = Report()
+        report = _report_on(orders)
         batch = Batch(self._files, int(self._clock.now() * 1000))
-        report.done = [order.key for order in orders if isinstance(order, Store)]
-        report.flushed = sum(isinstance(order, Flush) for order in orders)
         self._patience_s = TICK_S
         try:
             self._replace_lost(orders, report)
@@ -255,6 +254,13 @@ class Writer:
             self._patience_s = 0.0
         report.blocks, report.bytes = index.totals()
         report.coldest_ms = index.coldest_ms()
+
+
+def _report_on(orders: list[Order]) -> Report:
+    return Report(
+        done=[order.key for order in orders if isinstance(order, Store)],
+        flushed=sum(isinstance(order, Flush) for order in orders),
+    )
 
 
 def _size_of(order: Order) -> int:

@@ -1,0 +1,250 @@
+"""Reads off the event loop: verified, shared, and never waited for too long."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.cache.files import BlockFiles
+from gateway.cache.handle import Epoch, IndexHandle
+from gateway.cache.index import Index
+from gateway.cache.orders import Forget, IndexLost
+from gateway.cache.quarantine import Quarantine
+from gateway.cache.readers import READ_THREADS, BlockReader, ReaderPool, ReadResult
+from gateway.content.block import Block
+from gateway.content.cid import DAG_PB, Cid
+from tests.fakes.blocks import alias, numbered
+from tests.fakes.clock import FakeClock
+
+SMALL = numbered(1, 100)
+LARGE = numbered(2, 20_000)
+SOON_S = 0.05
+
+
+@pytest.fixture(name="files")
+def files_fixture(tmp_path: Path) -> BlockFiles:
+    files = BlockFiles(tmp_path)
+    files.prepare()
+    files.place(files.stage(LARGE.data), LARGE.cid.multihash)
+    return files
+
+
+@pytest.fixture(name="path")
+def path_fixture(tmp_path: Path) -> Path:
+    path = tmp_path / "index-a.sqlite"
+    Index.create(path)
+    index = Index(path, 0)
+    with index.transaction():
+        index.add(SMALL.cid.multihash, 100, 1, SMALL.data)
+    index.close()
+    return path
+
+
+@pytest.fixture(name="reader")
+def reader_fixture(files: BlockFiles, path: Path, clock: FakeClock) -> Iterator[BlockReader]:
+    quarantine = Quarantine(path.parent / "quarantine", 1 << 30, clock)
+    reader = BlockReader(files, IndexHandle(path.parent, 0, Epoch()), quarantine)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize("block", [SMALL, LARGE], ids=["row", "file"])
+def test_reads_rows_and_files(reader: BlockReader, block: Block) -> None:
+    assert reader.read(block.cid) == ReadResult(block)
+
+
+def test_an_absent_block_is_a_miss(reader: BlockReader) -> None:
+    assert reader.read(numbered(3, 100).cid) == ReadResult(None)
+
+
+def test_a_damaged_file_is_moved_and_reported(
+    reader: BlockReader, files: BlockFiles, tmp_path: Path
+) -> None:
+    path = Path(files.path(LARGE.cid.multihash))
+    path.write_bytes(bytes(20_000))
+    assert reader.read(LARGE.cid) == ReadResult(
+        None, is_damaged=True, order=Forget(LARGE.cid.multihash)
+    )
+    assert not path.exists()
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
+def test_a_damaged_row_is_reported(reader: BlockReader, path: Path) -> None:
+    index = Index(path, 0)
+    with index.transaction():
+        index.add(LARGE.cid.multihash, 5, 1, b"wrong")
+    index.close()
+    Path(reader._files.path(LARGE.cid.multihash)).unlink()
+    assert reader.read(LARGE.cid) == ReadResult(
+        None, is_damaged=True, order=Forget(LARGE.cid.multihash)
+    )
+
+
+def test_a_damaged_index_is_reported_and_files_are_read(reader: BlockReader, path: Path) -> None:
+    path.write_bytes(b"nonsense" * 2000)
+    assert reader.read(SMALL.cid) == ReadResult(None, order=IndexLost(path))
+    assert reader.read(LARGE.cid) == ReadResult(LARGE)
+
+
+def test_without_an_index_files_are_read(reader: BlockReader, path: Path) -> None:
+    path.unlink()
+    assert reader.read(SMALL.cid) == ReadResult(None)
+    assert reader.read(LARGE.cid) == ReadResult(LARGE)
+
+
+class SlowReader(BlockReader):
+    """Waits for leave before it reads, as a disk that does not answer."""
+
+    def __init__(self, leave: threading.Event) -> None:
+        self.leave = leave
+        self.reads = 0
+
+    def read(self, cid: Cid) -> ReadResult:
+        self.leave.wait()
+        self.reads += 1
+        return ReadResult(LARGE)
+
+    def close(self) -> None:
+        return
+
+
+class Failing(SlowReader):
+    """Has a fault that nobody foresaw, once."""
+
+    def read(self, cid: Cid) -> ReadResult:
+        self.reads += 1
+        if self.reads == 1:
+            raise ZeroDivisionError("a fault")
+        return ReadResult(LARGE)
+
+
+class Results(list[ReadResult]):
+    """What a pool told of its reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = asyncio.Event()
+
+    def take(self, result: ReadResult) -> None:
+        self.append(result)
+        self._told.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many reads are over."""
+        while len(self) < count:
+            self._told.clear()
+            await self._told.wait()
+
+
+@contextmanager
+def pool_of(
+    reader: SlowReader, results: Results | None = None, deadline_s: float = 10.0
+) -> Iterator[ReaderPool]:
+    pool = ReaderPool(lambda: reader, (Results() if results is None else results).take, deadline_s)
+    try:
+        yield pool
+    finally:
+        reader.leave.set()
+        pool.stop()
+        pool.join(5)
+
+
+def answering() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+async def test_reads_for_the_loop() -> None:
+    results = Results()
+    with pool_of(SlowReader(answering()), results) as pool:
+        assert await pool.read(LARGE.cid) == LARGE
+    assert results == [ReadResult(LARGE)]
+
+
+async def test_everybody_gets_the_block_under_the_cid_that_was_asked_for() -> None:
+    asked = alias(LARGE.cid, DAG_PB)
+    with pool_of(SlowReader(answering())) as pool:
+        found = await pool.read(asked)
+    assert found is not None
+    assert found.cid == asked
+
+
+async def test_one_read_serves_all_who_wait_for_it() -> None:
+    reader = SlowReader(threading.Event())
+    with pool_of(reader) as pool:
+        waiting = [asyncio.create_task(pool.read(LARGE.cid)) for _ in range(50)]
+        await asyncio.sleep(0)
+        reader.leave.set()
+        assert await asyncio.gather(*waiting) == [LARGE] * 50
+    assert reader.reads == 1
+
+
+async def test_one_who_leaves_takes_nobody_along() -> None:
+    reader = SlowReader(threading.Event())
+    with pool_of(reader) as pool:
+        leaver, stayer = (asyncio.create_task(pool.read(LARGE.cid)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaver.cancel()
+        reader.leave.set()
+        assert await stayer == LARGE
+
+
+async def test_a_read_that_takes_too_long_is_a_miss() -> None:
+    reader = SlowReader(threading.Event())
+    with pool_of(reader, deadline_s=SOON_S) as pool:
+        assert await pool.read(LARGE.cid) is None
+        assert not pool.is_stalled  # other threads still answer
+
+
+async def test_a_disk_that_does_not_answer_is_not_asked_any_more() -> None:
+    reader = SlowReader(threading.Event())
+    with pool_of(reader, deadline_s=SOON_S) as pool:
+        cids = [numbered(n, 8).cid for n in range(READ_THREADS)]
+        assert await asyncio.gather(*map(pool.read, cids)) == [None] * READ_THREADS
+        assert pool.is_stalled
+        assert await pool.read(LARGE.cid) is None
+    assert reader.reads == READ_THREADS
+
+
+async def test_a_disk_that_answers_again_is_asked_again() -> None:
+    results = Results()
+    reader = SlowReader(threading.Event())
+    with pool_of(reader, results, SOON_S) as pool:
+        cids = [numbered(n, 8).cid for n in range(READ_THREADS)]
+        await asyncio.gather(*map(pool.read, cids))
+        reader.leave.set()
+        await results.until(READ_THREADS)
+        assert not pool.is_stalled
+        assert await pool.read(LARGE.cid) == LARGE
+
+
+async def test_a_read_that_waits_behind_stuck_ones_is_a_miss_and_not_done() -> None:
+    results = Results()
+    reader = SlowReader(threading.Event())
+    with pool_of(reader, results, SOON_S) as pool:
+        cids = [numbered(n, 8).cid for n in range(READ_THREADS + 3)]
+        assert await asyncio.gather(*map(pool.read, cids)) == [None] * len(cids)
+        reader.leave.set()
+        await results.until(len(cids))
+    assert reader.reads == READ_THREADS
+
+
+async def test_a_fault_costs_one_read_and_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    with pool_of(Failing(answering())) as pool:
+        assert await pool.read(LARGE.cid) is None
+        found = [await pool.read(LARGE.cid) for _ in range(2 * READ_THREADS)]
+    assert found == [LARGE] * 2 * READ_THREADS
+    assert "a reader of the disk cache failed" in caplog.text
+
+
+async def test_stopping_makes_misses_of_what_waits() -> None:
+    reader = SlowReader(threading.Event())
+    with pool_of(reader) as pool:
+        waiting = asyncio.create_task(pool.read(LARGE.cid))
+        await asyncio.sleep(0)
+        pool.stop()
+        assert await waiting is None
