@@ -4,164 +4,47 @@ import http.client
 import json
 import os
 import re
-import shutil
-import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
-from benchmarks.harness import (
-    NGINX_FOLDER,
-    Missing,
-    Server,
-    free_port,
-    program,
-    running_gateway,
-    running_nginx,
-)
-from gateway.content.build import Build, build_file, build_symlink
-from gateway.demo.pack import Folder, write_car
+from benchmarks.harness import Missing, free_port, program, running_gateway, running_nginx
+from gateway.demo.pack import write_car
 from gateway.demo.runner import running_origin
+from tests.integration.nginx_stack import (
+    BROKEN_BYTES,
+    GATEWAY,
+    LARGE,
+    LONG_NAMES,
+    MIB,
+    REQUESTS,
+    SMALL,
+    Stack,
+    build_content,
+    configure,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60), pytest.mark.xdist_group("nginx")]
 
-_MIB = 1024 * 1024
-_SMALL = b"a small file\n"
-_LARGE = bytes(range(256)) * (5 * _MIB // 256) + b"the end"
-_BROKEN_BYTES = 8 * _MIB
-_LONG_NAMES = tuple("é" * 20 + f"-{number:03}" for number in range(64))
-"""A path of 64 segments that is nearly 8 KiB long when it is percent-encoded."""
 _LOGGED_S = 5.0
-_REQUESTS = 6
-"""What one address may send at once in these tests."""
-_GATEWAY = f"""
-[server]
-trusted_proxies = ["127.0.0.1"]
-[cache]
-directory = "{{folder}}/cache"
-[limits]
-requests = "1/minute"
-burst = {_REQUESTS}
-[log]
-access = "json"
-[[upstreams]]
-name = "origin"
-url = "{{origin}}"
-tier = "cluster"
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole response."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """nginx, the gateway behind it and the content behind that."""
-
-    nginx: Server
-    gateway: Server
-    folder: Path
-    root: str
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port of nginx."""
-        url = urlsplit(self.nginx.url)
-        return str(url.hostname), int(url.port or 0)
-
-    def ask(
-        self,
-        path: str,
-        client: str,
-        headers: dict[str, str] | None = None,
-        method: str = "GET",
-    ) -> Answer:
-        """Send one request from an address of loopback: each is another client."""
-        connection = http.client.HTTPConnection(
-            *self.address, timeout=20, source_address=(client, 0)
-        )
-        try:
-            connection.request(method, path, headers={"Host": "localhost", **(headers or {})})
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
-
-    def send(self, data: bytes, client: str) -> bytes:
-        """Send bytes as they are and return all that comes back."""
-        with socket.create_connection(
-            self.address, timeout=20, source_address=(client, 0)
-        ) as connection:
-            connection.sendall(data)
-            return _receive_all(connection)
-
-
-def _receive_all(connection: socket.socket) -> bytes:
-    received = bytearray()
-    try:
-        while piece := connection.recv(65536):
-            received += piece
-    except ConnectionResetError:
-        pass
-    return bytes(received)
-
-
-def _tree() -> Build:
-    """Build the content; the last leaf of `broken.bin` is left out of the file."""
-    root = Folder()
-    root.add(("small.txt",), (yield from build_file(_SMALL)))
-    root.add(("large.bin",), (yield from build_file(_LARGE)))
-    root.add((*_LONG_NAMES, "deep.txt"), (yield from build_file(b"deep")))
-    root.add(("broken.bin",), (yield from _without_last_leaf()))
-    root.add(("link",), (yield from build_symlink(b"small.txt")))
-    return (yield from root.build())
-
-
-def _without_last_leaf() -> Build:
-    leaves = (bytes([number]) * _MIB for number in range(_BROKEN_BYTES // _MIB))
-    build = build_file(leaves)
-    while True:
-        try:
-            block = next(build)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        if block.data[:1] != bytes([_BROKEN_BYTES // _MIB - 1]):
-            yield block
-
-
-def _configure(folder: Path, port: int, gateway: str) -> None:
-    """Copy our configuration; only the files that are a machine's own are written anew."""
-    shutil.copytree(NGINX_FOLDER, folder)
-    site = folder / "site"
-    (site / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
-    upstream = (site / "upstream.conf").read_text()
-    assert "server 127.0.0.1:8080 " in upstream
-    (site / "upstream.conf").write_text(upstream.replace("127.0.0.1:8080", gateway))
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     car = folder / "content.car"
-    root = str(write_car(car, _tree(), lambda _: None).cid)
+    root = str(write_car(car, build_content(), lambda _: None).cid)
     port = free_port()
     with running_origin(car) as origin:
-        config = _GATEWAY.format(folder=folder, origin=origin)
+        config = GATEWAY.format(folder=folder, origin=origin)
         with running_gateway(folder / "gateway", config) as gateway:
-            _configure(folder / "nginx", port, urlsplit(gateway.url).netloc)
+            configure(folder / "nginx", port, urlsplit(gateway.url).netloc)
             try:
                 with running_nginx(folder / "nginx", f"http://127.0.0.1:{port}") as nginx:
                     yield Stack(nginx, gateway, folder, root)
@@ -178,8 +61,8 @@ def _skip_or_fail(missing: Missing) -> None:
 def test_the_bytes_are_those_of_the_gateway(stack: Stack) -> None:
     answer = stack.ask(f"/ipfs/{stack.root}/large.bin", "127.0.0.11")
     assert answer.status == 200
-    assert answer.body == _LARGE
-    assert answer.headers["Content-Length"] == str(len(_LARGE))
+    assert answer.body == LARGE
+    assert answer.headers["Content-Length"] == str(len(LARGE))
     assert "ipfs-gateway" in answer.headers["Cache-Status"]
 
 
@@ -188,7 +71,7 @@ def test_a_range_is_passed_on(stack: Stack) -> None:
         f"/ipfs/{stack.root}/large.bin", "127.0.0.12", {"Range": "bytes=1048570-1048585"}
     )
     assert answer.status == 206
-    assert answer.body == _LARGE[1048570:1048586]
+    assert answer.body == LARGE[1048570:1048586]
 
 
 def test_the_path_is_passed_on_as_it_was_written(stack: Stack) -> None:
@@ -205,7 +88,7 @@ def test_an_etag_is_answered_with_304(stack: Stack) -> None:
 
 
 def test_a_path_header_of_eight_kibibytes_passes(stack: Stack) -> None:
-    path = quote("/".join((f"/ipfs/{stack.root}", *_LONG_NAMES, "deep.txt")))
+    path = quote("/".join((f"/ipfs/{stack.root}", *LONG_NAMES, "deep.txt")))
     assert 7900 < len(path) <= 8192
     answer = stack.ask(path, "127.0.0.15")
     assert (answer.status, answer.body) == (200, b"deep")
@@ -229,9 +112,9 @@ def test_a_client_cannot_pose_as_another(stack: Stack, client: str, field: str, 
     path = f"/ipfs/{stack.root}/small.txt"
     statuses = [
         stack.ask(path, client, {field: value.format(number)}).status
-        for number in range(_REQUESTS + 2)
+        for number in range(REQUESTS + 2)
     ]
-    assert statuses == [200] * _REQUESTS + [429] * 2
+    assert statuses == [200] * REQUESTS + [429] * 2
     assert stack.ask(path, f"{client}0").status == 200  # another client has its own limit
 
 
@@ -349,14 +232,14 @@ def test_a_broken_upstream_is_a_broken_answer(stack: Stack) -> None:
     answer = stack.send(_request(*head), "127.0.0.66")
     header, _, body = answer.partition(b"\r\n\r\n")
     assert header.startswith(b"HTTP/1.1 200")
-    assert f"content-length: {_BROKEN_BYTES}".encode() in header.lower()
-    assert len(body) < _BROKEN_BYTES
-    assert body == b"".join(bytes([n]) * _MIB for n in range(8))[: len(body)]
+    assert f"content-length: {BROKEN_BYTES}".encode() in header.lower()
+    assert len(body) < BROKEN_BYTES
+    assert body == b"".join(bytes([n]) * MIB for n in range(8))[: len(body)]
 
 
 def test_the_response_cache_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
     folder, port = tmp_path / "nginx", free_port()
-    _configure(folder, port, urlsplit(stack.gateway.url).netloc)
+    configure(folder, port, urlsplit(stack.gateway.url).netloc)
     described = (folder / "response-cache.conf").read_text().replace("\n#", "")
     zone = re.search(r"proxy_cache_path[^;]*;", described)
     assert zone is not None
@@ -368,13 +251,13 @@ def test_the_response_cache_works_when_it_is_turned_on(stack: Stack, tmp_path: P
         behind = Stack(nginx, stack.gateway, folder, stack.root)
         path = f"/ipfs/{stack.root}/small.txt"
         first, second = (behind.ask(path, "127.0.0.67") for _ in range(2))
-    assert first.body == second.body == _SMALL
+    assert first.body == second.body == SMALL
     assert second.headers["X-Proxy-Cache"] == "HIT"
 
 
 def test_tls_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
     folder, port = tmp_path / "nginx", free_port()
-    _configure(folder, port, urlsplit(stack.gateway.url).netloc)
+    configure(folder, port, urlsplit(stack.gateway.url).netloc)
     certificate, key = _make_certificate(folder)
     tls = folder / "site" / "tls.conf"
     live = "/etc/letsencrypt/live/ipfs.example.com"
@@ -392,7 +275,7 @@ def test_tls_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
         connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
         connection.request("GET", f"/ipfs/{stack.root}/small.txt")
         response = connection.getresponse()
-        assert (response.status, response.read()) == (200, _SMALL)
+        assert (response.status, response.read()) == (200, SMALL)
         assert connection.sock.version() == "TLSv1.3"
         connection.close()
 

@@ -18,7 +18,8 @@ class _Links(HTMLParser):
 
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+        wanted = "href" if tag in ("a", "link") else "src"
+        self.found += [value for name, value in attrs if name == wanted and value]
 
 
 def _paths() -> set[str]:
