@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from benchmarks.harness import Missing, program
 
 _READ_BYTES = 256 * 1024
+_TIMEOUT_S = 30
 _COUNTED = re.compile(r"(\d+) requests in [\d.]+(?:ms|s|m), ([\d.]+)([KMGT]?)B read")
 _P99 = re.compile(r"99%\s+([\d.]+)(us|ms|s)")
 _FAILED = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.+)")
@@ -53,7 +54,8 @@ def make_load(url: str, seconds: float, connections: int, *, core: int | None = 
 def _run_wrk(url: str, seconds: float, connections: int, core: int | None) -> Load:
     wrk = program("wrk", "apt-get install wrk")
     duration = f"-d{max(1, round(seconds))}s"
-    command = [str(wrk), "-t1", f"-c{connections}", duration, "--latency", url]
+    patience = ("--timeout", f"{_TIMEOUT_S}s")
+    command = [str(wrk), "-t1", f"-c{connections}", duration, *patience, "--latency", url]
     process = subprocess.Popen(  # noqa: S603 (a program of ours, no shell)
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
