@@ -25,6 +25,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.accepting = asyncio.Event()
+        self.servers: list[asyncio.Server] = []  # uvicorn sets it only once it has started
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -97,6 +98,8 @@ class Serving:
         """End everything now: cut bodies are visibly cut."""
         if self._task is not None:
             self._task.cancel()
+        for server in self._server.servers:
+            server.close()  # uvloop never ends while one is open
         for connection in list(self._server.server_state.connections):
             transport = cast("asyncio.Transport | None", connection.transport)
             if transport is not None:

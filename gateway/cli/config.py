@@ -1,0 +1,74 @@
+"""`check-config`: is the configuration right, and what follows from it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from gateway.cli.terminal import examples, output, say, told_errors
+from gateway.settings import Settings, format_settings, unsupported
+from gateway.wiring.settings_file import load_settings, warnings_about
+
+_HIDDEN = "(set)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "check-config",
+        epilog=examples(
+            "ipfs-gateway check-config gateway.toml",
+            "GATEWAY_CACHE__DISK_SIZE=1TiB ipfs-gateway check-config gateway.toml",
+        ),
+    )(check_config)
+
+
+def check_config(
+    file: Annotated[Path, typer.Argument(help="A TOML file; config/gateway.toml has every key.")],
+) -> None:
+    """Check a configuration and print the settings that follow from it and the environment."""
+    with told_errors():
+        settings = load_settings(file, os.environ)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("setting")
+    table.add_column("value", overflow="fold")
+    table.add_column("")
+    for key, value, is_default in describe_settings(settings):
+        table.add_row(
+            key, value, "default" if is_default else "", style="dim" if is_default else ""
+        )
+    output().print(table)
+    for warning in warnings_of(file, settings):
+        typer.echo(f"warning: {warning}", err=True)
+    say(f"{file}: ok")
+
+
+def warnings_of(file: Path | None, settings: Settings) -> Iterator[str]:
+    """Yield everything that an operator should know of a valid configuration."""
+    for key in unsupported(settings):
+        yield f"{key} has no effect in this version"
+    yield from warnings_about(file, settings)
+
+
+def describe_settings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
+    """Yield key, value as TOML and whether it is the default; secrets are not shown."""
+    defaults = dict(_flatten("", format_settings(Settings())))
+    for key, value in _flatten("", format_settings(settings)):
+        is_hidden = key == "admin.token" and value != ""
+        text = _HIDDEN if is_hidden else orjson.dumps(value).decode("utf-8")
+        yield key, text, value == defaults.get(key)
+
+
+def _flatten(where: str, tree: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, dict) and (tree or not where):
+        for key, value in tree.items():
+            yield from _flatten(f"{where}.{key}" if where else key, value)
+    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        for index, value in enumerate(tree):
+            yield from _flatten(f"{where}[{index}]", value)
+    else:
+        yield where, tree

@@ -1,0 +1,130 @@
+"""`stats`: what a running gateway says of its cache and its upstreams, as tables."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+
+from gateway.cli.terminal import examples, output, told_errors
+from gateway.errors import CannotStart
+
+DEFAULT_URL = "http://127.0.0.1:8081"
+PAGES = ("/api/v1/cache", "/api/v1/upstreams")
+TIMEOUT_S = 5.0
+ROOTS_SHOWN = 10
+
+# Endings of the names of figures that are no plain counts.
+_BYTES = ("bytes", "_limit")
+_RATIOS = ("ratio", "share")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "stats",
+        epilog=examples(
+            "ipfs-gateway stats",
+            "ipfs-gateway stats --watch",
+            "GATEWAY_ADMIN__TOKEN=... ipfs-gateway stats --url https://gateway.example:8081",
+        ),
+    )(stats)
+
+
+def stats(
+    url: Annotated[str, typer.Option(help="The admin listener.")] = DEFAULT_URL,
+    token: Annotated[
+        str, typer.Option(help="Its bearer token.", envvar="GATEWAY_ADMIN__TOKEN")
+    ] = "",
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
+) -> None:
+    """Show the statistics of a running gateway."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    with told_errors(), httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as client:
+        if not watch:
+            output().print(_look(client))
+            return
+        _watch(client, every)
+
+
+def _watch(client: httpx.Client, every_s: float) -> None:
+    try:
+        with Live(_look(client), console=output(), auto_refresh=False) as live:
+            while True:
+                time.sleep(every_s)
+                live.update(_look(client), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _look(client: httpx.Client) -> Group:
+    cache, upstreams = (_fetch(client, page) for page in PAGES)
+    return render(cache, upstreams)
+
+
+def _fetch(client: httpx.Client, page: str) -> Any:
+    """Fetch one page of JSON.
+
+    Raises:
+        CannotStart: with words for whoever typed the command.
+    """
+    where = f"{str(client.base_url).rstrip('/')}{page}"
+    try:
+        response = client.get(page)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise CannotStart(f"{where} wants another token (--token, GATEWAY_ADMIN__TOKEN)")
+        response.raise_for_status()
+        return response.json()
+    except httpx.HTTPStatusError as exc:
+        raise CannotStart(f"{where} answers {exc.response.status_code}") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        hint = "is the gateway running, and is this its admin listener?"
+        raise CannotStart(f"no answer from {where} ({exc}): {hint}") from None
+    except ValueError:
+        raise CannotStart(f"{where} is not the admin listener of a gateway") from None
+
+
+def render(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) -> Group:
+    """Make tables of the two pages; figures of later versions are shown, too."""
+    return Group(*_tables(cache, upstreams))
+
+
+def _tables(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    figures = Table("cache", "", box=None, padding=(0, 2, 0, 0))
+    for name, value in cache.items():
+        if name != "top_roots":
+            figures.add_row(name.replace("_", " "), _format(name, value))
+    yield figures
+    columns = dict.fromkeys(name for row in upstreams for name in row)
+    rows = Table(*(name.replace("_", " ") for name in columns), box=None, padding=(1, 2, 0, 0))
+    for row in upstreams:
+        rows.add_row(*(_format(name, row.get(name)) for name in columns))
+    yield rows
+    roots = Table("top roots", "requests", box=None, padding=(1, 2, 0, 0))
+    for root in cache.get("top_roots", ())[:ROOTS_SHOWN]:
+        roots.add_row(str(root["root"]), _format("", root["requests"]))
+    yield roots
+
+
+def _format(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_format('', item)}" for key, item in value.items()) or "none"
+    if isinstance(value, float):
+        return f"{value:.1%}" if name.endswith(_RATIOS) else f"{value:.1f}"
+    if isinstance(value, int):
+        return _format_bytes(value) if name.endswith(_BYTES) else f"{value:,}"
+    return "-" if value is None else str(value)
+
+
+def _format_bytes(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,0 +1,57 @@
+"""What commands print, and how they end."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from gateway.errors import BadSetting, BadSettings, CannotStart, GatewayError
+
+FAILED = 1
+MISCONFIGURED = 2
+WIDTH = 160
+
+
+def examples(*lines: str) -> str:
+    """Return the epilog of a command's help: its examples, one a line."""
+    return "\n\n".join(("Examples:", *lines))
+
+
+def output() -> Console:
+    """Return standard output; wide enough for a table when it is no terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def say(line: str) -> None:
+    """Print one line to standard output, now."""
+    typer.echo(line)
+
+
+def complain(lines: Iterable[object]) -> None:
+    """Print errors to standard error, one a line."""
+    for line in lines:
+        typer.echo(f"error: {line}", err=True)
+
+
+def fail(code: int, *lines: object) -> NoReturn:
+    """Print errors and end."""
+    complain(lines)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Turn errors that the user can mend into lines and an exit code, without a traceback."""
+    try:
+        yield
+    except BadSettings as exc:
+        fail(MISCONFIGURED, *exc.problems)
+    except BadSetting as exc:
+        fail(MISCONFIGURED, exc)
+    except (CannotStart, OSError) as exc:
+        fail(FAILED, exc)
+    except GatewayError as exc:
+        fail(MISCONFIGURED, exc)

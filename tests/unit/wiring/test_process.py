@@ -1,0 +1,200 @@
+"""Both listeners come up, content first, and go down in order."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.settings import AdminSettings, ServerSettings, Settings
+from gateway.wiring.listeners import open_listener
+from gateway.wiring.process import serve, serve_alone, serve_with_workers
+from gateway.wiring.serving import GRACE_S
+from gateway.wiring.stopping import Stop
+from tests.fakes import service
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = Settings(
+    server=ServerSettings(listen="127.0.0.1:0"), admin=AdminSettings(listen="127.0.0.1:0")
+)
+
+
+class Running:
+    """A gateway that runs as a task of this process, its workers as processes."""
+
+    def __init__(self, workers: int) -> None:
+        self.stop = Stop()
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+        server = replace(SETTINGS.server, workers=workers)
+        main = serve_alone if workers == 1 else serve_with_workers
+        self.task = asyncio.create_task(
+            main(
+                self.stop,
+                settings=replace(SETTINGS, server=server),
+                say=self.said.put_nowait,
+                factory=service.FACTORY,
+            )
+        )
+
+    async def wait_listening(self) -> None:
+        self.content, self.admin = [
+            (await self.said.get()).removeprefix("listening on http://127.0.0.1:") for _ in range(2)
+        ]
+
+    async def fetch(self, port: str, path: str = "/") -> tuple[int, bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+        )
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        return int(head.split()[1]), body
+
+    async def read_cache(self) -> dict[str, Any]:
+        figures: dict[str, Any] = json.loads((await self.fetch(self.admin, "/api/v1/cache"))[1])
+        return figures
+
+
+@pytest.fixture(name="running")
+async def running_fixture(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Running]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # where workers find the fakes
+    running = Running(request.param)
+    await running.wait_listening()
+    yield running
+    running.stop.requested.set()
+    await running.task
+
+
+both = pytest.mark.parametrize("running", [1, 2], indirect=True, ids=["alone", "workers"])
+workers = pytest.mark.parametrize("running", [2], indirect=True, ids=["workers"])
+
+
+@both
+async def test_content_and_operators_are_served(running: Running) -> None:
+    status, body = await running.fetch(running.content)
+
+    assert (status, body.isdigit()) == (200, True)
+    assert (await running.fetch(running.admin, "/healthz"))[0] == 200
+    assert (await running.fetch(running.admin, "/readyz"))[0] == 200
+
+
+@both
+async def test_requests_of_all_workers_are_counted(running: Running) -> None:
+    for _ in range(3):
+        await running.fetch(running.content)
+
+    assert (await running.read_cache())["misses"] == 3
+
+
+@both
+async def test_a_request_in_flight_is_finished(running: Running) -> None:
+    slow = asyncio.create_task(running.fetch(running.content, "/slow"))
+    while (await running.read_cache())["misses"] == 0:
+        pass
+
+    running.stop.requested.set()
+
+    assert (await slow)[0] == 200
+    await running.task
+
+
+@both
+async def test_nothing_listens_after_the_end(running: Running) -> None:
+    running.stop.requested.set()
+    await running.task
+
+    for port in (running.content, running.admin):
+        with pytest.raises(ConnectionRefusedError, match=r"refused|111"):
+            await asyncio.open_connection("127.0.0.1", int(port))
+
+
+@workers
+async def test_a_killed_worker_loses_no_count_and_is_replaced(running: Running) -> None:
+    _, first = await running.fetch(running.content)
+    before = (await running.read_cache())["misses"]
+
+    os.kill(int(first), signal.SIGKILL)
+    while (await running.read_cache())["workers"] == 2:
+        pass
+    while (await running.read_cache())["workers"] == 1:
+        await running.fetch(running.content)
+
+    assert (await running.read_cache())["misses"] > before
+    assert (await running.fetch(running.admin, "/readyz"))[0] == 200
+
+
+@workers
+async def test_workers_end_with_their_parent(running: Running) -> None:
+    _, pid = await running.fetch(running.content)
+
+    running.stop.requested.set()
+    await running.task
+
+    with pytest.raises(ProcessLookupError, match="No such process"):
+        os.kill(int(pid), 0)
+
+
+@pytest.mark.parametrize("listener", ["server", "admin"])
+def test_a_taken_address_is_told(listener: str) -> None:
+    with closing(open_listener("127.0.0.1:0")) as taken:
+        address = str(taken).removeprefix("http://")
+        section = replace(getattr(SETTINGS, listener), listen=address)
+
+        with pytest.raises(CannotStart, match=f"cannot listen on {address}"):
+            serve(replace(SETTINGS, **{listener: section}), print, service.FACTORY)
+
+
+@pytest.mark.parametrize(
+    ("count", "factory", "error"),
+    [
+        (1, service.MISCONFIGURED, BadSetting),
+        (2, service.MISCONFIGURED, BadSettings),
+        (1, service.UNABLE, CannotStart),
+        (2, service.UNABLE, CannotStart),
+    ],
+)
+def test_a_service_that_cannot_be_built_is_told(
+    count: int, factory: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    settings = replace(SETTINGS, server=replace(SETTINGS.server, workers=count))
+
+    with pytest.raises(error, match=r"is not a database|the disk is not there"):
+        serve(settings, print, factory)
+
+
+def test_the_second_signal_cuts_what_is_in_flight() -> None:
+    said: list[str] = []
+    held: list[asyncio.Task[None]] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 2:
+            held.append(asyncio.create_task(hold_on(said[0].rpartition(":")[2])))
+
+    async def hold_on(port: str) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        writer.write(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            writer.transport.abort()
+
+    started = time.monotonic()
+    serve(SETTINGS, say, service.FACTORY)
+
+    assert held[0].cancelled()
+    assert time.monotonic() - started < GRACE_S
