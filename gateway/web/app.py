@@ -200,4 +200,5 @@ def create_content_app(endpoint: ContentEndpoint) -> Starlette:
     """Make the Starlette application around the endpoint."""
     app = Starlette(routes=[Route("/{path:path}", endpoint)])
     app.router.redirect_slashes = False  # it would answer 307; the protocol's own is 301
+    app.router.default = endpoint  # targets without a slash, such as `*`
     return app

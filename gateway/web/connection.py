@@ -97,7 +97,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _send_hot(self, hot_path: HotPath) -> bool:
         """Send a finished answer; False when the request must take the slow path."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
+        cycle = cast(RequestResponseCycle | None, self.cycle)
         if cycle is not None and not cycle.response_complete:
             return False  # pipelined behind a running request: answers keep their order
         parser = self.parser

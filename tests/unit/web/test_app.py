@@ -27,6 +27,7 @@ from tests.unit.web.conftest import PAGE, Listening
         pytest.param("/metrics", 404, b"nothing at", id="no-metrics-here"),
         pytest.param("/ipfs/../metrics", 400, b"", id="not-by-dots"),
         pytest.param("/api/v1/cache", 404, b"", id="no-admin-here"),
+        pytest.param("*", 400, b"slash", id="asterisk"),
         pytest.param("http://evil/ipfs/{root}/a.txt", 200, PAGE, id="absolute-form"),
     ],
 )
