@@ -1,8 +1,10 @@
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from typing_extensions import override
 
 from gateway.content.block import verify
 from gateway.content.build import Build, build_directory, build_file, build_hamt
@@ -11,6 +13,7 @@ from gateway.content.car_walk import walk_car
 from gateway.content.cid import Cid
 from gateway.content.walk import Scope
 from gateway.demo.carfile import CarFile
+from gateway.demo.origin import Origin
 from gateway.demo.pack import write_car
 from gateway.demo.runner import running_origin
 
@@ -43,10 +46,33 @@ def root(car: Path) -> Cid:
     return parser.roots[0]
 
 
-@pytest.fixture(scope="module")
-def origin(car: Path) -> Iterator[httpx.Client]:
-    with running_origin(car) as url, httpx.Client(base_url=url) as client:
-        yield client
+class _Application(httpx.BaseTransport):
+    """Asks an ASGI application in this process."""
+
+    def __init__(self, app: Origin) -> None:
+        self._transport = httpx.ASGITransport(app=app)
+
+    @override
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return asyncio.run(self._ask(request))
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._transport.handle_async_request(request)
+        body = httpx.ByteStream(await answer.aread())
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=body)
+
+
+@pytest.fixture(scope="module", params=["process", "application"])
+def origin(car: Path, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """Speak to the process that the demo starts, and to the application in it alone."""
+    if request.param == "process":
+        with running_origin(car) as url, httpx.Client(base_url=url) as client:
+            yield client
+    else:
+        with CarFile(car) as blocks:
+            transport = _Application(Origin(blocks))
+            with httpx.Client(transport=transport, base_url="http://origin.test") as client:
+                yield client
 
 
 def _ordered(
