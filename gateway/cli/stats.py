@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
@@ -14,13 +14,16 @@ from gateway.cli.terminal import examples, output, told_errors
 from gateway.errors import CannotStart
 
 DEFAULT_URL = "http://127.0.0.1:8081"
-PAGES = ("/api/v1/cache", "/api/v1/upstreams")
+CACHE_PAGE = "/api/v1/cache"
+UPSTREAMS_PAGE = "/api/v1/upstreams"
 TIMEOUT_S = 5.0
 ROOTS_SHOWN = 10
 
-# Endings of the names of figures that are no plain counts.
-_BYTES = ("bytes", "_limit")
-_RATIOS = ("ratio", "share")
+# Words in the names of figures that are no plain counts.
+_BYTES = {"bytes", "limit"}
+_RATIOS = {"ratio", "share"}
+
+Shape = TypeVar("Shape", dict[str, Any], list[dict[str, Any]])
 
 
 def register(app: typer.Typer) -> None:
@@ -45,12 +48,19 @@ def stats(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
 ) -> None:
     """Show the statistics of a running gateway."""
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    with told_errors(), httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S) as client:
+    with told_errors(), _connect(url, token) as client:
         if not watch:
             output().print(_look(client))
             return
         _watch(client, every)
+
+
+def _connect(url: str, token: str) -> httpx.Client:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        return httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
+    except httpx.InvalidURL as exc:
+        raise CannotStart(f"{url} is not a URL ({exc})") from None
 
 
 def _watch(client: httpx.Client, every_s: float) -> None:
@@ -64,11 +74,10 @@ def _watch(client: httpx.Client, every_s: float) -> None:
 
 
 def _look(client: httpx.Client) -> Group:
-    cache, upstreams = (_fetch(client, page) for page in PAGES)
-    return render(cache, upstreams)
+    return render(_fetch(client, CACHE_PAGE, dict), _fetch(client, UPSTREAMS_PAGE, list))
 
 
-def _fetch(client: httpx.Client, page: str) -> Any:
+def _fetch(client: httpx.Client, page: str, shape: type[Shape]) -> Shape:
     """Fetch one page of JSON.
 
     Raises:
@@ -80,14 +89,17 @@ def _fetch(client: httpx.Client, page: str) -> Any:
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise CannotStart(f"{where} wants another token (--token, GATEWAY_ADMIN__TOKEN)")
         response.raise_for_status()
-        return response.json()
+        told = response.json()
     except httpx.HTTPStatusError as exc:
         raise CannotStart(f"{where} answers {exc.response.status_code}") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+    except httpx.HTTPError as exc:
         hint = "is the gateway running, and is this its admin listener?"
         raise CannotStart(f"no answer from {where} ({exc}): {hint}") from None
     except ValueError:
-        raise CannotStart(f"{where} is not the admin listener of a gateway") from None
+        told = None
+    if not isinstance(told, shape):
+        raise CannotStart(f"{where} is not a page of the admin listener of a gateway")
+    return told
 
 
 def render(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) -> Group:
@@ -115,10 +127,11 @@ def _tables(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) ->
 def _format(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_format('', item)}" for key, item in value.items()) or "none"
+    words = set(name.split("_"))
     if isinstance(value, float):
-        return f"{value:.1%}" if name.endswith(_RATIOS) else f"{value:.1f}"
+        return f"{value:.1%}" if words & _RATIOS else f"{value:.1f}"
     if isinstance(value, int):
-        return _format_bytes(value) if name.endswith(_BYTES) else f"{value:,}"
+        return _format_bytes(value) if words & _BYTES else f"{value:,}"
     return "-" if value is None else str(value)
 
 

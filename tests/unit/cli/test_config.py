@@ -1,0 +1,95 @@
+"""`check-config` says what is wrong, or what follows from a configuration."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.cli.config import describe_settings
+from gateway.settings import AdminSettings, HostSettings, Settings, UpstreamSettings
+
+EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.toml"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+
+def test_the_example_is_right() -> None:
+    result = CliRunner().invoke(app, ["check-config", str(EXAMPLE)])
+
+    assert result.exit_code == 0
+    assert result.stdout.endswith(f"{EXAMPLE}: ok\n")
+
+
+def test_what_is_not_a_default_stands_out(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[cache]\ndisk_size = "1GiB"\n')
+
+    lines = CliRunner().invoke(app, ["check-config", str(file)]).stdout.splitlines()
+
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert rows["cache.disk_size"] == ['"1GiB"']
+    assert rows["cache.memory_size"] == ['"256MiB"', "default"]
+
+
+def test_the_environment_is_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_CACHE__DISK_SIZE", "7GiB")
+
+    result = CliRunner().invoke(app, ["check-config", str(EXAMPLE)])
+
+    assert '"7GiB"' in result.stdout
+
+
+def test_every_mistake_has_a_line_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('colour = 1\n[cache]\ndisksize = "1GiB"\n[server]\nworkers = 0\n')
+
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sorted(result.stderr.splitlines()) == [
+        "error: cache.disksize: unknown key `disksize`; did you mean `disk_size`?",
+        "error: colour: unknown key `colour`; did you mean `cluster`?",
+        "error: server.workers: 0 is not between 1 and 256",
+    ]
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    result = CliRunner().invoke(app, ["check-config", "/nowhere/gateway.toml"])
+
+    assert result.exit_code == 2
+    assert result.stderr == "error: /nowhere/gateway.toml: no such file or directory\n"
+
+
+def test_settings_without_effect_are_warned_about(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[cluster]\napi = "http://10.0.0.1:9094"\n')
+
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+
+    assert result.exit_code == 0
+    assert "warning: cluster.api has no effect in this version\n" in result.stderr
+
+
+def test_the_token_is_not_shown() -> None:
+    settings = Settings(admin=AdminSettings(token="s3cret"))  # noqa: S106 (a test's)
+
+    rows = {key: value for key, value, _ in describe_settings(settings)}
+
+    assert rows["admin.token"] == "(set)"
+
+
+def test_upstreams_and_hosts_are_told_one_by_one() -> None:
+    settings = Settings(
+        hosts={"example.com": HostSettings(subdomains=False)},
+        upstreams=(UpstreamSettings(name="a", url="http://10.0.0.1"),),
+    )
+
+    rows = {key: value for key, value, _ in describe_settings(settings)}
+
+    assert rows["hosts.example.com.subdomains"] == "false"
+    assert rows["upstreams[0].url"] == '"http://10.0.0.1"'

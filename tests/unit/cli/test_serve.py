@@ -1,0 +1,156 @@
+"""`serve` as an operator sees it: lines, exit codes, signals."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.wiring.listeners import open_listener
+
+Start = Callable[..., "subprocess.Popen[str]"]
+END_S = 15.0
+
+
+@pytest.fixture(name="start")
+def start_fixture(tmp_path: Path) -> Iterator[Start]:
+    """Start `ipfs-gateway serve` with free ports and a cache folder of its own."""
+    running: list[subprocess.Popen[str]] = []
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("GATEWAY_", "XDG_"))},
+        "GATEWAY_SERVER__LISTEN": "127.0.0.1:0",
+        "GATEWAY_ADMIN__LISTEN": "127.0.0.1:0",
+        "GATEWAY_CACHE__DIRECTORY": str(tmp_path / "cache"),
+    }
+
+    def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(  # noqa: S603 (ourselves)
+            [sys.executable, "-m", "gateway", "serve", *arguments],
+            env=environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def listening(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Return the URLs of content and admin listener, once they accept."""
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert all(line.startswith("listening on http://127.0.0.1:") for line in lines)
+    content, admin = (line.split()[-1] for line in lines)
+    return content, admin
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_zero(start: Start, number: signal.Signals) -> None:
+    process = start()
+    _, admin = listening(process)
+
+    ready = httpx.get(f"{admin}/readyz").status_code
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=END_S)
+
+    assert (ready, process.returncode, printed) == (200, 0, "")
+
+
+def test_workers_serve_and_end_with_it(start: Start) -> None:
+    process = start(GATEWAY_SERVER__WORKERS="2")
+    content, _ = listening(process)
+
+    body = httpx.get(f"{content}/ipfs/bafkqabtimvwgy3yk").content
+    process.terminate()
+    process.communicate(timeout=END_S)
+
+    assert (body, process.returncode) == (b"hello\n", 0)
+
+
+def test_a_unix_socket_is_told_by_its_path(start: Start, tmp_path: Path) -> None:
+    path = Path(os.path.relpath(tmp_path, "/")) / "gw.sock"
+    process = start(GATEWAY_SERVER__LISTEN=f"unix:/{path}")
+    assert process.stdout is not None
+
+    assert process.stdout.readline() == f"listening on unix:/{path}\n"
+
+    process.terminate()
+    process.communicate(timeout=END_S)
+    assert not Path(f"/{path}").exists()
+
+
+def test_without_upstreams_it_says_whom_it_asks(start: Start) -> None:
+    process = start()
+    listening(process)
+    process.terminate()
+
+    _, told = process.communicate(timeout=END_S)
+
+    assert "no upstream is configured" in told
+    assert "https://trustless-gateway.link" in told
+
+
+def test_settings_without_effect_are_warned_about(start: Start) -> None:
+    process = start(GATEWAY_CLUSTER__API="http://10.0.0.1:9094")
+    listening(process)
+    process.terminate()
+
+    _, told = process.communicate(timeout=END_S)
+
+    assert "cluster.api has no effect in this version" in told
+
+
+def test_a_taken_address_is_an_error_of_the_machine(start: Start) -> None:
+    with closing(open_listener("127.0.0.1:0")) as taken:
+        address = str(taken).removeprefix("http://")
+        process = start(GATEWAY_SERVER__LISTEN=address)
+        printed, told = process.communicate(timeout=END_S)
+
+    assert (process.returncode, printed) == (1, "")
+    assert f"error: cannot listen on {address}: address already in use" in told.splitlines()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--check"]])
+def test_a_wrong_configuration_is_refused_by_its_keys(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[server]\nlisten = "8080"\n[retrieval]\nmode = "fast"\n')
+
+    result = CliRunner().invoke(app, ["serve", "--config", str(file), *arguments])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()] == [
+        "server.listen",
+        "retrieval.mode",
+    ]
+
+
+def test_a_database_that_is_none_is_a_wrong_configuration(start: Start, tmp_path: Path) -> None:
+    database = tmp_path / "geo.mmdb"
+    database.write_bytes(b"not a database")
+
+    process = start(GATEWAY_GEOIP__DATABASE=str(database))
+    printed, told = process.communicate(timeout=END_S)
+
+    assert (process.returncode, printed) == (2, "")
+    assert "\nerror: geoip.database: " in f"\n{told}"
+
+
+def test_checking_says_ok_and_serves_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text("")
+
+    result = CliRunner().invoke(app, ["serve", "-c", str(file), "--check"])
+
+    assert (result.exit_code, result.stdout) == (0, "configuration: ok\n")
