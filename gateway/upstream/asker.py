@@ -61,6 +61,7 @@ class Asker:
         self._note(choice)
         fetch: Fetch
         if way is Step.CAR:
+            self._shelf.leave_all()  # it has gone past what an older stream would bring
             fetch = CarStream(self._tools, pool.ask(choice, way), self._shelf, plan_of(want))
         else:
             fetch = RawFetch(

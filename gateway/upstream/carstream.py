@@ -119,7 +119,7 @@ class CarStream(Fetch):
                 if self._is_complete():
                     await body.end()
                     return
-            if not self.is_needed or not await self._has_room():
+            if self._is_pointless() or not await self._has_room():
                 return
 
     async def _arrive(self, cid: Cid, data: bytes) -> None:
@@ -208,6 +208,10 @@ class CarStream(Fetch):
                 entry = self.tools.flights.announce(multihash)
             if entry.owner is None:
                 self.adopt(multihash, entry)
+
+    def _is_pointless(self) -> bool:
+        """Tell whether the cache has, or others bring, all that would come soon."""
+        return self._horizon.is_clear and not self._entries
 
     async def _has_room(self) -> bool:
         """Wait until somebody can use more; False when nobody could for too long."""

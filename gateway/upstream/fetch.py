@@ -89,11 +89,6 @@ class Fetch(ABC):
         """Tell whether it is about to bring a block."""
         return multihash in self._entries
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether there is something that it is about to bring."""
-        return bool(self._entries)
-
     @final
     async def _run(self) -> None:
         try:

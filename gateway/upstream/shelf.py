@@ -78,11 +78,15 @@ class Shelf:
         for multihash in [m for m, item in self._items.items() if item.source is source]:
             self.size_bytes -= len(self._items.pop(multihash).block.data)
 
-    def close(self) -> None:
-        """Throw away everything and tell all workers that the reader is gone."""
-        self._is_closed = True
-        self._items.clear()
-        self.size_bytes = 0
+    def leave_all(self) -> None:
+        """Tell all workers that the reader counts on them no more."""
         for worker in tuple(self.workers):
             worker.leave(self)
         self.workers.clear()
+
+    def close(self) -> None:
+        """Throw away everything: the reader is gone."""
+        self._is_closed = True
+        self._items.clear()
+        self.size_bytes = 0
+        self.leave_all()

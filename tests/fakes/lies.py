@@ -209,11 +209,16 @@ async def broken_chunks(answer: Answer) -> None:
 
 
 async def plant(answer: Answer) -> None:
-    """Answer honestly, and the next question, too, before it is asked: with a lie."""
-    await honest(answer)
-    lie = b"planted"
-    await answer.head(body=len(lie))
-    await answer.send(lie)
+    """Answer honestly, and with the last bytes the next question, too, with a lie."""
+    await answer.begin()
+    for _ in range(10):  # the head is read alone: the hardest case for the client
+        await asyncio.sleep(0)
+    answer.held = bytearray()
+    await answer.send_blocks(answer.blocks())
+    await answer.end()
+    await answer.head(body=4)
+    await answer.send(b"evil")
+    await answer.flush()
 
 
 def omit(index: int) -> Behaviour:
@@ -302,6 +307,18 @@ def no_car(line: str = "400 Bad Request") -> Behaviour:
             await answer.head(line, body=0)
         else:
             await honest(answer)
+
+    return behave
+
+
+def no_raw(line: str = "400 Bad Request") -> Behaviour:
+    """Refuse single blocks; CARs are served honestly."""
+
+    async def behave(answer: Answer) -> None:
+        if answer.is_car:
+            await honest(answer)
+        else:
+            await answer.head(line, body=0)
 
     return behave
 

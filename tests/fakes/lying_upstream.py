@@ -15,6 +15,7 @@ from gateway.content.car import car_header, car_section
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import Cid, parse_cid
 from gateway.content.walk import Scope
+from gateway.errors import BadBlock, NoSuchLink
 from gateway.settings import UpstreamSettings
 
 CAR_TYPE = "application/vnd.ipld.car; version=1; order=dfs; dups=y"
@@ -45,6 +46,8 @@ class Answer:
     upstream: "LyingUpstream"
     request: Logged
     writer: asyncio.StreamWriter
+    held: bytearray | None = None
+    """What is not sent yet, while everything is to be sent at once."""
 
     @property
     def is_car(self) -> bool:
@@ -52,11 +55,20 @@ class Answer:
 
     async def send(self, data: bytes) -> None:
         """Send bytes as they are."""
+        if self.held is not None:
+            self.held += data
+            return
         if self.writer.transport.is_closing():  # uvloop raises RuntimeError
             raise ConnectionResetError("the client has gone")
         self.writer.write(data)
         await self.writer.drain()
+        await asyncio.sleep(0)  # drain alone gives nobody else a turn
         self.request.sent_bytes += len(data)
+
+    async def flush(self) -> None:
+        """Send at once what was held."""
+        data, self.held = bytes(self.held or b""), None
+        await self.send(data)
 
     async def head(
         self, status: str = "200 OK", more: Mapping[str, str] = {}, *, body: int | None = None
@@ -92,7 +104,7 @@ class Answer:
                 block = self.upstream.blocks[want.cid.multihash]
                 yield block
                 want = walk.send(block)
-        except StopIteration:
+        except (StopIteration, NoSuchLink):  # Kubo sends what proves the absence
             return
 
     def _selection(self) -> tuple[Scope, int, int | None]:
@@ -124,7 +136,7 @@ async def honest(answer: Answer) -> None:
             for block in answer.blocks():
                 await answer.upstream.before_block(block)
                 await answer.send_blocks([block])
-        except KeyError:
+        except (KeyError, BadBlock):
             answer.close()
         else:
             await answer.end()

@@ -12,7 +12,7 @@ from gateway.content.read import read_file
 from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
-from gateway.ports import BlockStore, Place
+from gateway.ports import Place
 from gateway.settings import RetrievalSettings, UpstreamSettings
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.pool import UpstreamPool
@@ -21,10 +21,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import DictStore
 
-QUICK = RetrievalSettings(first_byte_timeout=0.3, idle_timeout=0.3, total_timeout=5.0)
-QUICK_BLOCKS = RetrievalSettings(
-    mode="block", first_byte_timeout=0.3, idle_timeout=0.3, total_timeout=5.0
-)
+PATIENT = RetrievalSettings(first_byte_timeout=10, idle_timeout=10, total_timeout=15)
+"""For upstreams that answer: a busy machine must not look like a silent upstream."""
+QUICK = RetrievalSettings(first_byte_timeout=0.4, idle_timeout=0.4, total_timeout=15)
+"""For upstreams that do not."""
 SMALL = Profile(chunk_bytes=1024, max_links=4, raw_leaves=True, cid_version=1)
 """Many blocks and levels in a few kilobytes."""
 
@@ -60,8 +60,8 @@ class Kit:
     def __init__(
         self,
         *upstreams: UpstreamSettings,
-        settings: RetrievalSettings = QUICK,
-        store: BlockStore | None = None,
+        settings: RetrievalSettings = PATIENT,
+        store: DictStore | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
@@ -86,6 +86,11 @@ class Kit:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def blocks(self) -> dict[bytes, Block]:
+        """What the store holds."""
+        return self.store.blocks
 
     def state(self, upstream: str) -> str:
         """Return the state of an upstream as operators see it."""

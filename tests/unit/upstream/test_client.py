@@ -114,10 +114,10 @@ Ask = Callable[[TrustlessClient, LyingUpstream], Awaitable[bytes]]
         pytest.param(lies.gzip, UpstreamRefused, "gzip", id="gzip"),
         pytest.param(lies.truncate, UpstreamUnreachable, "broke", id="truncated"),
         pytest.param(lies.hang_up, UpstreamUnreachable, "broke", id="hang-up"),
-        pytest.param(lies.silent, UpstreamSilent, "0.3 s", id="silent"),
-        pytest.param(lies.stall(), UpstreamSilent, "0.3 s", id="stall"),
-        pytest.param(lies.drip_body, UpstreamSilent, "0.3 s", id="drip-body"),
-        pytest.param(lies.drip_head, UpstreamSilent, "0.3 s", id="drip-head"),
+        pytest.param(lies.silent, UpstreamSilent, "0.4 s", id="silent"),
+        pytest.param(lies.stall(), UpstreamSilent, "0.4 s", id="stall"),
+        pytest.param(lies.drip_body, UpstreamSilent, "0.4 s", id="drip-body"),
+        pytest.param(lies.drip_head, UpstreamSilent, "0.4 s", id="drip-head"),
         pytest.param(lies.interim, UpstreamRefused, "broken HTTP", id="interim-answers"),
         pytest.param(lies.many_headers, UpstreamRefused, "broken HTTP", id="many-headers"),
         pytest.param(lies.long_header, UpstreamRefused, "broken HTTP", id="long-header"),
@@ -308,7 +308,7 @@ async def test_time_in_which_nothing_is_read_does_not_count(client: TrustlessCli
 
 
 async def test_slow_but_steady_is_fast_enough(client: TrustlessClient) -> None:
-    """12 KiB come in each window of 0.3 s, over more than two of them."""
+    """Some 19 KiB come in each window of 0.4 s, over two of them."""
 
     async def steady(answer: Answer) -> None:
         await answer.begin()

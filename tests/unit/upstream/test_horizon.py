@@ -1,13 +1,16 @@
 """What a CAR stream announces."""
 
+import pytest
+
 from gateway.content.car_walk import walk_car
-from gateway.content.cid import Cid
+from gateway.content.cid import DAG_PB, Cid
 from gateway.content.walk import Scope, Want
 from gateway.upstream.horizon import MAX_REACH, MIN_REACH, Horizon
-from tests.fakes.blocks import numbered
+from tests.fakes.blocks import alias, numbered
 from tests.fakes.upstream_kit import sample
 
 CIDS = tuple(numbered(n, 10).cid for n in range(40))
+NODES = tuple(alias(cid, DAG_PB) for cid in CIDS)
 
 
 def at(index: int, siblings: tuple[Cid, ...] = CIDS) -> Want:
@@ -32,12 +35,39 @@ def test_beginning_in_the_middle_announces_nothing_before() -> None:
 
 def test_near_the_end_the_next_of_the_level_above_comes_into_reach() -> None:
     horizon = Horizon()
-    leaves = tuple(numbered(n, 10).cid for n in range(100, 100 + horizon.reach))
-    list(horizon.moved_to(at(0, CIDS[:3])))
-    assert list(horizon.moved_to(at(0, leaves))) == list(leaves)
-    far = Horizon()
-    list(far.moved_to(at(0, CIDS[:3])))
-    assert CIDS[1] not in list(far.moved_to(at(0, leaves)))
+    nodes = NODES[:3]
+    leaves = tuple(numbered(n, 10).cid for n in range(100, 120))
+    assert list(horizon.moved_to(at(0, nodes))) == [nodes[0]]
+    assert list(horizon.moved_to(at(0, leaves))) == list(leaves[: horizon.reach])
+    assert list(horizon.moved_to(at(4, leaves))) == list(leaves[16:])
+    assert list(horizon.moved_to(at(5, leaves))) == [nodes[1]]
+    assert list(horizon.moved_to(at(1, nodes))) == []
+
+
+def test_leaves_that_look_like_nodes_are_known_from_the_second_on() -> None:
+    horizon = Horizon()
+    leaves = NODES
+    assert list(horizon.moved_to(at(0, leaves))) == [leaves[0]]
+    assert list(horizon.moved_to(at(1, leaves))) == list(leaves[1 : 1 + horizon.reach])
+
+
+@pytest.mark.parametrize(
+    ("wants", "is_clear"),
+    [
+        pytest.param([], False, id="nothing-yet"),
+        pytest.param([at(0)], True, id="leaves"),
+        pytest.param([at(len(CIDS) - Horizon().reach)], True, id="just-enough"),
+        pytest.param([at(len(CIDS) - Horizon().reach + 1)], False, id="end-of-the-leaves"),
+        pytest.param([at(0, NODES)], False, id="nodes"),
+        pytest.param([at(0, NODES), at(1, NODES)], True, id="leaves-that-look-like-nodes"),
+        pytest.param([at(0, NODES), at(0), at(1, NODES)], False, id="nodes-for-sure"),
+    ],
+)
+def test_whether_it_is_known_what_comes_next(wants: list[Want], is_clear: bool) -> None:  # noqa: FBT001 (a table)
+    horizon = Horizon()
+    for want in wants:
+        list(horizon.moved_to(want))
+    assert horizon.is_clear is is_clear
 
 
 def test_reach_follows_the_size_of_blocks() -> None:
