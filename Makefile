@@ -1,78 +1,91 @@
-# Everything starts here: `make serve` and `make test` need Python >= 3.11 with venv, and a registry.
+# What there is to do here: `make` or `make help`.
+#
+# Needs Python >= 3.11 with venv, and nothing else; everything goes into .venv.
 
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
-	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SECONDS_PER_HARNESS ?= 20
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+
+# Seconds for each fuzzing harness.
+FUZZ_S ?= 20
+# More arguments for pytest: make unit ARGS="-k cache -x"
+ARGS ?=
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve test integration check format fuzz bench bench-smoke lock clean
+.PHONY: help setup setup-dev serve check test unit integration bench bench-smoke fuzz lock clean
 
-help:  ## List what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+help: ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: $(VENV)/.runtime  ## Install the gateway into .venv
-setup-dev: $(VENV)/.dev  ## Install what tests, checks and benchmarks need, too
+setup: $(VENV)/.runtime ## Install the gateway into .venv
 
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python >= 3.11 with venv is needed (Debian: apt install python3-venv)" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+setup-dev: $(VENV)/.dev ## Install everything for tests, checks and benchmarks, too
 
-$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
-	@touch $@
+serve: setup ## Run the gateway with a demo on http://127.0.0.1:8080
+	@$(BIN)/ipfs-gateway demo
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	@touch $@
-
-serve: setup  ## Serve the demo on 127.0.0.1:8080
-	$(BIN)/ipfs-gateway demo
-
-test: setup-dev  ## Run the tests; those that need a missing peer skip and say how to get it
-	$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/integration \
-		--cov --cov-report=term --cov-fail-under=95
-	$(BIN)/python -m coverage report --include 'gateway/content/*,gateway/protocol/*' --fail-under=100
-
-integration: setup-dev  ## Run the tests against real peers: Kubo (GATEWAY_PEERS or PATH) and nginx
-	$(BIN)/python -m pytest tests/integration
-
-check: setup-dev  ## Format, lint, types, import contracts, dead code, dependencies, Dockerfile
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
+check: setup-dev ## Check formatting, style, types, layers, dead code, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
-	$(BIN)/deptry .
+	$(BIN)/deptry gateway
 	$(BIN)/hadolint Dockerfile
 
-format: setup-dev  ## Format, and mend what the linter can mend
-	$(BIN)/ruff format
-	$(BIN)/ruff check --fix
+test: unit integration ## Run all tests
 
-fuzz: setup-dev  ## Fuzz each parser for SECONDS_PER_HARNESS (20)
-	@for harness in tests/fuzz/fuzz_*.py; do \
-		name=$$(basename $$harness .py | sed s/fuzz_//); \
-		scratch=$$(mktemp -d); \
-		echo "fuzzing $$name for $(SECONDS_PER_HARNESS) s"; \
-		$(BIN)/python $$harness -max_total_time=$(SECONDS_PER_HARNESS) -verbosity=0 \
-			$$scratch tests/fuzz/corpus/$$name || exit 1; \
-		rm -rf $$scratch; \
-	done
+unit: setup-dev ## Run the tests that need nothing else, with their coverage
+	$(BIN)/pytest --ignore=tests/integration -n auto --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/coverage report --include='gateway/content/*,gateway/protocol/*' --fail-under=100
 
-bench: setup-dev  ## Measure hits, misses and a realistic load; tables with ratios
+integration: setup-dev ## Run the tests against real Kubo and nginx; skips what is not there
+	$(BIN)/pytest tests/integration $(ARGS)
+
+bench: setup-dev ## Measure hits, misses and a load; under five minutes
 	$(BIN)/python -m benchmarks
 
-bench-smoke: setup-dev  ## The same, just long enough to see that it works
+bench-smoke: setup-dev ## See that the benchmarks run
 	$(BIN)/python -m benchmarks --smoke
 
-lock:  ## Pin the newest dependencies, with hashes (needs uv)
-	uv pip compile pyproject.toml --upgrade --generate-hashes --universal --python-version 3.11 \
-		--no-header --no-annotate -o requirements.lock
-	uv pip compile pyproject.toml --upgrade --group dev --group fuzz --generate-hashes --universal \
-		--python-version 3.11 --no-header --no-annotate -o requirements-dev.lock
+fuzz: setup-dev ## Fuzz each parser for FUZZ_S seconds
+	@$(BIN)/python -c 'import atheris' 2>/dev/null \
+		|| { echo "fuzzing needs atheris, which has wheels for Python 3.11 on Linux" >&2; exit 1; }
+	@set -e; for harness in tests/fuzz/fuzz_*.py; do \
+		name=$$(basename $$harness .py | sed s/fuzz_//); found=build/fuzz/$$name; \
+		mkdir -p $$found; echo "$$name for $(FUZZ_S) s"; \
+		$(BIN)/python $$harness -max_total_time=$(FUZZ_S) -artifact_prefix=$$found/ \
+			$$found tests/fuzz/corpus/$$name 2>$$found.log \
+			|| { tail -n 40 $$found.log; exit 1; }; \
+	done
 
-clean:  ## Remove what was installed and measured
-	rm -rf $(VENV) *.egg-info benchmarks/results .coverage
+lock: ## Resolve the dependencies anew (needs uv)
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --group dev --group fuzz --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove what was installed and built
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv was found;" \
+		"on Debian: apt install python3-venv; or make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON); this takes a minute"
+	@$(PYTHON) -m venv $(VENV)
+
+# Everything in a lock file is checked against its hash.
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing what tests and checks need; this takes another minute"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(PIP) --no-deps -e .
+	@touch $(VENV)/.runtime $@
