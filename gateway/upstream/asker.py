@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
+from gateway.content.cid import Cid
 from gateway.content.walk import Want
 from gateway.ports import Choice, Place, RetrievalTrace
 from gateway.upstream.carstream import CarStream
@@ -79,20 +80,26 @@ class Asker:
         """Have the next siblings fetched, too, when upstreams are asked block by block."""
         if not self._is_block_wise:
             return
-        tools = self._tools
         for cid in want.siblings[want.index + 1 : want.index + 1 + WINDOW]:
-            multihash = cid.multihash
-            if multihash in self._shelf or tools.flights.find(multihash) is not None:
-                continue
-            if cid.is_identity or tools.store.has(cid):
-                continue
-            choice = self._choose(())
-            if choice is None or not self._is_raw_for(choice):
+            if not self._is_coming(cid) and not self._ask_for(cid):
                 return
-            self._note(choice)
-            entry = tools.flights.announce(multihash)
-            exchange = tools.pool.ask(choice, Step.RAW)
-            RawFetch(tools, exchange, self._shelf, cid).start(multihash, entry)
+
+    def _is_coming(self, cid: Cid) -> bool:
+        tools, multihash = self._tools, cid.multihash
+        if cid.is_identity or multihash in self._shelf or tools.store.has(cid):
+            return True
+        return tools.flights.find(multihash) is not None
+
+    def _ask_for(self, cid: Cid) -> bool:
+        """Have one block fetched alone; False when that is not the way to ask for now."""
+        choice = self._choose(())
+        if choice is None or not self._is_raw_for(choice):
+            return False
+        self._note(choice)
+        entry = self._tools.flights.announce(cid.multihash)
+        exchange = self._tools.pool.ask(choice, Step.RAW)
+        RawFetch(self._tools, exchange, self._shelf, cid).start(cid.multihash, entry)
+        return True
 
     def _choose(self, exclude: Collection[str]) -> Choice | None:
         """Choose whom to ask: before others one that has not failed in this request."""

@@ -7,7 +7,7 @@ Speed is a peak EWMA as in Finagle: a slow answer counts in full, fast ones win 
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import exp, inf
+from math import exp, inf, nextafter
 from typing import Final
 
 from gateway.errors import (
@@ -84,6 +84,8 @@ class Health:
     """What is known of one upstream."""
 
     in_flight: int = 0
+    probes: int = 0
+    """Requests under way that try whether it is back after an ejection."""
     requests: int = 0
     received_bytes: int = 0
     failures: dict[FailureKind, int] = field(default_factory=dict[FailureKind, int])
@@ -132,6 +134,8 @@ class Health:
         if retry_after_s is not None:
             self.held_until = now + min(retry_after_s, MAX_RETRY_AFTER_S)
             self.reason = "retry-after"
+        if kind is FailureKind.ABSENT:
+            self.succeeded(now)
         if kind in NO_FAULT:
             return
         self.consecutive += 1
@@ -145,6 +149,17 @@ class Health:
         self.ejected_until = now + min(EJECTION_S * self.ejections, MAX_EJECTION_S)
         self.consecutive = EJECT_AFTER - 1  # on probation: the next failure is enough
         self.reason = kind
+
+    @property
+    def is_on_probation(self) -> bool:
+        """Whether it has brought nothing since its last ejection."""
+        return self.ejections > 0 and self.consecutive >= EJECT_AFTER - 1
+
+    def unfit_until(self, now: float) -> float:
+        """Return until when it is not asked: after an ejection one request tries it alone."""
+        if self.is_on_probation and self.probes:
+            return max(self.ejected_until, nextafter(now, inf))
+        return self.ejected_until
 
     def state(self, now: float) -> UpstreamState:
         """Tell whether it may be asked."""

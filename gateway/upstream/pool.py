@@ -100,6 +100,8 @@ class Exchange:
         self._has_delivered = False
         self._has_failed = False
         self._started = pool.clock.monotonic()
+        self._is_probe = member.health.is_on_probation
+        member.health.probes += self._is_probe
         member.health.requests += 1
         member.health.in_flight += 1
 
@@ -120,6 +122,8 @@ class Exchange:
         self._has_delivered = True
         now = self._pool.clock.monotonic()
         self.member.health.measured(now - self._started, now)
+        if self._is_probe:
+            self.member.health.succeeded(now)
         self._pool.observer.upstream_answered(self.upstream.name, self.step, now - self._started)
 
     def failed(self, error: UpstreamError) -> None:
@@ -130,6 +134,7 @@ class Exchange:
     def close(self) -> None:
         """Close the books. A request that was ended early counts if it brought something."""
         self.member.health.in_flight -= 1
+        self.member.health.probes -= self._is_probe
         if self._has_delivered and not self._has_failed:
             self.member.health.succeeded(self._pool.clock.monotonic())
 
@@ -144,7 +149,7 @@ def _candidate(member: Member, now: float) -> Candidate:
         settings.longitude,
         health.ttfb_s(now),
         health.in_flight,
-        health.ejected_until,
+        health.unfit_until(now),
         health.held_until,
     )
 

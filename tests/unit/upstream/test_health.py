@@ -73,6 +73,14 @@ def test_an_honest_no_is_counted_and_never_ejects(kind: FailureKind) -> None:
     assert health.failures == {kind: 100}
 
 
+def test_an_honest_no_shows_that_it_is_alive() -> None:
+    health = Health()
+    fail(health, 4)
+    fail(health, 1, FailureKind.ABSENT)
+    fail(health, 4)
+    assert health.state(NOW) is UpstreamState.HEALTHY
+
+
 def test_failures_of_requests_that_were_under_way_do_not_eject_again() -> None:
     health = Health()
     fail(health, 100)

@@ -139,6 +139,39 @@ def test_ejection_and_return_are_told_once(bench: Bench) -> None:
     ]
 
 
+def test_after_an_ejection_one_request_tries_alone() -> None:
+    bench = Bench(FAR, UpstreamSettings(name="other", url="https://other"))
+    lie = bench.ask("far")
+    lie.failed(BlockMismatch("cid", "far"))
+    lie.close()
+    bench.clock.advance(31)
+    names = []
+    for _ in range(3):
+        choice = bench.pool.choose(None)
+        assert choice is not None
+        names.append(choice.upstream)
+        bench.pool.ask(choice, "raw")
+    assert names == ["far", "other", "other"]
+
+
+def test_the_first_block_of_the_one_that_tries_lets_others_come() -> None:
+    bench = Bench(FAR)
+    bench.ask("far").failed(BlockMismatch("cid", "far"))
+    bench.clock.advance(31)
+    probe = bench.ask("far")
+    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["least-bad"]
+    probe.delivered()
+    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["only"]
+
+
+def test_a_try_that_is_given_up_lets_the_next_come() -> None:
+    bench = Bench(FAR)
+    bench.ask("far").failed(BlockMismatch("cid", "far"))
+    bench.clock.advance(31)
+    bench.ask("far").close()
+    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["only"]
+
+
 def test_an_upstream_that_asked_to_wait_is_held(bench: Bench) -> None:
     bench.ask().failed(UpstreamRefused("near", "answered with status 429", 429, 60.0))
     bench.clock.advance(10)
