@@ -28,7 +28,7 @@ MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 URGENT_BYTES: Final = 4 * 1024 * 1024
 """With so much pending the writer does not wait for more."""
 STALL_S: Final = 2.0
-"""A writer that was silent for so long with work to do has a disk that does not answer: `keep`
+"""A writer that ended no turn for so long with work to do has a disk that does not answer: `keep`
 stops waiting for it, and drops."""
 OPEN_DEADLINE_S: Final = 2.0
 CLOSE_DEADLINE_S: Final = 10.0
@@ -69,7 +69,6 @@ class DiskTier:
         self._pending_bytes = 0
         self._presence = Presence()
         self._turned = asyncio.Event()
-        self._heard_s = 0.0
         self._flushes_ordered = self._flushes_done = 0
         self._is_closed = False
         self._last = Report(state=IndexState.OPENING)
@@ -80,7 +79,6 @@ class DiskTier:
     async def open(self) -> None:
         """Start the threads; ready at once, whatever is left to scan."""
         loop = asyncio.get_running_loop()
-        self._heard_s = self._clock.monotonic()
         self._readers = ReaderPool(self._make_reader, self._take_result)
 
         def hand_over(report: Report) -> None:
@@ -138,8 +136,6 @@ class DiskTier:
                 return
         if key in self._pending:
             return
-        if not self._pending:
-            self._heard_s = self._clock.monotonic()  # silence counts from here
         self._pending[key] = block
         self._pending_bytes += size
         self._writer.put(Store(key, block.data), is_urgent=self._pending_bytes > URGENT_BYTES)
@@ -191,7 +187,7 @@ class DiskTier:
 
     @property
     def _is_writer_stalled(self) -> bool:
-        return bool(self._pending) and self._clock.monotonic() - self._heard_s > STALL_S
+        return bool(self._pending) and self._writer.silence_s > STALL_S
 
     async def _wait_for_turn(self, timeout_s: float) -> bool:
         try:
@@ -212,7 +208,6 @@ class DiskTier:
             self._count_damaged(1)
 
     def _take_report(self, report: Report) -> None:
-        self._heard_s = self._clock.monotonic()
         self._flushes_done += report.flushed
         for key in report.done:
             block = self._pending.pop(key, None)

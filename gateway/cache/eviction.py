@@ -46,8 +46,9 @@ class Eviction:
             if freed and freed >= 2 * incoming_bytes:
                 return False
             step = self._evict(index, excess, EvictionReason.CAPACITY)
-            if not step:
-                return False
+            if not step:  # nothing is there: the totals are wrong
+                self._recount(index)
+                return self._excess(index, incoming_bytes) <= 0
             freed += step
         return True
 
@@ -67,11 +68,14 @@ class Eviction:
         if excess <= 0:
             self._is_counted = False
         elif not self._is_counted and excess > incoming_bytes + self._plausible:
-            with index.transaction():
-                index.recount()
-            self._is_counted = True
+            self._recount(index)
             return self._excess(index, incoming_bytes)
         return excess
+
+    def _recount(self, index: Index) -> None:
+        with index.transaction():
+            index.recount()
+        self._is_counted = True
 
     def _evict(self, index: Index, wanted_bytes: int, reason: EvictionReason) -> int:
         victims: list[Entry] = []

@@ -68,7 +68,8 @@ def _next_batch(listing: Iterable[Found | Path]) -> list[Found | Path]:
 
 
 def _enter(index: Index, files: BlockFiles, found: list[Found]) -> None:
-    unknown = [item for item in found if not _is_known(index, item)]
+    sizes = index.sizes([item.key for item in found])
+    unknown = [item for item in found if sizes.get(item.key) != item.size]
     if not unknown:
         return
     with index.transaction():
@@ -79,11 +80,6 @@ def _enter(index: Index, files: BlockFiles, found: list[Found]) -> None:
             if entry is not None:
                 index.remove([entry.id])
             index.add(key, size, used_ms, None)
-
-
-def _is_known(index: Index, item: Found) -> bool:
-    entry = index.entry(item.key)
-    return entry is not None and entry.size == item.size
 
 
 def _drop_lost(index: Index, files: BlockFiles, entries: list[Entry]) -> list[bytes]:

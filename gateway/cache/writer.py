@@ -27,14 +27,16 @@ from gateway.ports import Clock
 
 BATCH_DELAY_S: Final = 0.05
 """How long the first block of a batch waits for others: one transaction for all of them."""
-MAX_BATCH_ORDERS: Final = 512
+MAX_BATCH_ORDERS: Final = 256
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 TICK_S: Final = 1.0
 """How often an idle writer looks what other processes did."""
 WRITE_BUSY_TIMEOUT_S: Final = 2.0
 """How long to wait for another process's transaction; they take milliseconds."""
 MAX_TOUCHES: Final = 8192
-"""Uses written in one transaction, and remembered while it cannot be written."""
+"""Uses that are remembered until they are written; the newest count."""
+TOUCHES_PER_TURN: Final = 512
+"""Uses written in one transaction: readers of the index wait while it is committed."""
 SPARE_SHARE: Final = 64
 """Free pages that stay in the index for the next small blocks: 1/64 of the limit, but at most
 `MAX_SPARE_BYTES`."""
@@ -107,7 +109,13 @@ class Writer:
         self._urgent = threading.Event()
         self._touched: deque[tuple[bytes, int]] = deque(maxlen=MAX_TOUCHES)
         self._patience_s = 0.0
+        self._turned_s = clock.monotonic()
         self._thread: threading.Thread | None = None
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the last turn ended; idle writers have a turn every `TICK_S`."""
+        return self._clock.monotonic() - self._turned_s
 
     def start(self, report: Callable[[Report], None]) -> None:
         """Start the thread; it calls `report` after each turn, from itself."""
@@ -136,7 +144,9 @@ class Writer:
         while is_running:
             orders = self._gather()
             is_running = not any(isinstance(order, Stop) for order in orders)
-            report(self._survive(orders))
+            outcome = self._survive(orders)
+            self._turned_s = self._clock.monotonic()
+            report(outcome)
         self._sweep.stop()
         self._owner.close()
         self._files.temporary.close()
@@ -228,7 +238,7 @@ class Writer:
 
     def _take_touches(self) -> dict[bytes, int]:
         touches: dict[bytes, int] = {}
-        for _ in range(len(self._touched)):
+        while self._touched and len(touches) < TOUCHES_PER_TURN:
             key, used_ms = self._touched.popleft()
             touches[key] = used_ms
         return touches
@@ -250,8 +260,9 @@ class Writer:
             self._patience_s = self._clock.monotonic() - started  # half of the time at most
         self._eviction.limit_bytes = self._limit_bytes - self._quarantine.size_bytes()
         fits = self._eviction.make_room(index, 0)
-        if not fits or index.shrink(self._spare_pages, SHRINK_PAGES):
-            self._patience_s = 0.0
+        is_shrinking = index.shrink(self._spare_pages, SHRINK_PAGES)
+        if is_shrinking or (self._eviction.evicted and not fits):
+            self._patience_s = 0.0  # there is more to do
         report.blocks, report.bytes = index.totals()
         report.coldest_ms = index.coldest_ms()
 

@@ -10,7 +10,7 @@ from gateway.cache.schema import PAGE_BYTES
 from gateway.cache.tiers import TieredStore
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import index_file
+from tests.fakes.cache_directory import index_file, truth
 from tests.fakes.observer import RecordingObserver
 
 OpenStore = Callable[..., Awaitable[TieredStore]]
@@ -210,6 +210,41 @@ async def test_deleted_files_are_misses_without_blame(
     assert missed == LARGE
     assert not observer.rejected
     await heal(store, missed)
+
+
+def become_text(path: Path) -> None:
+    path.write_text("no database at all " * 1000)
+
+
+INDEX_DAMAGES = [*DAMAGES, Path.unlink, become_text]
+
+
+@pytest.mark.parametrize("damage", INDEX_DAMAGES, ids=lambda damage: damage.__name__)
+async def test_a_damaged_index_costs_no_file_and_heals(
+    damaged: Path, open_store: OpenStore, damage: Callable[[Path], None]
+) -> None:
+    damage(index_file(damaged))
+    store = await open_store()
+    assert await find_all(store, LARGE) == []
+    await keep_all(store, await find_all(store, BLOCKS))
+    await heal(store, await find_all(store, BLOCKS))
+    await store.settle()
+    assert store.stats()["blocks"] == truth(damaged).blocks == len({b.cid for b in BLOCKS})
+
+
+@pytest.mark.parametrize("damage", INDEX_DAMAGES, ids=lambda damage: damage.__name__)
+async def test_an_index_damaged_while_running_costs_no_file_and_heals(
+    damaged: Path, open_store: OpenStore, damage: Callable[[Path], None]
+) -> None:
+    store = await open_store()
+    await store.settle()
+    damage(index_file(damaged))
+    assert await find_all(store, LARGE) == []
+    await keep_all(store, await find_all(store, BLOCKS))
+    await heal(store, await find_all(store, BLOCKS))
+    await store.settle()
+    await store.close()
+    assert truth(damaged).blocks == len({b.cid for b in BLOCKS})
 
 
 def places_in(size: int) -> list[int]:

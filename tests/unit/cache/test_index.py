@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.cache import index as module
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
-from gateway.cache.schema import cost_of
+from gateway.cache.schema import PAGE_BYTES, cost_of
 from tests.fakes.blocks import numbered
 from tests.fakes.cache_directory import alter
 
@@ -120,6 +120,14 @@ def test_orders_blocks_by_last_use(index: Index) -> None:
     assert index.coldest_ms() == 2
 
 
+def test_a_use_that_hardly_moves_a_block_is_not_written(index: Index) -> None:
+    """The coldest block is 16 ms old at 16: a sixteenth of that is 1."""
+    add_small(index, 0, 15, 14)
+    with index.transaction():
+        index.touch([(key_of(15), 16), (key_of(14), 16)])
+    assert [entry.key for entry in index.oldest(3)] == [key_of(0), key_of(15), key_of(14)]
+
+
 def test_a_use_in_the_past_changes_nothing(index: Index) -> None:
     add_small(index, 5, 6)
     with index.transaction():
@@ -133,6 +141,14 @@ def test_pages_through_all_entries(index: Index) -> None:
     second = index.entries_after(first[-1].id, 3)
     assert [entry.key for entry in first + second] == [key_of(n) for n in range(5)]
     assert index.entries_after(second[-1].id, 3) == []
+
+
+def test_tells_the_sizes_of_many_blocks_at_once(index: Index) -> None:
+    add_small(index, 1)
+    add_large(index, 2)
+    asked = [key_of(n) for n in range(4)]
+    assert index.sizes(asked) == {key_of(1): SMALL, key_of(2): LARGE}
+    assert index.sizes([]) == {}
 
 
 def test_an_empty_index_has_no_coldest_block(index: Index) -> None:
@@ -326,28 +342,30 @@ def test_a_sound_index_passes_its_check(index: Index) -> None:
     index.check()
 
 
-def test_a_damaged_structure_fails_the_check(path: Path, index: Index) -> None:
+@pytest.fixture(name="damaged")
+def damaged_fixture(path: Path) -> Iterator[Index]:
+    """An index whose last page has a count of cells that cannot be."""
+    index = Index(path, 0)
     add_small(index, *range(200))
     index.close()
     with path.open("r+b") as file:
-        file.seek(path.stat().st_size - 8192 + 3)
+        file.seek(path.stat().st_size - PAGE_BYTES + 3)
         file.write(b"\xff")
     again = Index(path, 0)
-    with pytest.raises(IndexDamaged, match=r"structure|malformed"):
-        again.check()
+    yield again
     again.close()
 
 
-def test_a_check_that_takes_too_long_has_failed(
-    index: Index, monkeypatch: pytest.MonkeyPatch
+def test_a_damaged_structure_fails_the_check(damaged: Index) -> None:
+    with pytest.raises(IndexDamaged, match=r"structure|malformed"):
+        damaged.check()
+
+
+def test_a_file_too_large_to_be_checked_is_taken_for_sound(
+    damaged: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_small(index, *range(200))
-    monkeypatch.setattr(module, "CHECK_DEADLINE_S", -1.0)
-    monkeypatch.setattr(module, "_CHECK_INSTRUCTIONS", 1)
-    with pytest.raises(IndexDamaged, match="interrupt"):
-        index.check()
-    monkeypatch.undo()
-    index.check()
+    monkeypatch.setattr(module, "MAX_CHECKED_BYTES", PAGE_BYTES)
+    damaged.check()
 
 
 class IndexMachine(RuleBasedStateMachine):

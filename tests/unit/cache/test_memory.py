@@ -188,10 +188,10 @@ def oracle_hit_ratio(capacity: int, trace: list[int]) -> float:
     return hits / len(trace)
 
 
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("share", [0.01, 0.1])
 def test_hits_as_often_as_the_simulator(share: float) -> None:
     """Within one point: the simulator bounds its ghosts by bytes, we by their number."""
-    trace = zipf(5000, 30_000, seed=7)
+    trace = zipf(5000, 20_000, seed=7)
     blocks = int(5000 * share)
     ours = hit_ratio(tier_of(blocks), trace)
     assert ours == pytest.approx(oracle_hit_ratio(blocks * COST, trace), abs=0.01)
