@@ -7,6 +7,7 @@ that a gateway without a proxy in front survives.
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -25,6 +26,12 @@ _REFUSALS: Final = {
     431: b"Request Header Fields Too Large",
     408: b"Request Timeout",
 }
+
+
+@lru_cache(maxsize=4)
+def _header_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Return uvicorn's own fields, of which there is a date that changes every second."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 class _Done:
@@ -67,20 +74,23 @@ class GatewayProtocol(HttpToolsProtocol):
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_timed_out)
 
     def on_message_begin(self) -> None:
-        """Start to count a head."""
-        super().on_message_begin()
+        """Start to read a head; the ASGI scope is made only when the slow path needs it."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._in_head = True
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target, up to `MAX_TARGET_BYTES`."""
-        super().on_url(url)
+        self.url += url
         if len(self.url) > MAX_TARGET_BYTES:
             self._refuse(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, up to `MAX_HEADER_LINES` and `MAX_HEAD_BYTES`."""
-        super().on_header(name, value)
+        name = name.lower()
+        self.headers.append((name, value))
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADER_LINES:
             self._refuse(431)
@@ -93,7 +103,16 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._refused:
             return
         if self.hot_path is None or not self._send_hot(self.hot_path):
-            super().on_headers_complete()
+            self._start_application()
+
+    def _start_application(self) -> None:
+        """Do what uvicorn does from the first byte of a head, now that the head is complete."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        for name, value in headers:
+            super().on_header(name, value)
+        self.url = url
+        super().on_headers_complete()
 
     def _send_hot(self, hot_path: HotPath) -> bool:
         """Send a finished answer; False when the request must take the slow path."""
@@ -106,7 +125,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return False
         if self.flow.write_paused or parser.should_upgrade() or parser.get_http_version() != "1.1":
             return False
-        lines = b"".join([b"%b: %b\r\n" % line for line in self.server_state.default_headers])
+        lines = _header_lines(tuple(self.server_state.default_headers))
         answer = hot_path(method == b"HEAD", self.url, self.headers, self._peer, lines)
         if answer is None:
             return False

@@ -1,5 +1,7 @@
 """The hot path: from a request head to a finished answer, limits, counters and log included."""
 
+from collections.abc import Mapping
+
 from gateway.errors import TooManyRequests
 from gateway.ops.record import HOT, CacheState, RequestKind, RequestRecord
 from gateway.pipeline import Reply
@@ -13,6 +15,8 @@ from gateway.web.exchange import RequestObserver
 from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
 from gateway.web.request_id import request_ids
 from gateway.web.send import Scope, request_target
+
+MAX_KNOWN_LIMITS = 4096  # a megabyte
 
 _OK = b"HTTP/1.1 200 OK\r\n"
 _UNCHANGED = b"HTTP/1.1 304 Not Modified\r\n"
@@ -46,6 +50,7 @@ class HotPath:
         self._observer = observer
         self._clock = clock
         self._next_id = request_ids()
+        self._lines_by_id: dict[int, tuple[Mapping[str, str], bytes]] = {}
 
     def answer(
         self,
@@ -66,7 +71,7 @@ class HotPath:
         except TooManyRequests:
             return None  # the slow path refuses it in words
         self._admission.release()
-        fields = "".join([f"{name}: {value}\r\n" for name, value in limits.items()]).encode()
+        fields = self._limit_lines(limits)
         entry = found.entry
         body = b"" if is_head or found.is_unchanged else entry.body
         self._observer.request_started()
@@ -92,6 +97,17 @@ class HotPath:
         if found.is_unchanged:
             return b"".join((_UNCHANGED, date_line, entry.head_unchanged, fields, b"\r\n"))
         return b"".join((_OK, date_line, entry.head, fields, b"\r\n", body))
+
+    def _limit_lines(self, limits: Mapping[str, str]) -> bytes:
+        """Return the RateLimit fields as lines; the same mapping comes again and again."""
+        known = self._lines_by_id.get(id(limits))
+        if known is not None:  # holds on to its mapping, so that no other one gets its id
+            return known[1]
+        if len(self._lines_by_id) >= MAX_KNOWN_LIMITS:
+            self._lines_by_id.clear()
+        lines = "".join([f"{name}: {value}\r\n" for name, value in limits.items()]).encode()
+        self._lines_by_id[id(limits)] = (limits, lines)
+        return lines
 
     def keep(self, scope: Scope, request: GatewayRequest, reply: Reply) -> None:
         """Keep a reply that was sent whole, if it is one for the table."""
