@@ -66,6 +66,23 @@ class Retrieval(Retriever):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class _Supply:
+    """What a request needs as soon as it has to wait."""
+
+    __slots__ = ("ahead", "asker", "shelf")
+
+    def __init__(
+        self,
+        tools: Tools,
+        settings: RetrievalSettings,
+        place: Place | None,
+        trace: RetrievalTrace,
+    ) -> None:
+        self.shelf = Shelf()
+        self.ahead = ReadAhead(tools, self.shelf)
+        self.asker = Asker(tools, settings.mode, place, self.shelf, trace)
+
+
 class Session(BlockSource):
     """Blocks for one request; see `ports.BlockSource`. Made by `Retrieval.open_session`."""
 
@@ -79,11 +96,11 @@ class Session(BlockSource):
     ) -> None:
         self.trace = RetrievalTrace()
         self._tools = tools
+        self._settings = settings
+        self._place = place
         self._deadline = tools.clock.monotonic() + settings.total_timeout
         self._cached_only = cached_only
-        self._shelf = Shelf()
-        self._ahead = ReadAhead(tools, self._shelf)
-        self._asker = Asker(tools, settings.mode, place, self._shelf, self.trace)
+        self._supply: _Supply | None = None  # most requests find all they want in memory
         self._has_delivered = False
 
     @override
@@ -91,9 +108,10 @@ class Session(BlockSource):
         """Return the block if no wait is needed, else None."""
         if cid.is_identity:
             return identity_block(cid)
-        taken = self._shelf.take(cid.multihash)
-        if taken is not None:
-            return self._count(*taken, cid)
+        if self._supply is not None:
+            taken = self._supply.shelf.take(cid.multihash)
+            if taken is not None:
+                return self._count(*taken, cid)
         block = self._tools.store.peek(cid)
         return None if block is None else self._count(block, Tier.MEMORY, cid)
 
@@ -108,20 +126,23 @@ class Session(BlockSource):
             if found is None:
                 raise NotFound(want.cid, ())
             return self._count(*found, want.cid)
+        if self._supply is None:
+            self._supply = _Supply(self._tools, self._settings, self._place, self.trace)
         trail = Trail()
         try:
             async with asyncio.timeout(self._deadline - self._tools.clock.monotonic()):
-                landed = await self._bring(want, trail)
+                landed = await self._bring(want, trail, self._supply)
         except TimeoutError:
             raise DeadlineExceeded(want.cid, trail.attempts()) from None
         if landed.tier is Tier.DISK:
-            self._ahead.moved_to(want)
+            self._supply.ahead.moved_to(want)
         return self._count(landed.block, landed.tier, want.cid)
 
     @override
     async def close(self) -> None:
         """Say that no more blocks are wanted; fetches that nobody else waits for end soon."""
-        self._shelf.close()
+        if self._supply is not None:
+            self._supply.shelf.close()
 
     def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
         self._has_delivered = True
@@ -131,7 +152,7 @@ class Session(BlockSource):
             self.trace.found[tier] = self.trace.found.get(tier, 0) + 1
         return rename(block, cid)
 
-    async def _bring(self, want: Want, trail: Trail) -> Landed:
+    async def _bring(self, want: Want, trail: Trail, supply: _Supply) -> Landed:
         """Wait for whoever brings the block; bring it when nobody does."""
         multihash = want.cid.multihash
         flights = self._tools.flights
@@ -139,18 +160,18 @@ class Session(BlockSource):
             entry = flights.find(multihash)
             if entry is None:
                 entry = flights.announce(multihash)
-                landed = await self._lead(want, entry, trail)
+                landed = await self._lead(want, entry, trail, supply.asker)
                 if landed is not None:
                     return landed
             else:
-                self._asker.ask_ahead(want)
-            outcome = await entry.wait(self._shelf)
+                supply.asker.ask_ahead(want)
+            outcome = await entry.wait(supply.shelf)
             if isinstance(outcome, Landed):
                 return outcome
             if outcome.failure is not None:
                 trail.failures.append(outcome.failure)
 
-    async def _lead(self, want: Want, entry: Entry, trail: Trail) -> Landed | None:
+    async def _lead(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> Landed | None:
         """Look the block up, or else have it fetched by the next upstream.
 
         Raises:
@@ -165,7 +186,7 @@ class Session(BlockSource):
                     self._tools.flights.land(multihash, landed)
                     return landed
             if entry.owner is None and entry.landed is None:
-                self._asker.ask(want, entry, trail, is_root=not self._has_delivered)
+                asker.ask(want, entry, trail, is_root=not self._has_delivered)
         finally:
             if entry.owner is None:
                 self._tools.flights.drop(multihash, entry, Gone())
