@@ -107,18 +107,22 @@ def render(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) -> 
     return Group(*_tables(cache, upstreams))
 
 
-def _tables(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+def _tables(
+    cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]
+) -> Iterator[Table | str]:
     figures = Table("cache", "", box=None, padding=(0, 2, 0, 0))
     for name, value in cache.items():
         if name != "top_roots":
             figures.add_row(name.replace("_", " "), _format(name, value))
     yield figures
+    yield ""
     columns = dict.fromkeys(name for row in upstreams for name in row)
-    rows = Table(*(name.replace("_", " ") for name in columns), box=None, padding=(1, 2, 0, 0))
+    rows = Table(*(name.replace("_", " ") for name in columns), box=None, padding=(0, 2, 0, 0))
     for row in upstreams:
         rows.add_row(*(_format(name, row.get(name)) for name in columns))
     yield rows
-    roots = Table("top roots", "requests", box=None, padding=(1, 2, 0, 0))
+    yield ""
+    roots = Table("top roots", "requests", box=None, padding=(0, 2, 0, 0))
     for root in cache.get("top_roots", ())[:ROOTS_SHOWN]:
         roots.add_row(str(root["root"]), _format("", root["requests"]))
     yield roots

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.wiring.listeners import open_listener
 
+pytestmark = pytest.mark.timeout(60)  # starting a process takes seconds on a busy machine
+
 Start = Callable[..., "subprocess.Popen[str]"]
-END_S = 15.0
+END_S = 30.0
 
 
 @pytest.fixture(name="start")

@@ -21,6 +21,8 @@ from gateway.wiring.serving import GRACE_S
 from gateway.wiring.stopping import Stop
 from tests.fakes import service
 
+pytestmark = pytest.mark.timeout(60)  # starting a process takes seconds on a busy machine
+
 ROOT = Path(__file__).parents[3]
 SETTINGS = Settings(
     server=ServerSettings(listen="127.0.0.1:0"), admin=AdminSettings(listen="127.0.0.1:0")

@@ -15,6 +15,8 @@ from gateway.wiring.listeners import Listener, open_listener
 from gateway.wiring.worker_process import WorkerProcess
 from tests.fakes import service
 
+pytestmark = pytest.mark.timeout(60)  # starting a process takes seconds on a busy machine
+
 Spawn = Callable[[str], Awaitable[WorkerProcess]]
 ROOT = Path(__file__).parents[3]
 
