@@ -27,7 +27,6 @@ from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream, honest
 from tests.fakes.upstream_kit import QUICK
 
 BLOCK = numbered(1, 40_000)
-OTHER = numbered(2, 40_000)
 PLAN = CarPlan(BLOCK.cid, (), Scope.ENTITY)
 
 
@@ -308,32 +307,33 @@ async def test_time_in_which_nothing_is_read_does_not_count(client: TrustlessCli
 
 
 async def test_slow_but_steady_is_fast_enough(client: TrustlessClient) -> None:
-    """Some 19 KiB come in each window of 0.4 s, over two of them."""
+    """Some 50 KiB come in each window of 0.4 s, over two of them."""
+    large = numbered(2, 120_000)
 
     async def steady(answer: Answer) -> None:
         await answer.begin()
-        for start in range(0, 40_000, 2_000):
-            await answer.chunk(BLOCK.data[start : start + 2_000])
+        for start in range(0, 120_000, 5_000):
+            await answer.chunk(large.data[start : start + 5_000])
             await asyncio.sleep(0.04)
         await answer.end()
 
-    async with LyingUpstream([BLOCK], steady) as upstream:
-        assert await raw(client, upstream) == BLOCK.data
+    async with LyingUpstream([large], steady) as upstream:
+        assert await client.fetch_raw(upstream.settings, large.cid, ignore) == large.data
 
 
 async def test_more_requests_than_connections_wait_for_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 2)
-    slow = RetrievalSettings(first_byte_timeout=0.2, idle_timeout=0.2, total_timeout=5)
+    slow = RetrievalSettings(first_byte_timeout=1, idle_timeout=1, total_timeout=5)
     client = TrustlessClient(slow, FakeClock())
 
     async def unhurried(answer: Answer) -> None:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         await honest(answer)
 
     async with LyingUpstream([BLOCK], unhurried) as upstream:
         got = await asyncio.gather(*[raw(client, upstream) for _ in range(10)])
         await client.close()
-    assert got == [BLOCK.data] * 10  # 0.5 s for the last: its time runs from its turn
+    assert got == [BLOCK.data] * 10  # 1.5 s for the last: its time runs from its turn
     assert upstream.connections == 2
