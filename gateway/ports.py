@@ -4,7 +4,7 @@ The core asks for these; `gateway.wiring` decides who answers, and the fakes in 
 are held to the same contract suites as the real ones.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -66,6 +66,10 @@ class BlockStore(Protocol):
 
     def has(self, cid: Cid) -> bool:
         """Tell, cheaply and without reading it, whether the block is probably kept."""
+        ...
+
+    async def has_all(self, cids: Sequence[Cid]) -> bool:
+        """Tell, without reading large blocks, whether all of them are probably kept."""
         ...
 
     async def keep(self, block: Block) -> None:

@@ -6,6 +6,7 @@ Observer is told. Whatever the disk does, `find` is a block or a miss, and `keep
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -116,6 +117,18 @@ class DiskTier:
     def has(self, cid: Cid) -> bool:
         """Tell from memory whether the block is probably here (see `Presence`)."""
         return cid.multihash in self._pending or cid.multihash in self._presence
+
+    async def has_all(self, cids: Sequence[Cid]) -> bool:
+        """Tell whether all blocks are here, asking the disk where memory does not know."""
+        unknown = [cid for cid in cids if not self.has(cid)]
+        without_file = await asyncio.to_thread(self._without_file, unknown) if unknown else ()
+        for cid in without_file:  # small ones are rows of the index; the first miss ends it
+            if await self.find(cid) is None:
+                return False
+        return True
+
+    def _without_file(self, cids: Sequence[Cid]) -> list[Cid]:
+        return [cid for cid in cids if self._files.size(cid.multihash) is None]
 
     def touch(self, key: bytes) -> None:
         """Note that the block with this multihash was used, wherever it was found."""

@@ -8,11 +8,13 @@ import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-from gateway.cache.files import MIN_FILE_BYTES, BlockFiles
+from gateway.cache.files import MIN_FILE_BYTES, BlockFiles, FileDamaged
 from gateway.cache.index import Index
 from gateway.cache.orders import Store
+from gateway.cache.quarantine import Quarantine
 from gateway.cache.schema import cost_of
 
 HEADROOM_BYTES: Final = 512 * 1024
@@ -40,6 +42,7 @@ class Batch:
     """Blocks on their way to the disk, and which of them did not arrive."""
 
     files: BlockFiles
+    quarantine: Quarantine
     now_ms: int
     written: list[_Write] = field(default_factory=list)
     lost: int = 0
@@ -48,13 +51,15 @@ class Batch:
     """Why, for the last of them."""
     missing_bytes: int = 0
     """What did not fit on the file system."""
+    quarantined: int = 0
+    """Damaged files that stood in the way and were moved aside."""
 
     def stage(self, stores: Sequence[Store]) -> None:
         """Write what belongs in files aside; what is there already is not written again."""
         for key, data in stores:
             write = _Write(key, data)
             try:
-                if write.is_file and self.files.size(key) != len(data):
+                if write.is_file and not self._is_there(write):
                     write.staged = self.files.stage(data)
                     write.is_ours = True
             except OSError as exc:
@@ -99,6 +104,21 @@ class Batch:
             if write.is_placed and write.is_ours:
                 self._remove(write)
         self.written.clear()
+
+    def _is_there(self, write: _Write) -> bool:
+        """Tell whether the right bytes are at their place; a damaged file is moved aside.
+
+        A block that was fetched although its file is there is no accident: it heals the file.
+        """
+        try:
+            found = self.files.read(write.key)
+        except FileDamaged:
+            found = b""
+        except OSError:  # out of descriptors or memory: the file may be fine
+            return True
+        if found is not None and found != write.data:
+            self.quarantined += self.quarantine.take(Path(self.files.path(write.key)))
+        return found == write.data
 
     def _leave_headroom(self) -> None:
         """Give up files until the index, too, can be written on a file system that is full."""

@@ -1,5 +1,6 @@
 """The store that the rest of the house sees: memory first, then the disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -82,6 +83,11 @@ class TieredStore(BlockStore):
     def has(self, cid: Cid) -> bool:
         """Tell, from memory alone, whether the block is probably kept."""
         return self._memory.has(cid) or (self._disk is not None and self._disk.has(cid))
+
+    async def has_all(self, cids: Sequence[Cid]) -> bool:
+        """Tell, without reading large blocks, whether all of them are probably kept."""
+        far = [cid for cid in cids if not self._memory.has(cid)]
+        return not far or (self._disk is not None and await self._disk.has_all(far))
 
     async def keep(self, block: Block) -> None:
         """Keep a verified block in all tiers. Waits only when too many writes are pending."""

@@ -176,7 +176,7 @@ class Writer:
 
     def _turn(self, orders: list[Order]) -> Report:
         report = _report_on(orders)
-        batch = Batch(self._files, int(self._clock.now() * 1000))
+        batch = Batch(self._files, self._quarantine, int(self._clock.now() * 1000))
         self._patience_s = TICK_S
         try:
             self._replace_lost(orders, report)
@@ -190,6 +190,7 @@ class Writer:
         else:
             report.state = self._sweep.state
         report.lost = batch.lost
+        report.quarantined += batch.quarantined
         report.error = report.error or batch.error
         report.evicted, self._eviction.evicted = self._eviction.evicted, []
         return report

@@ -75,18 +75,13 @@ class FileReplies:
             pieces = _chain(await anext(parts), parts)
         else:
             pieces = None
-        return Reply(self._with_cache_fields(reader, file, answer), pieces, reader.source)
-
-    def _with_cache_fields(self, reader: Reader, file: FileEntity, answer: Answer) -> Answer:
         trace = reader.source.trace
         fetched = trace.fetched
-        if not fetched and isinstance(answer.body, BodyFile):
-            fetched = not self._holds(file, answer.body)
-        return answer.plus(cache_status(trace.found, fetched))
-
-    def _holds(self, file: FileEntity, body: BodyFile) -> bool:
-        level = level_below(file, 0, body.start, body.stop)
-        return all(map(self._store.has, level.cids[:MAX_PRESENCE_CHECKS]))
+        if not fetched and pieces is not None and isinstance(body, BodyFile):
+            level = level_below(file, 0, body.start, body.stop)
+            fetched = not await self._store.has_all(level.cids[:MAX_PRESENCE_CHECKS])
+        answer = answer.plus(cache_status(trace.found, fetched))
+        return Reply(answer, pieces, reader.source)
 
     async def _sniff(self, reader: Reader, file: FileEntity, first_byte: int) -> bytes:
         """Look at the head of the file; of a range that starts later only if that costs nothing."""

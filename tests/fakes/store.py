@@ -1,6 +1,6 @@
 """A block store that is a dict; held to the same contract as the real one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gateway.content.block import Block, rename
 from gateway.content.cid import Cid
@@ -29,6 +29,9 @@ class DictStore:
 
     def has(self, cid: Cid) -> bool:
         return cid.multihash in self.blocks
+
+    async def has_all(self, cids: Sequence[Cid]) -> bool:
+        return all(map(self.has, cids))
 
     async def keep(self, block: Block) -> None:
         if not block.cid.is_identity:

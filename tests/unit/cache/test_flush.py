@@ -11,9 +11,11 @@ from gateway.cache.files import BlockFiles
 from gateway.cache.flush import Batch
 from gateway.cache.index import Index, IndexUnavailable
 from gateway.cache.orders import Store
+from gateway.cache.quarantine import Quarantine
 from gateway.cache.schema import cost_of
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
+from tests.fakes.clock import FakeClock
 
 SMALL = numbered(1, 100)
 LARGE = numbered(2, 20_000)
@@ -39,7 +41,8 @@ def order(block: Block) -> Store:
 
 
 def staged(files: BlockFiles, *blocks: Block) -> Batch:
-    batch = Batch(files, now_ms=7)
+    folder = Path(files.path(LARGE.cid.multihash)).parents[2] / "quarantine"
+    batch = Batch(files, Quarantine(folder, 1 << 30, FakeClock()), now_ms=7)
     batch.stage([order(block) for block in blocks])
     return batch
 
@@ -75,6 +78,25 @@ def test_a_file_that_is_there_is_entered_and_not_written(
     enter(batch, index)
     assert Path(files.path(LARGE.cid.multihash)).stat().st_ino == inode
     assert index.totals()[0] == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(LARGE.data[:-1] + b"\x00", id="another-byte"),
+        pytest.param(LARGE.data[:-1], id="cut"),
+        pytest.param(b"", id="empty"),
+    ],
+)
+def test_a_damaged_file_is_replaced_and_counted(
+    index: Index, files: BlockFiles, damage: bytes
+) -> None:
+    enter(staged(files, LARGE), index)
+    Path(files.path(LARGE.cid.multihash)).write_bytes(damage)
+    batch = staged(files, LARGE)
+    enter(batch, index)
+    assert batch.quarantined == 1
+    assert files.read(LARGE.cid.multihash) == LARGE.data
 
 
 def test_a_file_of_another_size_is_written_again(index: Index, files: BlockFiles) -> None:

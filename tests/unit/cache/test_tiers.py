@@ -220,3 +220,25 @@ async def test_every_read_is_hashed_whatever_the_setting(
     path.write_bytes(bytes(20_000))
     assert await store.find(block.cid) is None
     await store.close()
+
+
+async def test_has_all_knows_large_and_small_blocks(store: BlockStore) -> None:
+    blocks = [numbered(1, 100), numbered(2, 20_000)]
+    cids = [block.cid for block in blocks]
+    assert await store.has_all([])
+    assert not await store.has_all(cids)
+    for block in blocks:
+        await store.keep(block)
+    assert await store.has_all(cids)
+    assert not await store.has_all([*cids, numbered(3, 20_000).cid])
+
+
+async def test_has_all_knows_what_a_process_before_kept(
+    directory: Path, observer: RecordingObserver
+) -> None:
+    blocks = [numbered(1, 100), numbered(2, 20_000)]
+    async with opened(directory, *SIZES["disk"], observer) as store:
+        for block in blocks:
+            await store.keep(block)
+    async with opened(directory, *SIZES["disk"], observer) as again:
+        assert await again.has_all([block.cid for block in blocks])
