@@ -13,9 +13,11 @@ FUZZ_S ?= 20
 # More arguments for pytest: make unit ARGS="-k cache -x"
 ARGS ?=
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --no-deps
+# What is installed is what was locked; bytecode is written when a module is first used.
+INSTALL := $(PIP) --no-compile --require-hashes --requirement
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --quiet
+	--no-header --no-annotate --quiet --group setup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev serve check test unit integration bench bench-smoke fuzz lock clean
@@ -77,15 +79,15 @@ $(BIN)/python:
 		"on Debian: apt install python3-venv; or make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON); this takes a minute"
 	@$(PYTHON) -m venv $(VENV)
+	@sed -n '/^pip==/,/[^\\]$$/p' requirements.lock > $(VENV)/pip.lock
+	@$(INSTALL) $(VENV)/pip.lock
 
-# Everything in a lock file is checked against its hash.
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
-	@$(PIP) --require-hashes -r requirements.lock
-	@$(PIP) --no-deps -e .
+	@$(INSTALL) requirements.lock
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "installing what tests and checks need; this takes another minute"
-	@$(PIP) --require-hashes -r requirements-dev.lock
-	@$(PIP) --no-deps -e .
-	@touch $(VENV)/.runtime $@
+	@$(INSTALL) requirements-dev.lock
+	@touch $@
