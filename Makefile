@@ -13,7 +13,7 @@ FUZZ_S ?= 20
 # More arguments for pytest: make unit ARGS="-k cache -x"
 ARGS ?=
 
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --no-deps
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install --no-deps
 # What is installed is what was locked; bytecode is written when a module is first used.
 INSTALL := $(PIP) --no-compile --require-hashes --requirement
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
