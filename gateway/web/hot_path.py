@@ -116,7 +116,8 @@ class HotPath:
             return
         if answer.status != 200 or request.format is not ResponseFormat.UNIXFS:
             return
-        if reply.trace is None or reply.trace.fetched:
+        target = request_target(scope)
+        if reply.trace is None or reply.trace.fetched or target in self._table:
             return  # asked for the first time: half of all content never is again
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
@@ -129,7 +130,7 @@ class HotPath:
             body=answer.body.data,
             root=str(request.path.root),
         )
-        self._table.put(request_target(scope), host, entry)
+        self._table.put(target, host, entry)
 
 
 def _lines(*fields: tuple[bytes, bytes]) -> bytes:

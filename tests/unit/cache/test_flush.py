@@ -114,11 +114,19 @@ def test_a_file_evicted_on_the_way_is_not_entered(index: Index, files: BlockFile
     assert batch.lost == 0
 
 
+def test_a_folder_in_the_place_of_a_block_is_moved_aside(index: Index, files: BlockFiles) -> None:
+    Path(files.path(LARGE.cid.multihash)).mkdir(parents=True)
+    batch = staged(files, LARGE)
+    assert enter(batch, index) == [LARGE.cid.multihash]
+    assert batch.quarantined == 1
+    assert files.read(LARGE.cid.multihash) == LARGE.data
+
+
 def test_what_cannot_be_placed_is_lost_and_the_rest_is_not(
     index: Index, files: BlockFiles, tmp_path: Path
 ) -> None:
-    in_the_way = Path(files.path(LARGE.cid.multihash))
-    in_the_way.mkdir(parents=True)
+    in_the_way = Path(files.path(LARGE.cid.multihash)).parent
+    in_the_way.write_bytes(b"a file where a folder should be")
     batch = staged(files, SMALL, LARGE)
     assert enter(batch, index) == [SMALL.cid.multihash]
     assert (batch.lost, batch.missing_bytes) == (1, 0)
