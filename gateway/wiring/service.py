@@ -53,17 +53,22 @@ def load_factory(name: str) -> ServiceFactory:
     return cast("ServiceFactory", getattr(import_module(module), function))
 
 
-async def open_service(stack: AsyncExitStack, factory: str, settings: Settings) -> Service:
+async def open_service(
+    stack: AsyncExitStack,
+    factory: str,
+    settings: Settings,
+    close_timeout_s: float = CLOSE_TIMEOUT_S,
+) -> Service:
     """Build and start the service; the stack closes it."""
     service = await load_factory(factory)(settings)
-    stack.push_async_callback(_close, service)
+    stack.push_async_callback(_close, service, close_timeout_s)
     await service.start()
     return service
 
 
-async def _close(service: Service) -> None:
+async def _close(service: Service, timeout_s: float) -> None:
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await service.close()
     except TimeoutError:
-        _log.warning("closing took longer than %.0f s", CLOSE_TIMEOUT_S)
+        _log.warning("closing took longer than %.0f s", timeout_s)

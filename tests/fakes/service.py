@@ -18,6 +18,8 @@ FACTORY = "tests.fakes.service:build"
 MISCONFIGURED = "tests.fakes.service:build_misconfigured"
 UNABLE = "tests.fakes.service:build_unable"
 BROKEN = "tests.fakes.service:build_broken"
+FULL = "tests.fakes.service:build_full"
+STUCK = "tests.fakes.service:build_stuck"
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -78,6 +80,25 @@ class FakeService:
         self.calls.append("close")
 
 
+class FullService(FakeService):
+    """Cannot start; the class remembers what was called."""
+
+    calls: list[str] = []  # noqa: RUF012 (shared on purpose: nobody sees the instance)
+
+    async def start(self) -> None:
+        raise OSError(28, "no space")
+
+    async def close(self) -> None:
+        FullService.calls.append("close")
+
+
+class StuckService(FakeService):
+    """Never closes."""
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
 async def build(_: Settings) -> FakeService:
     return FakeService()
 
@@ -92,6 +113,14 @@ async def build_unable(_: Settings) -> FakeService:
 
 async def build_broken(_: Settings) -> FakeService:
     os._exit(9)
+
+
+async def build_full(_: Settings) -> FakeService:
+    return FullService()
+
+
+async def build_stuck(_: Settings) -> FakeService:
+    return StuckService()
 
 
 _: ServiceFactory = build  # mypy proves that the fake still fits
