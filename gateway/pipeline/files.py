@@ -7,7 +7,7 @@ from gateway.content.unixfs import FileEntity, Piece
 from gateway.errors import RangeNotSatisfiable, RetrievalError
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.reply import Pieces, Reply
-from gateway.ports import BlockStore, Retriever
+from gateway.ports import BlockStore, RetrievalTrace, Retriever
 from gateway.protocol.answer import Answer, BodyBytes, BodyFile, BodyParts, Source
 from gateway.protocol.file_answer import file_answer
 from gateway.protocol.headers import cache_status
@@ -18,6 +18,7 @@ from gateway.protocol.request import GatewayRequest
 MAX_PRESENCE_CHECKS = 4096
 """Leaves looked for, without reading them, to tell a whole hit from a part of one."""
 
+_UNKNOWN_TYPE = b"application/octet-stream"
 _ENDLESS = 1 << 62  # as good as any size for a range of a file that is not known yet
 
 
@@ -57,16 +58,20 @@ class FileReplies:
             RetrievalError, BadBlock: the first piece cannot be had.
         """
         type_ = guess_type(name) if name else None
-        if type_ is not None:
+        answer = file_answer(request, source, file.size, type_ or _UNKNOWN_TYPE)
+        trace = reader.source.trace
+        if type_ is None and answer.status in (200, 206):
+            first_byte = answer.body.start if isinstance(answer.body, BodyFile) else 0
+            type_ = await self._sniff(reader, file, first_byte)
             answer = file_answer(request, source, file.size, type_)
-        else:
-            answer = file_answer(request, source, file.size, b"application/octet-stream")
-            if answer.status in (200, 206):
-                type_ = await self._sniff(reader, file, _first_byte(answer))
-                answer = file_answer(request, source, file.size, type_)
-        return await self._with_body(reader, file, answer)
+            if first_byte == 0:
+                # What was read for the type is read again for the body: that is no hit.
+                trace = RetrievalTrace(dict(trace.found), trace.fetched)
+        return await self._with_body(reader, file, answer, trace)
 
-    async def _with_body(self, reader: Reader, file: FileEntity, answer: Answer) -> Reply:
+    async def _with_body(
+        self, reader: Reader, file: FileEntity, answer: Answer, trace: RetrievalTrace
+    ) -> Reply:
         body = answer.body
         if isinstance(body, BodyFile):
             answer, pieces = await _open_body(reader, file, answer, body)
@@ -75,13 +80,11 @@ class FileReplies:
             pieces = _chain(await anext(parts), parts)
         else:
             pieces = None
-        trace = reader.source.trace
         fetched = trace.fetched
         if not fetched and pieces is not None and isinstance(body, BodyFile):
             level = level_below(file, 0, body.start, body.stop)
             fetched = not await self._store.has_all(level.cids[:MAX_PRESENCE_CHECKS])
-        answer = answer.plus(cache_status(trace.found, fetched))
-        return Reply(answer, pieces, reader.source)
+        return Reply(answer.plus(cache_status(trace.found, fetched)), pieces, reader.source)
 
     async def _sniff(self, reader: Reader, file: FileEntity, first_byte: int) -> bytes:
         """Look at the head of the file; of a range that starts later only if that costs nothing."""
@@ -91,17 +94,13 @@ class FileReplies:
         try:
             return sniff(await _read_head(cached, file))
         except RetrievalError:
-            return b"application/octet-stream"
+            return _UNKNOWN_TYPE
         finally:
             await cached.source.close()
 
 
 def _do_nothing() -> None:
     """Stand in for the watch over a client: nothing here waits long."""
-
-
-def _first_byte(answer: Answer) -> int:
-    return answer.body.start if isinstance(answer.body, BodyFile) else 0
 
 
 async def _read_head(reader: Reader, file: FileEntity) -> bytes:

@@ -21,6 +21,7 @@ from gateway.content.car import CarParser
 from gateway.content.cid import Cid
 from gateway.content.listing import DirectoryEntry
 from gateway.content.unixfs import Piece
+from gateway.content.walk import Want
 from gateway.errors import (
     BadIndex,
     GatewayError,
@@ -53,6 +54,17 @@ class NamesPage:
     ) -> AsyncIterator[Piece]:
         async for entry in entries:
             yield entry.name.encode() + b"\n"
+
+
+class KeepingRetriever(DictRetriever):
+    """Has what was fetched at hand from then on, as a cache has."""
+
+    def __init__(self, blocks: list[Block]) -> None:
+        super().__init__(blocks)
+        self.before_get = self._keep
+
+    async def _keep(self, want: Want) -> None:
+        self.near[want.cid.multihash] = self.far[want.cid.multihash]
 
 
 class World:
@@ -183,12 +195,16 @@ async def test_a_late_range_of_a_nameless_file_is_not_worth_a_fetch_for_its_type
     assert field(again, b"content-type") == b"text/plain; charset=utf-8"
 
 
-async def test_a_cold_file_without_an_extension_is_a_miss_and_each_block_fetched_once(
+async def test_a_cold_file_of_several_levels_is_a_miss_and_each_block_fetched_once(
     world: World,
 ) -> None:
     data = bytes(range(256)) * 20
-    built = world.build(build_file(data, replace(SMALL, chunk_bytes=2000)))
-    reply = await world.ask(f"/ipfs/{built.cid}")
+    built = world.build(build_file(data, replace(SMALL, chunk_bytes=400)))
+    retriever = KeepingRetriever(world.blocks)
+    pipeline = Pipeline(retriever, DictStore(world.blocks), NamesPage())
+    request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
+    assert isinstance(request, GatewayRequest)
+    reply = await pipeline.reply(request, None, lambda: None)
     assert await body(reply) == data
     assert field(reply, b"x-cache-status") == b"MISS"
     assert reply.trace is not None
