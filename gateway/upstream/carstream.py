@@ -32,7 +32,10 @@ MAX_PAUSE_S: Final = 10.0
 rest later costs a round trip; a connection held for a paused film costs everybody."""
 MAX_EARLY_BYTES: Final = 4 * 1024 * 1024  # blocks that are not due yet, or never will be
 BLOCK_OVERHEAD_BYTES: Final = 256  # what a block costs besides its bytes, about
-TURN_BLOCKS: Final = 64  # tiny blocks taken before others have a turn: about 2 ms
+TURN_BYTES: Final = 256 * 1024
+"""Taken before others have a turn: hashing it is a millisecond, and the reader that waits for the
+first of many blocks shall not wait for the last. A tiny block counts as `TURN_OVERHEAD_BYTES`."""
+TURN_OVERHEAD_BYTES: Final = 4 * 1024
 
 
 class EarlyBlocks:
@@ -76,6 +79,7 @@ class CarStream(Fetch):
         self._horizon = Horizon()
         self._unknown = b""  # what is due and was not found in the cache
         self._arrived = 0
+        self._turn_bytes = 0
         self._first = b""  # what it was started for
         self._wake = asyncio.Event()
 
@@ -116,6 +120,7 @@ class CarStream(Fetch):
             self.exchange.received(len(data))
             for cid, piece in parser.feed(data):
                 await self._arrive(cid, piece)
+                await self._give_way(len(piece))
                 if self._is_complete():
                     await body.end()
                     return
@@ -126,13 +131,18 @@ class CarStream(Fetch):
         """Take one section."""
         block = self.accept(cid, data)
         self._arrived += 1
-        if not self._arrived % TURN_BLOCKS:
-            await asyncio.sleep(0)
         if not await self._skip_to(cid.multihash):
             self._early.add(block)
             return
         await self._bring(block)
         await self._bring_early()
+
+    async def _give_way(self, size_bytes: int) -> None:
+        """Let others have a turn when enough was taken since the last time."""
+        self._turn_bytes += size_bytes + TURN_OVERHEAD_BYTES
+        if self._turn_bytes >= TURN_BYTES:
+            self._turn_bytes = 0
+            await asyncio.sleep(0)
 
     async def _bring(self, block: Block) -> None:
         """Deliver the block that is due."""

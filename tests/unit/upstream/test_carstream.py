@@ -11,7 +11,12 @@ from gateway.content.walk import Scope, Want
 from gateway.errors import BadCar, ContentError, NoSuchLink
 from gateway.upstream import carstream as carstream_module
 from gateway.upstream import fetch as fetch_module
-from gateway.upstream.carstream import MAX_EARLY_BYTES, TURN_BLOCKS, EarlyBlocks
+from gateway.upstream.carstream import (
+    MAX_EARLY_BYTES,
+    TURN_BYTES,
+    TURN_OVERHEAD_BYTES,
+    EarlyBlocks,
+)
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
 from tests.fakes.dag_forge import Forge, Part
@@ -296,7 +301,7 @@ async def test_many_tiny_blocks_let_others_have_a_turn(kit: Kit, upstream: Lying
     await session.get(Want(tiny.cid, (), Scope.ENTITY))
     await asyncio.gather(*kit.tools.tasks)
     looker.cancel()
-    assert len(seen) >= len(tiny.blocks) // TURN_BLOCKS
+    assert len(seen) >= len(tiny.blocks) * TURN_OVERHEAD_BYTES // TURN_BYTES
     await session.close()
 
 
