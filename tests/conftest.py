@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 _common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 settings.register_profile("dev", _common, max_examples=50)
-settings.register_profile("ci", _common, max_examples=1_000, derandomize=True)
+settings.register_profile("ci", _common, max_examples=200, derandomize=True)
 settings.register_profile("nightly", _common, max_examples=20_000)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "dev")
