@@ -4,6 +4,7 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 # A slow machine must not turn a law into a flake; pytest-timeout ends what hangs.
 _common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,3 +21,11 @@ settings.load_profile(
 def anyio_backend() -> str:
     """Run async tests on asyncio's own loop: pytest-timeout's signal cannot end a hung uvloop."""
     return "asyncio"
+
+
+def pytest_collection_finish() -> None:
+    """Let hypothesis make its tables of Unicode before any test has a deadline.
+
+    In a fresh checkout that takes seconds, under coverage twenty; then they are in a file.
+    """
+    st.text().validate()
