@@ -42,12 +42,14 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
     async with AsyncExitStack() as stack:
         content, operators = _open_listeners(stack, settings)
         service = await open_service(stack, factory, settings)
-        public = await _start(stack, Serving(service.app, content, service.http_protocol))
+        public = await Serving.start(service.app, content, service.http_protocol)
+        stack.callback(public.cut)
         say(f"listening on {content}")
         admin = create_admin(
             _Alone(service), settings.admin.token, lambda: not stop.requested.is_set()
         )
-        private = await _start(stack, Serving(admin, operators))
+        private = await Serving.start(admin, operators)
+        stack.callback(private.cut)
         say(f"listening on {operators}")
         await first_of(stop.requested.wait(), public.ended(), private.ended())
         await public.drain()
@@ -74,7 +76,8 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
             settings.admin.token,
             lambda: supervisor.is_serving and not stop.requested.is_set(),
         )
-        private = await _start(stack, Serving(admin, operators))
+        private = await Serving.start(admin, operators)
+        stack.callback(private.cut)
         say(f"listening on {operators}")
         await first_of(stop.requested.wait(), private.ended())
         await supervisor.drain()
@@ -85,12 +88,6 @@ def _open_listeners(stack: AsyncExitStack, settings: Settings) -> tuple[Listener
     content = stack.enter_context(closing(open_listener(settings.server.listen)))
     operators = stack.enter_context(closing(open_listener(settings.admin.listen)))
     return content, operators
-
-
-async def _start(stack: AsyncExitStack, serving: Serving) -> Serving:
-    stack.callback(serving.cut)
-    await serving.start()
-    return serving
 
 
 class _Alone:

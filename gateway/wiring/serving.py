@@ -37,16 +37,22 @@ class _Server(uvicorn.Server):
 
 
 class Serving:
-    """An application on a listener."""
+    """An application on a listener, accepting connections; made by `start`."""
 
-    def __init__(
-        self,
+    def __init__(self, server: _Server, listener: Listener) -> None:
+        self._server = server
+        self._listener = listener
+        self._task = asyncio.create_task(server.serve([listener.socket]))
+
+    @classmethod
+    async def start(
+        cls,
         app: Any,
         listener: Listener,
         http_protocol: type[asyncio.Protocol] = HttpToolsProtocol,
         grace_s: int = GRACE_S,
-    ) -> None:
-        """Prepare; nothing is accepted before `start`.
+    ) -> "Serving":
+        """Accept connections.
 
         Args:
             app: an ASGI application.
@@ -69,35 +75,28 @@ class Serving:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=grace_s,
         )
-        self._listener = listener
-        self._server = _Server(config)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Accept connections; returns once that is so."""
-        self._task = asyncio.create_task(self._server.serve([self._listener.socket]))
-        accepting = asyncio.create_task(self._server.accepting.wait())
-        await asyncio.wait((accepting, self._task), return_when=asyncio.FIRST_COMPLETED)
-        if self._task.done():
+        server = _Server(config)
+        serving = cls(server, listener)
+        accepting = asyncio.create_task(server.accepting.wait())
+        await asyncio.wait((accepting, serving._task), return_when=asyncio.FIRST_COMPLETED)
+        if serving._task.done():
             accepting.cancel()
-            self._task.result()
+            serving._task.result()
+        return serving
 
     async def ended(self) -> None:
         """Wait until it accepts no more; only an error ends it before `drain`."""
-        if self._task is not None:
-            await asyncio.wait((self._task,))
+        await asyncio.wait((self._task,))
 
     async def drain(self) -> None:
         """Stop accepting, let requests in flight end within the grace, then cut them."""
         self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        await self._task
         self.cut()
 
     def cut(self) -> None:
         """End everything now: cut bodies are visibly cut."""
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
         for server in self._server.servers:
             server.close()  # uvloop never ends while one is open
         for connection in list(self._server.server_state.connections):

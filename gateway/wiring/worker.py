@@ -55,9 +55,8 @@ async def work(stop: Stop, *, factory: str, listener: Listener, control: socket.
         except (CannotStart, OSError) as exc:
             await channel.send({"failure": str(exc)})
             return
-        serving = Serving(service.app, listener, service.http_protocol)
+        serving = await Serving.start(service.app, listener, service.http_protocol)
         stack.callback(serving.cut)
-        await serving.start()
         await channel.send({"ready": True})
         await first_of(stop.requested.wait(), serving.ended(), _answer(channel, service))
         await serving.drain()

@@ -70,9 +70,8 @@ class Listening:
         endpoint = ContentEndpoint(pipeline, admission, clients, self.records, clock, hot.keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
-        self._serving = Serving(
-            create_content_app(endpoint), self._listener, protocol_with(hot.answer)
-        )
+        self._app = create_content_app(endpoint)
+        self._http_protocol = protocol_with(hot.answer)
 
     def forget(self, *blocks: Block) -> None:
         """Have blocks nowhere any more."""
@@ -81,7 +80,7 @@ class Listening:
             del self.retriever.far[block.cid.multihash]
 
     async def start(self) -> None:
-        await self._serving.start()
+        self._serving = await Serving.start(self._app, self._listener, self._http_protocol)
 
     async def stop(self) -> None:
         await self._serving.drain()

@@ -175,6 +175,15 @@ def test_a_service_that_cannot_be_built_is_told(
         serve(settings, print, factory)
 
 
+async def test_a_signal_while_workers_start_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    stop = Stop()
+    stop.ask()
+    settings = replace(SETTINGS, server=replace(SETTINGS.server, workers=2))
+
+    await serve_with_workers(stop, settings=settings, say=print, factory=service.UNABLE)
+
+
 def test_the_second_signal_cuts_what_is_in_flight() -> None:
     said: list[str] = []
     held: list[asyncio.Task[None]] = []

@@ -13,13 +13,13 @@ from tests.fakes.service import FakeService
 class Bench:
     """A listener that serves a fake, and one connection to it."""
 
-    def __init__(self, grace_s: int = 10) -> None:
+    def __init__(self) -> None:
         self.service = FakeService()
-        self.listener = open_listener("127.0.0.1:0")
-        self.address = self.listener.socket.getsockname()[:2]
-        self.serving = Serving(self.service.app, self.listener, grace_s=grace_s)
 
-    async def connect(self) -> None:
+    async def open(self, grace_s: int = 10) -> None:
+        listener = open_listener("127.0.0.1:0")
+        self.address = listener.socket.getsockname()[:2]
+        self.serving = await Serving.start(self.service.app, listener, grace_s=grace_s)
         self.reader, self.writer = await asyncio.open_connection(*self.address)
 
     async def ask(self, path: bytes) -> None:
@@ -29,9 +29,8 @@ class Bench:
 
 @pytest.fixture(name="bench")
 async def bench_fixture(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    bench = Bench(**getattr(request, "param", {}))
-    await bench.serving.start()
-    await bench.connect()
+    bench = Bench()
+    await bench.open(**getattr(request, "param", {}))
     yield bench
     bench.serving.cut()
     bench.writer.close()
@@ -107,4 +106,4 @@ async def test_a_listener_that_is_gone_is_told() -> None:
     listener.close()
 
     with pytest.raises(OSError, match="Bad file descriptor"):
-        await Serving(FakeService().app, listener).start()
+        await Serving.start(FakeService().app, listener)

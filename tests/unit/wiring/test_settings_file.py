@@ -199,6 +199,12 @@ def test_a_missing_geoip_database_is_refused(tmp_path: Path) -> None:
         load_settings(None, {"GATEWAY_GEOIP__DATABASE": str(tmp_path / "absent.mmdb")})
 
 
+def test_a_cache_folder_that_is_there_is_used_again(tmp_path: Path) -> None:
+    settings = load_settings(None, {"GATEWAY_CACHE__DIRECTORY": str(tmp_path)})
+
+    assert settings.cache.directory == str(tmp_path)
+
+
 def test_a_geoip_database_in_the_home_folder_is_found(tmp_path: Path) -> None:
     (tmp_path / "geo.mmdb").touch()
 
