@@ -44,7 +44,8 @@ check: setup-dev ## Check formatting, style, types, layers, dead code, dependenc
 test: unit integration ## Run all tests
 
 unit: setup-dev ## Run the tests that need nothing else, with their coverage
-	$(BIN)/pytest --ignore=tests/integration -n auto --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest --ignore=tests/integration -n auto --cov --cov-report=term:skip-covered \
+		--cov-fail-under=97 $(ARGS)
 	$(BIN)/coverage report --include='gateway/content/*,gateway/protocol/*' --fail-under=100
 
 integration: setup-dev ## Run the tests against real Kubo and nginx; skips what is not there
