@@ -222,7 +222,7 @@ def test_a_directory_that_cannot_be_loses_writes(
 class Failing(BlockFiles):
     """Has a fault that nobody foresaw."""
 
-    def size(self, key: bytes) -> int | None:
+    def read(self, key: bytes) -> bytes | None:
         raise ZeroDivisionError("a fault")
 
 

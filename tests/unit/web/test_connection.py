@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from gateway.settings import LimitsSettings
 from tests.unit.web.conftest import PAGE, Listening
 
 
@@ -130,3 +131,30 @@ async def test_pipelined_requests_are_answered_in_order(listening: Listening) ->
     last = f"GET {target} HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
     answer = await listening.send((one + other + one + last).encode())
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"404", b"200", b"200"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET / HTTP/1.1\r\nHos", id="half-a-head"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HT", id="half-a-second-head"),
+    ],
+)
+async def test_a_head_that_does_not_end_is_cut(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr("gateway.web.connection.HEAD_TIMEOUT_S", 0.1)
+    answer = await listening.send(sent)
+    assert answer.rpartition(b"HTTP/1.1 ")[2].startswith(b"408 ")
+
+
+async def test_a_client_over_its_limit_is_refused_before_hot_answers_too() -> None:
+    listening = Listening(LimitsSettings(requests="1/minute", burst=3))
+    await listening.start()
+    target = f"/ipfs/{listening.root}/a.txt"
+    answers = [await keep_alive(listening, target) for _ in range(5)]
+    await listening.stop()
+    assert [status_of(answer) for answer in answers] == [200, 200, 200, 429, 429]
+    assert b"detail=hot" in answers[1]
+    assert b"ratelimit-remaining: 0" in answers[2].lower()
