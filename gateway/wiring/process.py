@@ -8,6 +8,7 @@ from gateway.admin.app import create_admin
 from gateway.errors import CannotStart
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
+from gateway.wiring.descriptors import raise_descriptor_limit
 from gateway.wiring.listeners import Listener, open_listener
 from gateway.wiring.service import Service, open_service
 from gateway.wiring.serving import Serving
@@ -33,6 +34,7 @@ def serve(settings: Settings, say: Say, factory: str = APP) -> None:
         BadSetting, BadSettings: what only building the service could find out.
         CannotStart: an address is taken, a worker does not start.
     """
+    raise_descriptor_limit()
     main = serve_alone if settings.server.workers == 1 else serve_with_workers
     run_until_stopped(partial(main, settings=settings, say=say, factory=factory))
 
