@@ -10,4 +10,6 @@
     listeners        sockets, opened before anything else
     serving          uvicorn on one of them, drained by us
     stopping         the first signal asks, the second insists
+
+`app` is the place to read first.
 """
