@@ -16,7 +16,7 @@ from gateway.ops.record import Outcome
 from gateway.pipeline import Pipeline, Reply
 from gateway.ports import Admission, Clock
 from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
-from gateway.protocol.headers import Headers
+from gateway.protocol.headers import Headers, server_timing
 from gateway.protocol.host import check_host
 from gateway.protocol.redirects import Redirect
 from gateway.protocol.request import GatewayRequest, parse_request
@@ -75,6 +75,7 @@ class ContentEndpoint:
         async def timed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.ttfb_s = self._clock.monotonic() - started
+                message["headers"].append(server_timing((("total", exchange.ttfb_s),)))
             await send(message)
 
         try:

@@ -8,7 +8,7 @@ from gateway.pipeline import Reply
 from gateway.ports import Admission, Clock
 from gateway.protocol.answer import BodyBytes
 from gateway.protocol.formats import ResponseFormat
-from gateway.protocol.headers import cache_status
+from gateway.protocol.headers import cache_status, server_timing
 from gateway.protocol.request import GatewayRequest
 from gateway.web.clients import Clients
 from gateway.web.exchange import RequestObserver
@@ -20,7 +20,7 @@ MAX_KNOWN_LIMITS = 4096  # a megabyte
 
 _OK = b"HTTP/1.1 200 OK\r\n"
 _UNCHANGED = b"HTTP/1.1 304 Not Modified\r\n"
-_HOT_FIELDS = cache_status(("hot",), 0)
+_HOT_FIELDS = (*cache_status(("hot",), 0), server_timing((("total", 0.0),)))
 _MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
 _NOT_IN_304 = frozenset((b"content-length", b"content-type", b"accept-ranges"))
 

@@ -15,7 +15,7 @@ def status_of(answer: bytes) -> int:
 
 def without_times(answer: bytes) -> bytes:
     """Drop what may differ between two answers: date, name, and which tier it came from."""
-    return re.sub(rb"\r\n(date|cache-status|x-request-id): [^\r]*", b"", answer)
+    return re.sub(rb"\r\n(date|cache-status|x-request-id|server-timing): [^\r]*", b"", answer)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,8 @@ async def test_a_second_request_is_answered_hot_and_alike(listening: Listening) 
     assert b"detail=memory" in slow
     hot = await keep_alive(listening, target)
     assert b"detail=hot" in hot
+    assert b"\r\nserver-timing: total;dur=" in slow
+    assert b"\r\nserver-timing: total;dur=" in hot
     assert without_times(hot) == without_times(slow).replace(b"\r\nconnection: close", b"")
 
 
