@@ -4,7 +4,7 @@ The core asks for these; `gateway.wiring` decides who answers, and the fakes in 
 are held to the same contract suites as the real ones.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -197,7 +197,3 @@ class Admission(Protocol):
     def release(self) -> None:
         """Count the end of a request that was admitted."""
         ...
-
-
-Chunks = AsyncIterator[bytes]
-"""A body: pieces of any size, verified, in order."""
