@@ -12,12 +12,15 @@
     |   +-- PreconditionFailed
     |   +-- RangeNotSatisfiable
     |   +-- TooManyRequests     over a limit of this client or of the process
+    |   +-- NameLoop            names that point to names, without an end
     +-- ContentError            verified bytes that do not make sense; nobody's retry helps
     |   +-- BadBlock            a block that its codec does not allow
     |   +-- NoSuchLink          proven absent: the verified directory has no such name
     |   +-- NotTraversable      the path goes into something that has no children
     |   +-- BadIndex            index.html is there, but is not a file
     |   +-- Unsupported         valid, but not something this gateway renders
+    |   +-- BadRecord           an IPNS record that is not valid
+    |   +-- BadTarget           a name that points to something that is not a content path
     +-- UpstreamError           an upstream is at fault; the next one may do better
     |   +-- BlockMismatch       bytes whose hash is not the one in the CID
     |   +-- BadCar              a CAR stream that cannot be read
@@ -144,6 +147,15 @@ class TooManyRequests(ClientError):
         self.fields = dict(fields or {})
 
 
+class NameLoop(ClientError):
+    """Names that point to names, and never to content."""
+
+    def __init__(self, name: object, hops: int) -> None:
+        super().__init__(f"{name} does not lead to content in {hops} hops")
+        self.name = name
+        self.hops = hops
+
+
 class ContentError(GatewayError):
     """Verified bytes that do not make sense."""
 
@@ -189,6 +201,23 @@ class BadIndex(ContentError):
 
 class Unsupported(ContentError):
     """Valid content that this gateway does not render."""
+
+
+class BadRecord(ContentError):
+    """An IPNS record that is not valid, or not one of its name."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not a valid IPNS record: {reason}")
+        self.reason = reason
+
+
+class BadTarget(ContentError):
+    """What a name points to is not a content path."""
+
+    def __init__(self, name: object, reason: str) -> None:
+        super().__init__(f"{name} points to something that is not a content path: {reason}")
+        self.name = name
+        self.reason = reason
 
 
 class UpstreamError(GatewayError):

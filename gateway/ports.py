@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.content.block import Block
 from gateway.content.cid import Cid
+from gateway.content.path import ContentPath, MutablePath
 from gateway.content.walk import Want
 
 
@@ -126,6 +127,58 @@ class Retriever(Protocol):
 
     def open_session(self, place: Place | None, *, cached_only: bool = False) -> BlockSource:
         """Start the retrieval side of one request from a client at `place`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a mutable path points to now."""
+
+    path: ContentPath
+    """The target of the last hop with the segments of all hops and of the request behind it."""
+    ttl_s: float | None
+    """Seconds for which this stays true, the least of all hops; None when no hop says."""
+    is_stale: bool = False
+    """Whether some hop's time is over: it is being asked again, but this is still valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameRecord:
+    """An IPNS record that was verified."""
+
+    data: bytes
+    """As it was signed."""
+    max_age_s: int
+    """Whole seconds for which nobody need ask again: by its TTL, and never beyond its end."""
+
+
+class NameResolver(Protocol):
+    """Names to what they point to. Production: `gateway.naming.resolver.Names`."""
+
+    async def resolve(self, path: MutablePath) -> Resolution:
+        """Follow a name, and the names that it points to, to immutable content.
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: about the name, with what was tried.
+            NameLoop: more hops than allowed.
+            BadTarget: what a name points to is not a content path.
+        """
+        ...
+
+    async def get_record(self, key: Cid) -> NameRecord:
+        """Return the newest valid record of a key (a CIDv1 of codec libp2p-key).
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: as `resolve`.
+        """
+        ...
+
+    async def has_dnslink(self, domain: str) -> bool:
+        """Tell whether a domain has a DNSLink; never raises, and False when in doubt.
+
+        Args:
+            domain: as `gateway.content.names.parse_domain` returns it.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Content paths: `/ipfs/{cid}/a/b`, decoded once from the raw bytes of a request target.
+"""Content paths: `/ipfs/{cid}/a/b` and `/ipns/{name}/a/b`, decoded once from raw bytes.
 
 https://specs.ipfs.tech/http-gateways/path-gateway/. Strict, so that two spellings never share a
 cache key by accident: each segment is percent-decoded once and has to be UTF-8, and an encoded
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from typing_extensions import override
 
 from gateway.content.cid import Cid, parse_cid
+from gateway.content.names import Name, parse_name
 from gateway.errors import BadCid, BadPath
 
 MAX_PATH_BYTES: Final = 8 * 1024  # as nginx's large_client_header_buffers: what reaches us anyway
@@ -48,29 +49,81 @@ class ContentPath:
         return "/".join(("", self.namespace, str(self.root), *self.segments)) + slash
 
 
-def parse_path(raw: bytes) -> ContentPath:
+@dataclass(frozen=True, slots=True)
+class MutablePath:
+    """A name and the segments to follow below what it points to at the time."""
+
+    name: Name
+    segments: tuple[str, ...] = ()
+    """As those of a `ContentPath`."""
+    is_directory: bool = False
+    """Whether the path ended with a slash."""
+    root_text: str = field(default="", compare=False)
+    """The name as the client wrote it; its canonical text when it came from elsewhere."""
+
+    def __post_init__(self) -> None:
+        if not self.root_text:
+            object.__setattr__(self, "root_text", str(self.name))
+
+    @property
+    def namespace(self) -> str:
+        """`ipns`."""
+        return "ipns"
+
+    @override
+    def __str__(self) -> str:
+        """Return the path with the canonical text of its name, not escaped."""
+        slash = "/" if self.is_directory else ""
+        return "/".join(("", self.namespace, str(self.name), *self.segments)) + slash
+
+
+AnyPath = ContentPath | MutablePath
+
+
+def parse_path(raw: bytes) -> AnyPath:
     """Parse the raw, percent-encoded path of a request target, without its query.
 
     Empty segments and `.` are dropped, `..` removes the segment before it.
 
     Raises:
-        BadPath: too long, not UTF-8, badly escaped, above its root, or without a valid CID.
+        BadPath: too long, not UTF-8, badly escaped, above its root, or without a valid CID or
+            name.
     """
     if len(raw) > MAX_PATH_BYTES:
         raise _bad(raw, f"{len(raw)} bytes are more than {MAX_PATH_BYTES}")
     if found := _NOT_IN_A_PATH.search(raw):
         raise _bad(raw, f"a bad escape or character at byte {found.start()}")
-    parts = _clean(raw, _decode(raw))
-    if len(parts) < 2 or parts[0] != "ipfs":
-        raise _bad(raw, "a content path is /ipfs/{cid} with names after it")
+    return _make(raw, _clean(raw, _decode(raw)))
+
+
+def parse_target(text: str) -> AnyPath:
+    """Parse the path that a record or a DNSLink points to: as `parse_path`, but not escaped.
+
+    Raises:
+        BadPath: as `parse_path`.
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_PATH_BYTES:
+        raise _bad(raw, f"{len(raw)} bytes are more than {MAX_PATH_BYTES}")
+    if not text.startswith("/") or "\0" in text:
+        raise _bad(raw, "it does not start with a slash, or has a NUL in it")
+    return _make(raw, _clean(raw, text.split("/")))
+
+
+def _make(raw: bytes, parts: list[str]) -> AnyPath:
+    if len(parts) < 2 or parts[0] not in ("ipfs", "ipns"):
+        raise _bad(raw, "a content path is /ipfs/{cid} or /ipns/{name} with names after it")
     if len(parts) - 2 > MAX_SEGMENTS:
         raise _bad(raw, f"{len(parts) - 2} segments are more than {MAX_SEGMENTS}")
     namespace, root_text, *segments = parts
     try:
-        root = parse_cid(root_text)
+        if namespace == "ipfs":
+            root = parse_cid(root_text)
+            return ContentPath(namespace, root, tuple(segments), raw.endswith(b"/"), root_text)
+        name = parse_name(root_text)
+        return MutablePath(name, tuple(segments), raw.endswith(b"/"), root_text)
     except BadCid as exc:
         raise _bad(raw, str(exc)) from exc
-    return ContentPath(namespace, root, tuple(segments), raw.endswith(b"/"), root_text)
 
 
 def _decode(raw: bytes) -> list[str]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from gateway.content.cid import DAG_PB, Cid
 from gateway.content.listing import DirectoryEntry
-from gateway.content.path import ContentPath
+from gateway.content.path import AnyPath
 from gateway.protocol.media import guess_type
 from gateway.protocol.redirects import escape_segment, path_href
 
@@ -63,7 +63,7 @@ _ARCHIVES: Final = ("zip", "gzip", "bzip2", "x-xz", "zstd", "compressed", "rar",
 _SHORT_ENDS: Final = 4
 
 
-def listing_head(path: ContentPath, cid: Cid) -> ListingHead:
+def listing_head(path: AnyPath, cid: Cid) -> ListingHead:
     """Return what stands above the entries of the directory `cid` at `path`."""
     href = path_href(path)
     crumbs = [Crumb(f"/{path.namespace}/{path.root_text}", path.root_text)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.content.path import ContentPath, escape_path, parse_path
+from gateway.content.path import AnyPath, escape_path, parse_path
 from gateway.errors import BadPath, BadRequest
 from gateway.protocol.headers import location_text
 
@@ -53,7 +53,7 @@ def namespace_redirect(target: bytes, query: bytes) -> Redirect | None:
     return Redirect(location_text(inner + (b"?" + query if query else b"")))
 
 
-def slash_redirect(path: ContentPath, query: str) -> Redirect | None:
+def slash_redirect(path: AnyPath, query: str) -> Redirect | None:
     """Send a directory's path without a slash to the one with it, so that relative links work.
 
     None when the path has its slash, and for `?go-get=1`, with which Go's tools look for a
@@ -65,7 +65,7 @@ def slash_redirect(path: ContentPath, query: str) -> Redirect | None:
     return Redirect(location_text(f"{path_href(path)}/{suffix}".encode()))
 
 
-def path_href(path: ContentPath) -> str:
+def path_href(path: AnyPath) -> str:
     """Return the path percent-encoded, as the client wrote its root, without a final slash."""
     parts = (path.namespace, path.root_text, *path.segments)
     return "".join("/" + escape_segment(part) for part in parts)

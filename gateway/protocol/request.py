@@ -93,6 +93,8 @@ def parse_request(
     if redirect is not None:
         return redirect
     path = parse_path(target)
+    if not isinstance(path, ContentPath):
+        raise BadPath(str(path), "names are not served by this gateway")
     fields = _pick(headers)
     _refuse_service_worker(path, fields.get("service-worker", ""))
     accept = fields.get("accept", "")

@@ -14,10 +14,13 @@ from gateway.errors import (
     BadBlock,
     BadIndex,
     BadPath,
+    BadRecord,
     BadRequest,
+    BadTarget,
     DeadlineExceeded,
     GatewayError,
     MethodNotAllowed,
+    NameLoop,
     NoSuchLink,
     NoSuchPage,
     NotAcceptable,
@@ -84,6 +87,9 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     RangeNotSatisfiable: Kind(
         416, "Range Not Satisfiable", "choose a range", "Ask for a range inside, or for no range."
     ),
+    NameLoop: Kind(
+        400, "Bad Request", "resolve the name", "Ask the owner of the name to mend it."
+    ),
     TooManyRequests: Kind(429, "Too Many Requests", "admit", _TRY_AGAIN),
     NoSuchLink: Kind(
         404, "Not Found", "resolve", "The directory was verified: it has no such name."
@@ -99,6 +105,12 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     ),
     BadBlock: Kind(
         502, "Bad Gateway", "decode", "The content is what its CID says, but is broken in itself."
+    ),
+    BadRecord: Kind(
+        502, "Bad Gateway", "resolve the name", "Ask the owner of the name to publish it again."
+    ),
+    BadTarget: Kind(
+        502, "Bad Gateway", "resolve the name", "Ask the owner of the name to mend it."
     ),
     UpstreamError: Kind(502, "Bad Gateway", "fetch", _TRY_AGAIN),
     NotFound: Kind(

@@ -1,10 +1,10 @@
 """Any raw path is a ContentPath or a GatewayError, and what it says when escaped is the same."""
 
-from gateway.content.path import MAX_PATH_BYTES, MAX_SEGMENTS, ContentPath, escape_path, parse_path
+from gateway.content.path import MAX_PATH_BYTES, MAX_SEGMENTS, AnyPath, escape_path, parse_path
 from gateway.errors import GatewayError
 
 
-def read(raw: bytes) -> ContentPath | str:
+def read(raw: bytes) -> AnyPath | str:
     """Return the path, or what is wrong with it."""
     try:
         return parse_path(raw)

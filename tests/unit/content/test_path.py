@@ -63,7 +63,7 @@ def test_parse_path_reads(raw: str, segments: tuple[str, ...], *, is_directory: 
         pytest.param(b"/", "a content path is", id="slash"),
         pytest.param(b"/ipfs", "a content path is", id="namespace-alone"),
         pytest.param(b"/ipfs/", "a content path is", id="namespace-and-slash"),
-        pytest.param(b"/ipns/example.org", "a content path is", id="other-namespace"),
+        pytest.param(b"/ipld/example.org", "a content path is", id="other-namespace"),
         pytest.param(b"/IPFS/C", "a content path is", id="upper-case-namespace"),
         pytest.param(b"/ipfs/QmInvalid", "invalid CID: no multibase", id="no-cid"),
         pytest.param(b"/ipfs/ipfs/C", "invalid CID", id="namespace-twice"),
