@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from gateway.settings.kinds import (
     CONTENT_NAMESPACES,
     Bucket,
+    Continent,
     Country,
     Dnslink,
     Duration,
@@ -19,6 +20,7 @@ from gateway.settings.kinds import (
     Peers,
     Rate,
     Redis,
+    Regions,
     Resolver,
     Size,
     Text,
@@ -122,6 +124,20 @@ class UpstreamSettings:
     """Degrees north; with `longitude`."""
     longitude: Annotated[float | None, number(-180, 180)] = None
     """Degrees east; with `latitude`."""
+    continent: Continent = None
+    """Where it is, for pins and when no coordinates are known: AF, AN, AS, EU, NA, OC or SA."""
+    concurrency: Annotated[int, whole(1, 10_000)] = 256
+    """Requests of one worker that it may have under way; more wait, or go elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionSettings:
+    """Which upstream serves whom."""
+
+    pins: Regions = ()
+    """Regions whose clients are served from upstreams inside only: `continent:EU`, `country:SE`."""
+    debug_header: Flag = False
+    """Tell clients in `X-Ipfs-Upstream` which upstreams were chosen, why, and by which numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +209,7 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     shared: SharedSettings = field(default_factory=SharedSettings)
     geoip: GeoipSettings = field(default_factory=GeoipSettings)

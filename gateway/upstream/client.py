@@ -28,7 +28,7 @@ from gateway.settings import RetrievalSettings, UpstreamSettings
 from gateway.upstream.request import HEADERS, CarPlan, Step, car_target, check_head, raw_target
 
 CONNECT_TIMEOUT_S: Final = 5.0  # name, TCP and TLS; boxo's httpnet dials as long
-MAX_CONNECTIONS: Final = 256  # to one upstream; more requests wait for their turn
+MAX_STALE: Final = 256  # connections that were spoken on unasked; thrown away one by one
 KEEPALIVE_S: Final = 30.0  # idle connections; below the 75 s of nginx and the 60 s of Go proxies
 READ_BUFFER_BYTES: Final = 256 * 1024
 MAX_LINE_BYTES: Final = 8 * 1024  # status line, and one header field
@@ -83,7 +83,7 @@ class TrustlessClient:
     async def _open(
         self, upstream: UpstreamSettings, cid: Cid, target: str, step: Step
     ) -> AsyncIterator["Body"]:
-        async with self._turn(upstream.name):
+        async with self._turn(upstream):
             first_byte_at = _loop_time() + self._settings.first_byte_timeout
             url = URL(upstream.url + target, encoded=True)
             response = await self._request(upstream.name, url, step, first_byte_at)
@@ -94,12 +94,15 @@ class TrustlessClient:
             finally:
                 response.release()  # closes the connection when there is something left to read
 
-    def _turn(self, name: str) -> asyncio.Semaphore:
+    def _turn(self, upstream: UpstreamSettings) -> asyncio.Semaphore:
         """Return what bounds the connections to an upstream.
 
         Not the connector's limit: the time in its queue would look like a slow upstream.
         """
-        return self._turns.setdefault(name, asyncio.Semaphore(MAX_CONNECTIONS))
+        turn = self._turns.get(upstream.name)
+        if turn is None:
+            turn = self._turns[upstream.name] = asyncio.Semaphore(upstream.concurrency)
+        return turn
 
     async def _request(
         self, name: str, url: URL, step: Step, first_byte_at: float
@@ -231,7 +234,7 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        for _ in range(MAX_CONNECTIONS + 1):
+        for _ in range(MAX_STALE + 1):
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
             if protocol is not None and not protocol.should_close:

@@ -101,6 +101,11 @@ class Health:
     _measured_at: float = -inf
     _forgiven_at: float = -inf
 
+    @property
+    def measured_at(self) -> float:
+        """When the time to first block was measured last; monotonic."""
+        return self._measured_at
+
     def ttfb_s(self, now: float) -> float | None:
         """Return the expected time to the first block; None when it was never measured."""
         if self._ttfb_s is None:

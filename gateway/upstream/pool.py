@@ -1,13 +1,19 @@
 """All upstreams with what is known of them, and the books of every request to one."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.errors import UpstreamError, UpstreamRefused
 from gateway.ports import Choice, Clock, Observer, Place
-from gateway.settings import UpstreamSettings
+from gateway.settings import SelectionSettings, UpstreamSettings
 from gateway.upstream.health import Health, UpstreamState, kind_of
-from gateway.upstream.selection import Candidate, choose
+from gateway.upstream.selection import Candidate, Wish, choose
+
+EXPLORE_EVERY: Final = 100
+"""One choice in so many measures an upstream that is not the best, as in Saturn's client."""
+
+
+DEFAULT_POLICY: Final = SelectionSettings()
 
 
 class Member:
@@ -28,20 +34,32 @@ class UpstreamPool:
         upstreams: in the order of the configuration; names are unique.
         clock: the time.
         observer: told about requests, answers, failures and states.
+        policy: which clients are served from where.
     """
 
     def __init__(
-        self, upstreams: Sequence[UpstreamSettings], clock: Clock, observer: Observer
+        self,
+        upstreams: Sequence[UpstreamSettings],
+        clock: Clock,
+        observer: Observer,
+        policy: SelectionSettings = DEFAULT_POLICY,
     ) -> None:
         self.clock = clock
         self.observer = observer
+        self._policy = policy
         self._members = {upstream.name: Member(upstream) for upstream in upstreams}
+        self._choices = 0
 
     def choose(self, place: Place | None, exclude: Collection[str] = ()) -> Choice | None:
         """Choose whom to ask next; None when nobody is left."""
         now = self.clock.monotonic()
         candidates = [_candidate(member, now) for member in self._members.values()]
-        return choose(candidates, place, now, exclude)
+        explores = False
+        if not exclude:
+            self._choices += 1
+            explores = self._choices % EXPLORE_EVERY == 0
+        wish = Wish(exclude, pins=self._policy.pins, explores=explores)
+        return choose(candidates, place, now, wish)
 
     def held(self, exclude: Collection[str] = ()) -> dict[str, float]:
         """Return who is not asked because of its Retry-After, and the seconds that are left."""
@@ -147,8 +165,11 @@ def _candidate(member: Member, now: float) -> Candidate:
         settings.country,
         settings.latitude,
         settings.longitude,
+        settings.continent,
         health.ttfb_s(now),
+        health.measured_at,
         health.in_flight,
+        settings.concurrency,
         health.unfit_until(now),
         health.held_until,
     )

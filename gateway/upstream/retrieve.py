@@ -129,11 +129,14 @@ class Session(BlockSource):
         if self._supply is None:
             self._supply = _Supply(self._tools, self._settings, self._place, self.trace)
         trail = Trail()
+        started = self._tools.clock.monotonic()
         try:
-            async with asyncio.timeout(self._deadline - self._tools.clock.monotonic()):
+            async with asyncio.timeout(self._deadline - started):
                 landed = await self._bring(want, trail, self._supply)
         except TimeoutError:
             raise DeadlineExceeded(want.cid, trail.attempts()) from None
+        if landed.tier is None:
+            self.trace.waited_s += self._tools.clock.monotonic() - started
         if landed.tier is Tier.DISK:
             self._supply.ahead.moved_to(want)
         return self._count(landed.block, landed.tier, want.cid)

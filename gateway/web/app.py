@@ -16,10 +16,11 @@ from gateway.ops.record import Outcome
 from gateway.pipeline import Pipeline, Reply
 from gateway.ports import Admission, Clock
 from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
-from gateway.protocol.headers import Headers, server_timing
+from gateway.protocol.headers import Headers
 from gateway.protocol.host import check_host
 from gateway.protocol.redirects import Redirect
 from gateway.protocol.request import GatewayRequest, parse_request
+from gateway.web.choices import debug_field, timing_field
 from gateway.web.clients import Clients
 from gateway.web.exchange import Exchange, RequestObserver
 from gateway.web.landing import landing_answer
@@ -48,6 +49,9 @@ class ContentEndpoint:
         on_served: told of each reply that was sent whole.
     """
 
+    tells_choices = False
+    """Whether answers have `X-Ipfs-Upstream`."""
+
     def __init__(
         self,
         pipeline: Pipeline,
@@ -75,7 +79,7 @@ class ContentEndpoint:
         async def timed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.ttfb_s = self._clock.monotonic() - started
-                message["headers"].append(server_timing((("total", exchange.ttfb_s),)))
+                message["headers"] += self._told(exchange)
             await send(message)
 
         try:
@@ -88,6 +92,13 @@ class ContentEndpoint:
             watch.stop()
             exchange.duration_s = self._clock.monotonic() - started
             self._observer.request_finished(exchange.record())
+
+    def _told(self, exchange: Exchange) -> Headers:
+        """Return what is told of times and choices."""
+        timing = timing_field(exchange.ttfb_s, exchange.fetch_s, exchange.choices)
+        if exchange.choices and self.tells_choices:
+            return timing, debug_field(exchange.choices)
+        return (timing,)
 
     def _open_exchange(self, scope: Scope) -> Exchange:
         forwarded: list[str] = []

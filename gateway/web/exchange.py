@@ -49,6 +49,8 @@ class Exchange:
     duration_s: float = 0.0
     outcome: Outcome = Outcome.COMPLETE
     choices: list[Choice] = field(default_factory=list[Choice])
+    fetch_s: float = 0.0
+    """Waited for upstreams until the answer began."""
     error: str = ""
 
     def note_reply(self, reply: Reply, request: GatewayRequest | None) -> None:
@@ -59,6 +61,7 @@ class Exchange:
             self.kind = _kind(request, headers)
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
+            self.fetch_s = trace.waited_s
             self.cache = _CACHE_STATES.get(_find(headers, b"x-cache-status"), CacheState.NONE)
             self.tier = _find(headers, b"cache-status").partition(b"detail=")[2].decode()
 

@@ -52,7 +52,9 @@ class Gateway:
         self._statistics = statistics
         self._logs = logs
         self._started = clock.now()
-        self._pool = UpstreamPool(settings.upstreams or PUBLIC_UPSTREAMS, clock, statistics)
+        self._pool = UpstreamPool(
+            settings.upstreams or PUBLIC_UPSTREAMS, clock, statistics, settings.selection
+        )
         self._client = TrustlessClient(settings.retrieval, clock)
         self._retrieval = Retrieval(
             store, self._pool, self._client, settings.retrieval, clock, statistics
@@ -68,6 +70,7 @@ class Gateway:
         hot = HotPath(table, admission, clients, requests, clock)
         pipeline = Pipeline(self._retrieval, store, ListingPage())
         endpoint = ContentEndpoint(pipeline, admission, clients, requests, clock, hot.keep)
+        endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 

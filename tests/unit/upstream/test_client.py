@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from aiohttp.client_proto import ResponseHandler
@@ -235,7 +236,7 @@ async def test_an_answer_planted_on_an_idle_connection_is_never_taken(
 async def test_who_speaks_before_being_asked_is_left(
     client: TrustlessClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(client_module, "MAX_STALE", 3)
     monkeypatch.setattr(ResponseHandler, "should_close", True)
     async with LyingUpstream([BLOCK]) as upstream:
         with pytest.raises(UpstreamUnreachable, match="liar broke the connection"):
@@ -321,10 +322,7 @@ async def test_slow_but_steady_is_fast_enough(client: TrustlessClient) -> None:
         assert await client.fetch_raw(upstream.settings, large.cid, ignore) == large.data
 
 
-async def test_more_requests_than_connections_wait_for_their_turn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 2)
+async def test_more_requests_than_its_concurrency_wait_for_their_turn() -> None:
     slow = RetrievalSettings(first_byte_timeout=1, idle_timeout=1, total_timeout=5)
     client = TrustlessClient(slow, FakeClock())
 
@@ -333,7 +331,8 @@ async def test_more_requests_than_connections_wait_for_their_turn(
         await honest(answer)
 
     async with LyingUpstream([BLOCK], unhurried) as upstream:
-        got = await asyncio.gather(*[raw(client, upstream) for _ in range(10)])
+        two = replace(upstream.settings, concurrency=2)
+        got = await asyncio.gather(*[client.fetch_raw(two, BLOCK.cid, ignore) for _ in range(10)])
         await client.close()
     assert got == [BLOCK.data] * 10  # 1.5 s for the last: its time runs from its turn
     assert upstream.connections == 2

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.errors import BlockMismatch, UpstreamRefused, UpstreamUnreachable
 from gateway.ports import Choice, Place
-from gateway.settings import UpstreamSettings
-from gateway.upstream.pool import Exchange, UpstreamPool
+from gateway.settings import SelectionSettings, UpstreamSettings
+from gateway.upstream.pool import DEFAULT_POLICY, Exchange, UpstreamPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 
@@ -21,10 +21,12 @@ SWEDEN = Place("SE", "EU", 59.0, 18.0)
 class Bench:
     """A pool with what it is connected to."""
 
-    def __init__(self, *upstreams: UpstreamSettings) -> None:
+    def __init__(
+        self, *upstreams: UpstreamSettings, policy: SelectionSettings = DEFAULT_POLICY
+    ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
-        self.pool = UpstreamPool(upstreams or (NEAR, FAR), self.clock, self.observer)
+        self.pool = UpstreamPool(upstreams or (NEAR, FAR), self.clock, self.observer, policy)
 
     def ask(self, name: str = "near", step: str = "car") -> Exchange:
         return self.pool.ask(Choice(name, "first"), step)
@@ -56,6 +58,22 @@ def test_requests_under_way_make_an_upstream_look_slower() -> None:
     choice = bench.pool.choose(None)
     assert choice is not None
     assert (choice.upstream, choice.reason) == ("other", "fastest")
+
+
+def test_one_choice_in_a_hundred_measures_another(bench: Bench) -> None:
+    other = UpstreamSettings(name="other", url="https://other")
+    bench = Bench(FAR, other)
+    chosen = [choice.upstream for _ in range(200) if (choice := bench.pool.choose(None))]
+    assert chosen.count("other") == 2
+    assert chosen[99] == "other"
+
+
+def test_pinned_clients_are_served_from_their_region() -> None:
+    bench = Bench(policy=SelectionSettings(pins=("country:SE",)))
+    assert bench.pool.choose(SWEDEN, {"near"}) is None
+    choice = bench.pool.choose(Place("JP"), {"near"})
+    assert choice is not None
+    assert choice.upstream == "far"
 
 
 def test_a_new_pool_has_empty_rows(bench: Bench) -> None:

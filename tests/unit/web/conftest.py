@@ -68,6 +68,7 @@ class Listening:
         hot = HotPath(self.table, admission, clients, self.records, clock)
         pipeline = Pipeline(self.retriever, DictStore(self.blocks), ListingPage())
         endpoint = ContentEndpoint(pipeline, admission, clients, self.records, clock, hot.keep)
+        self.endpoint = endpoint
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
         self._app = create_content_app(endpoint)
