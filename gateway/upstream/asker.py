@@ -1,6 +1,8 @@
 """Asking upstreams on behalf of one request: whom, how, and what else along with it."""
 
+import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from gateway.content.cid import Cid
@@ -10,12 +12,15 @@ from gateway.upstream.carstream import CarStream
 from gateway.upstream.fetch import Fetch, RawFetch, Tools
 from gateway.upstream.flight import Entry
 from gateway.upstream.request import Step, is_single_block, plan_of
+from gateway.upstream.selection import ChoiceReason
 from gateway.upstream.shelf import Shelf
-from gateway.upstream.trail import Trail
+from gateway.upstream.trail import NextStep, Trail
 
 WINDOW: Final = 16
 """Blocks asked for at once when they are asked for one by one; Kubo's reader has 10, boxo's walk
 of a DAG 32."""
+UNKNOWN_USUAL_S: Final = 1.0  # before an upstream that was measured too little is hedged
+MIN_USUAL_S: Final = 0.01  # less is our own event loop's doing
 
 
 class Asker:
@@ -43,6 +48,8 @@ class Asker:
     def ask(self, want: Want, entry: Entry, trail: Trail, *, is_root: bool) -> None:
         """Have a block fetched by the next upstream, and with it what will be wanted after it.
 
+        When one has said that it does not have the block, all others are asked at once.
+
         Args:
             want: the block and what comes after it.
             entry: of the block; nobody brings it yet.
@@ -54,27 +61,65 @@ class Asker:
         """
         pool = self._tools.pool
         self._failed |= trail.asked()
-        first = Step.RAW if is_single_block(want) else self._first
-        step = trail.next_step(first, self._choose, pool.is_block_wise)
-        if step is None:
+        steps = self._next_steps(want, trail)
+        if not steps:
             raise trail.error(want.cid, pool.held(exclude=trail.asked()), is_root=is_root)
-        choice, way = step
-        self._note(choice)
-        fetch: Fetch
-        if way is Step.CAR:
+        if steps[0].step is Step.CAR:
             self._shelf.leave_all()  # it has gone past what an older stream would bring
-            fetch = CarStream(self._tools, pool.ask(choice, way), self._shelf, plan_of(want))
-        else:
-            fetch = RawFetch(
-                self._tools,
-                pool.ask(choice, way),
-                self._shelf,
-                want.cid,
-                is_car_useless=trail.made_car_useless(step),
-            )
+        fetch, *others = [self._make(want, step, trail) for step in steps]
         fetch.start(want.cid.multihash, entry)
-        self._is_block_wise = way is Step.RAW and self._is_raw_for(choice)
+        for other in others:
+            other.start_beside(fetch)
+        first = steps[0]
+        if not others:
+            self._hedge_later(fetch, want, trail)
+        self._is_block_wise = first.step is Step.RAW and self._is_raw_for(first.choice)
         self.ask_ahead(want)
+
+    def _next_steps(self, want: Want, trail: Trail) -> list[NextStep]:
+        """Decide whom to ask; nobody when all were asked, or the retries are used up."""
+        tools = self._tools
+        now = tools.clock.monotonic()
+        choose = self._choose
+        if not trail.failures:
+            tools.retries.asked(now)
+            tools.hedges.asked()
+        elif trail.has_fault and not tools.retries.take(now):
+            choose = self._choose_sound
+        if trail.is_absence and (around := trail.survey(choose)):
+            return around
+        first = Step.RAW if is_single_block(want) else self._first
+        step = trail.next_step(first, choose, tools.pool.is_block_wise)
+        return [] if step is None else [step]
+
+    def _make(self, want: Want, step: NextStep, trail: Trail) -> Fetch:
+        """Make the fetch of one step, and open its books."""
+        tools = self._tools
+        self._note(step.choice)
+        exchange = tools.pool.ask(step.choice, step.step)
+        if step.step is Step.CAR:
+            return CarStream(tools, exchange, self._shelf, plan_of(want))
+        is_car_useless = trail.made_car_useless(step)
+        return RawFetch(tools, exchange, self._shelf, want.cid, is_car_useless=is_car_useless)
+
+    def _hedge_later(self, fetch: Fetch, want: Want, trail: Trail) -> None:
+        """Ask another one, too, when the first block takes longer than it usually does."""
+        usual_s = self._tools.pool.usual_s(fetch.exchange.upstream.name)
+        after_s = UNKNOWN_USUAL_S if usual_s is None else max(usual_s, MIN_USUAL_S)
+        asyncio.get_running_loop().call_later(after_s, self._hedge, fetch, want, trail)
+
+    def _hedge(self, fetch: Fetch, want: Want, trail: Trail) -> None:
+        if not fetch.is_waiting:
+            return
+        tools, slow = self._tools, fetch.exchange.upstream.name
+        choice = self._choose(trail.asked() | {slow})
+        if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
+            return
+        tools.pool.suspect(slow)
+        if tools.hedges.take():
+            way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else fetch.step
+            hedged = NextStep(replace(choice, reason=ChoiceReason.HEDGED), way)
+            self._make(want, hedged, trail).start_beside(fetch)
 
     def ask_ahead(self, want: Want) -> None:
         """Have the next siblings fetched, too, when upstreams are asked block by block."""
@@ -106,6 +151,15 @@ class Asker:
         pool = self._tools.pool
         choice = pool.choose(self._place, self._failed.union(exclude)) if self._failed else None
         return choice or pool.choose(self._place, exclude)
+
+    def _choose_sound(self, exclude: Collection[str]) -> Choice | None:
+        """Choose whom to ask when there are many retries: nobody who has failed lately."""
+        exclude = set(exclude)
+        while (choice := self._choose(exclude)) is not None:
+            if self._tools.pool.is_sound(choice.upstream):
+                return choice
+            exclude.add(choice.upstream)
+        return None
 
     def _is_raw_for(self, choice: Choice) -> bool:
         return self._first is Step.RAW or self._tools.pool.is_block_wise(choice.upstream)

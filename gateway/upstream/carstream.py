@@ -91,6 +91,12 @@ class CarStream(Fetch):
         self._advance(None)
 
     @override
+    def start_beside(self, other: Fetch) -> None:
+        """Begin; see `Fetch.start_beside`."""
+        super().start_beside(other)
+        self._advance(None)
+
+    @override
     async def fetch(self) -> None:
         """Bring what the plan names, in order; see `Fetch.fetch`."""
         name = self.exchange.upstream.name
@@ -221,7 +227,7 @@ class CarStream(Fetch):
 
     def _is_pointless(self) -> bool:
         """Tell whether the cache has, or others bring, all that would come soon."""
-        return self._horizon.is_clear and not self._entries
+        return self._horizon.is_clear and not self._entries and self.race is None
 
     async def _has_room(self) -> bool:
         """Wait until somebody can use more; False when nobody could for too long."""

@@ -21,7 +21,7 @@ from typing_extensions import override
 from yarl import URL
 
 from gateway.content.block import MAX_BLOCK_BYTES
-from gateway.content.cid import Cid
+from gateway.content.cid import Cid, parse_cid
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent, UpstreamUnreachable
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
@@ -36,6 +36,8 @@ MAX_HEADER_FIELDS: Final = 100  # HAProxy and Envoy take 101 and 100
 MAX_INTERIM_ANSWERS: Final = 8  # 1xx before the answer
 MIN_WINDOW_BYTES: Final = 10 * 1024
 """What has to come in each `idle_timeout` spent waiting: 1 KiB/s by default, or it is a drip."""
+PROBE: Final = parse_cid("bafkqaaa")
+"""The empty block, in its own CID; the trustless gateway specification names it for probing."""
 END_WAIT_S: Final = 0.2
 """How long the end of a body is waited for when all that was wanted has come: a connection that
 can be used again saves two to six round trips."""
@@ -68,6 +70,20 @@ class TrustlessClient:
                     raise UpstreamRefused(upstream.name, "sent more bytes than a block has", 200)
                 pieces.append(piece)
             return b"".join(pieces)
+
+    async def probe(self, upstream: UpstreamSettings, timeout_s: float) -> None:
+        """Ask for the block that every gateway has; it waits for nobody's turn.
+
+        Raises:
+            UpstreamError: no answer within `timeout_s`, or not the right one.
+        """
+        url = URL(upstream.url + raw_target(PROBE), encoded=True)
+        response = await self._request(upstream.name, url, Step.RAW, _loop_time() + timeout_s)
+        try:
+            now = self._clock.now()
+            check_head(upstream.name, PROBE, Step.RAW, response.status, response.headers, now)
+        finally:
+            response.release()
 
     @asynccontextmanager
     async def open_car(self, upstream: UpstreamSettings, plan: CarPlan) -> AsyncIterator["Body"]:

@@ -11,9 +11,12 @@ from gateway.content.block import Block, verify
 from gateway.content.cid import Cid
 from gateway.errors import BadBlock, BlockMismatch, UpstreamError
 from gateway.ports import BlockStore, Clock, Observer, Rejection
+from gateway.upstream.absences import Absences
+from gateway.upstream.budget import HedgeBudget, RetryBudget
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.flight import Entry, Flights, Gone, Landed
 from gateway.upstream.pool import Exchange, UpstreamPool
+from gateway.upstream.race import Race, Runner
 from gateway.upstream.request import Step
 from gateway.upstream.shelf import Shelf
 from gateway.upstream.trail import Failure, failure_of
@@ -34,6 +37,9 @@ class Tools:
     observer: Observer
     clock: Clock
     flights: Flights = field(default_factory=Flights)
+    absences: Absences = field(default_factory=Absences)
+    hedges: HedgeBudget = field(default_factory=HedgeBudget)
+    retries: RetryBudget = field(default_factory=RetryBudget)
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     """Running fetches; the event loop itself holds them only weakly."""
 
@@ -61,6 +67,8 @@ class Fetch(ABC):
         self._entries: dict[bytes, Entry] = {}
         self._shelves: set[Shelf] = set()
         self._failure: Failure | None = None
+        self.race: Race | None = None
+        """While others are to bring the same, and none has."""
         self._task: asyncio.Task[None] | None = None
         self._goodbye: asyncio.TimerHandle | None = None
         self.join(leader)
@@ -76,9 +84,27 @@ class Fetch(ABC):
     def start(self, multihash: bytes, entry: Entry) -> None:
         """Begin, with the entry of the block that is wanted first."""
         self.adopt(multihash, entry)
+        self._launch()
+
+    def start_beside(self, other: "Fetch") -> None:
+        """Begin a race with a fetch that is to bring the same block."""
+        if other.race is None:
+            other.race = Race(other)
+        self.race = other.race
+        self.race.join(self)
+        self._launch()
+
+    def _launch(self) -> None:
         self._task = asyncio.create_task(self._run())
         self.tools.tasks.add(self._task)
         self._task.add_done_callback(self._end)
+        self.exchange.on_ejection = self._give_up
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it runs alone, is wanted, and nothing has come yet."""
+        is_running = self._task is not None and not self._task.done()
+        return is_running and self.race is None and bool(self._shelves) and not self.delivered
 
     def adopt(self, multihash: bytes, entry: Entry) -> None:
         """Bring the block of an entry that nobody else brings."""
@@ -94,19 +120,44 @@ class Fetch(ABC):
         try:
             await self.fetch()
         except UpstreamError as error:
-            self.exchange.failed(error)
-            self._failure = failure_of(
-                error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
-            )
+            self._note(error)
+
+    def _note(self, error: UpstreamError) -> None:
+        self.exchange.failed(error)
+        self._failure = failure_of(
+            error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
+        )
+
+    def _give_up(self, error: UpstreamError) -> None:
+        """End: the upstream was ejected, and says nothing."""
+        if self._task is not None and not self._task.done():
+            self._note(error)
+            self._task.cancel()
+
+    def lose(self) -> None:
+        """See `race.Runner`."""
+        self.race = None
+        self.exchange.outrun()
+        if self._task is not None:
+            self._task.cancel()
+
+    def hand_over(self, heir: Runner) -> None:
+        """See `race.Runner`."""
+        entries, self._entries = self._entries, {}
+        for multihash, entry in entries.items():
+            heir.adopt(multihash, entry)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Settle what did not come. As a callback: a task cancelled early runs no `finally`."""
         self.tools.tasks.discard(task)
         self.exchange.close()
         bug = None if task.cancelled() else task.exception()
-        for multihash, entry in self._entries.items():
-            self.tools.flights.drop(multihash, entry, bug or Gone(self._failure))
-        self._entries.clear()
+        race, self.race = self.race, None
+        if race is None or not race.left_by(self, self._failure):
+            failures = race.failures if race else [self._failure] if self._failure else []
+            for multihash, entry in self._entries.items():
+                self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
+            self._entries.clear()
         for shelf in self._shelves:
             shelf.workers.discard(self)
         self._shelves.clear()
@@ -133,8 +184,12 @@ class Fetch(ABC):
     async def deliver(self, block: Block) -> None:
         """Keep a block and give it to who waits for it, or to the leader's shelf."""
         multihash = block.cid.multihash
+        race, self.race = self.race, None
+        if race is not None:
+            race.won_by(self)
         self.exchange.delivered()
         self.delivered += 1
+        self.tools.absences.forget(multihash)
         await self.tools.store.keep(block)
         self._entries.pop(multihash, None)
         waited = self.tools.flights.land(multihash, Landed(block, None))

@@ -1,18 +1,19 @@
 """All upstreams with what is known of them, and the books of every request to one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
-from gateway.errors import UpstreamError, UpstreamRefused
+from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent
 from gateway.ports import Choice, Clock, Observer, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
 from gateway.upstream.health import Health, UpstreamState, kind_of
-from gateway.upstream.selection import Candidate, Wish, choose
+from gateway.upstream.selection import Candidate, Wish, choose, is_within
 
 EXPLORE_EVERY: Final = 100
 """One choice in so many measures an upstream that is not the best, as in Saturn's client."""
 
 
+SILENT_S: Final = 0.5  # of a request whose upstream is ejected: it is ended, and asked elsewhere
 DEFAULT_POLICY: Final = SelectionSettings()
 
 
@@ -25,6 +26,7 @@ class Member:
         self.block_wise_until = 0.0
         """Monotonic time; before it, it is asked for blocks only: its CARs were of no use."""
         self.told_state = UpstreamState.HEALTHY
+        self.exchanges: set[Exchange] = set()
 
 
 class UpstreamPool:
@@ -49,6 +51,8 @@ class UpstreamPool:
         self._policy = policy
         self._members = {upstream.name: Member(upstream) for upstream in upstreams}
         self._choices = 0
+        self.on_suspicion: Callable[[str], None] | None = None
+        """Told who takes longer than it usually does."""
 
     def choose(self, place: Place | None, exclude: Collection[str] = ()) -> Choice | None:
         """Choose whom to ask next; None when nobody is left."""
@@ -85,6 +89,46 @@ class UpstreamPool:
         """Ask it for blocks only, for some time."""
         self._members[upstream].block_wise_until = self.clock.monotonic() + seconds
 
+    def is_sound(self, upstream: str) -> bool:
+        """Tell whether the last thing that it did was no failure."""
+        return self._members[upstream].health.consecutive == 0
+
+    def is_bound(self, place: Place | None) -> bool:
+        """Tell whether a client may not be served from everywhere."""
+        return any(is_within(pin, place) for pin in self._policy.pins if place is not None)
+
+    def usual_s(self, upstream: str) -> float | None:
+        """Return the time within which most of its first blocks come; None while not known."""
+        return self._members[upstream].health.usual_s()
+
+    def states(self) -> list[tuple[UpstreamSettings, UpstreamState]]:
+        """Return all upstreams and whether they are asked."""
+        return [self.find(name) for name in self._members]
+
+    def find(self, upstream: str) -> tuple[UpstreamSettings, UpstreamState]:
+        """Return one upstream and whether it is asked."""
+        member = self._members[upstream]
+        return member.settings, member.health.state(self.clock.monotonic())
+
+    def suspect(self, upstream: str) -> None:
+        """Have somebody find out whether it is still there."""
+        if self.on_suspicion is not None:
+            self.on_suspicion(upstream)
+
+    def prime(self, upstream: str, answered_s: float) -> None:
+        """Take in how fast a probe was answered."""
+        self._members[upstream].health.primed(answered_s, self.clock.monotonic())
+
+    def contradict(self, upstream: str) -> None:
+        """Take in that probes say the contrary of its state: eject it, or let it come back."""
+        member = self._members[upstream]
+        now = self.clock.monotonic()
+        if member.health.state(now) is UpstreamState.EJECTED:
+            member.health.readmit(now)
+        else:
+            member.health.eject_silent(now)
+        self._tell_state(member)
+
     def note_failure(self, member: Member, step: str, error: UpstreamError) -> None:
         """Count a failure of an upstream."""
         kind = kind_of(error)
@@ -98,8 +142,18 @@ class UpstreamPool:
         state = member.health.state(self.clock.monotonic())
         if state is not member.told_state:
             member.told_state = state
+            if state is UpstreamState.EJECTED:
+                self._end_silent(member)
             reason = "time-is-over" if state is UpstreamState.HEALTHY else member.health.reason
             self.observer.upstream_state(member.settings.name, state, reason)
+
+    def _end_silent(self, member: Member) -> None:
+        """End requests to an ejected upstream from which nothing comes."""
+        heard_before = self.clock.monotonic() - SILENT_S
+        for exchange in tuple(member.exchanges):
+            if exchange.heard_at <= heard_before and exchange.on_ejection is not None:
+                name = member.settings.name
+                exchange.on_ejection(UpstreamSilent(name, "said nothing and was ejected"))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one JSON-able row for each upstream, for operators."""
@@ -117,7 +171,12 @@ class Exchange:
         self._pool = pool
         self._has_delivered = False
         self._has_failed = False
+        self.on_ejection: Callable[[UpstreamError], None] | None = None
+        """Called when the upstream is ejected while nothing comes."""
         self._started = pool.clock.monotonic()
+        self.heard_at = self._started
+        """When something came last; monotonic."""
+        member.exchanges.add(self)
         self._is_probe = member.health.is_on_probation
         member.health.probes += self._is_probe
         member.health.requests += 1
@@ -130,6 +189,7 @@ class Exchange:
 
     def received(self, size_bytes: int) -> None:
         """Count bytes of the body."""
+        self.heard_at = self._pool.clock.monotonic()
         self.member.health.received_bytes += size_bytes
         self._pool.observer.upstream_received(self.upstream.name, size_bytes)
 
@@ -144,6 +204,12 @@ class Exchange:
             self.member.health.succeeded(now)
         self._pool.observer.upstream_answered(self.upstream.name, self.step, now - self._started)
 
+    def outrun(self) -> None:
+        """Note that another upstream was faster."""
+        if not self._has_delivered:
+            now = self._pool.clock.monotonic()
+            self.member.health.outrun(now - self._started, now)
+
     def failed(self, error: UpstreamError) -> None:
         """Note why it was of no use, or of no more use."""
         self._has_failed = True
@@ -151,6 +217,7 @@ class Exchange:
 
     def close(self) -> None:
         """Close the books. A request that was ended early counts if it brought something."""
+        self.member.exchanges.discard(self)
         self.member.health.in_flight -= 1
         self.member.health.probes -= self._is_probe
         if self._has_delivered and not self._has_failed:

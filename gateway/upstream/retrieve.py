@@ -126,6 +126,8 @@ class Session(BlockSource):
             if found is None:
                 raise NotFound(want.cid, ())
             return self._count(*found, want.cid)
+        if not self._has_delivered:
+            self._refuse_absent(want.cid)
         if self._supply is None:
             self._supply = _Supply(self._tools, self._settings, self._place, self.trace)
         trail = Trail()
@@ -135,11 +137,27 @@ class Session(BlockSource):
                 landed = await self._bring(want, trail, self._supply)
         except TimeoutError:
             raise DeadlineExceeded(want.cid, trail.attempts()) from None
+        except NotFound as error:
+            self._note_absence(error, want.cid)
+            raise
         if landed.tier is None:
             self.trace.waited_s += self._tools.clock.monotonic() - started
         if landed.tier is Tier.DISK:
             self._supply.ahead.moved_to(want)
         return self._count(landed.block, landed.tier, want.cid)
+
+    def _refuse_absent(self, cid: Cid) -> None:
+        """Raise NotFound if everybody said a moment ago that they do not have a root."""
+        now = self._tools.clock.monotonic()
+        attempts = self._tools.absences.find(cid.multihash, now)
+        if attempts is not None:
+            raise NotFound(cid, attempts)
+
+    def _note_absence(self, error: NotFound, cid: Cid) -> None:
+        """Remember who said so, unless not everybody could be asked for this client."""
+        if not self._tools.pool.is_bound(self._place):
+            now = self._tools.clock.monotonic()
+            self._tools.absences.note(cid.multihash, error.attempts, now)
 
     @override
     async def close(self) -> None:
@@ -171,8 +189,7 @@ class Session(BlockSource):
             outcome = await entry.wait(supply.shelf)
             if isinstance(outcome, Landed):
                 return outcome
-            if outcome.failure is not None:
-                trail.failures.append(outcome.failure)
+            trail.failures.extend(outcome.failures)
 
     async def _lead(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> Landed | None:
         """Look the block up, or else have it fetched by the next upstream.

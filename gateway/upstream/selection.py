@@ -47,6 +47,10 @@ class ChoiceReason(StrEnum):
     """One request in a hundred finds out how fast the others are by now."""
     NEXT = "next-after-failure"
     """A better one failed in this request."""
+    HEDGED = "hedged"
+    """Another one takes longer than it usually does."""
+    ASKED_AROUND = "asked-around"
+    """Another one does not have it: all others are asked at once."""
     OTHER_STEP = "other-step"
     """The same upstream again: a block instead of a CAR, or the other way round."""
     LEAST_BAD = "least-bad"
@@ -210,10 +214,11 @@ def is_allowed(candidate: Candidate, place: Place | None, pins: Collection[str])
     """Tell whether an upstream may serve a client: pinned regions are served from inside only."""
     if place is None:
         return True
-    return all(_is_within(pin, candidate) for pin in pins if _is_within(pin, place))
+    return all(is_within(pin, candidate) for pin in pins if is_within(pin, place))
 
 
-def _is_within(pin: str, where: Place | Candidate) -> bool:
+def is_within(pin: str, where: Place | Candidate) -> bool:
+    """Tell whether somebody is in a region, as far as that is known."""
     kind, _, code = pin.partition(":")
     return code == (where.continent if kind == "continent" else where.country)
 

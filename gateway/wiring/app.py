@@ -17,6 +17,7 @@ from gateway.pipeline import Pipeline
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.probe import Prober
 from gateway.upstream.retrieve import Retrieval
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
@@ -59,6 +60,7 @@ class Gateway:
         self._retrieval = Retrieval(
             store, self._pool, self._client, settings.retrieval, clock, statistics
         )
+        self._prober = Prober(self._pool, self._client, clock)
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -75,7 +77,8 @@ class Gateway:
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 
     async def start(self) -> None:
-        """Do nothing: `build` opened what has to be open."""
+        """Begin to watch the upstreams; `build` opened what has to be open."""
+        self._prober.start()
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -90,6 +93,7 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
+        await self._prober.close()
         await self._retrieval.close()
         await self._client.close()
         await self._store.close()

@@ -13,9 +13,9 @@ from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
 from gateway.ports import Place
-from gateway.settings import RetrievalSettings, UpstreamSettings
+from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream.client import TrustlessClient
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.pool import DEFAULT_POLICY, UpstreamPool
 from gateway.upstream.retrieve import Retrieval, Session
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
@@ -62,11 +62,12 @@ class Kit:
         *upstreams: UpstreamSettings,
         settings: RetrievalSettings = PATIENT,
         store: DictStore | None = None,
+        policy: SelectionSettings = DEFAULT_POLICY,
     ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
         self.store = DictStore() if store is None else store
-        self.pool = UpstreamPool(upstreams, self.clock, self.observer)
+        self.pool = UpstreamPool(upstreams, self.clock, self.observer, policy)
         self.client = TrustlessClient(settings, self.clock)
         self.retrieval = Retrieval(
             self.store, self.pool, self.client, settings, self.clock, self.observer
