@@ -10,7 +10,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from gateway.ops.snapshot import StatisticsSnapshot, merge
 from gateway.ops.statistics import Statistics
@@ -92,6 +92,8 @@ class WorkerSnapshot(TypedDict):
     """`TieredStore.health()`."""
     upstreams: Sequence[UpstreamRow]
     process: ProcessFigures
+    cluster: NotRequired[Condition]
+    """What the cluster's API says, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Overview:
     cache: Mapping[str, object]
     cache_health: Condition
     upstreams: tuple[UpstreamRow, ...]
+    cluster: Condition | None = None
+    """What the cluster's API says, as the worker sees it that sees it worst."""
 
 
 def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
@@ -120,6 +124,7 @@ def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
     oldest_first = sorted(snapshots, key=lambda snapshot: (snapshot["started"], snapshot["pid"]))
     alive = [snapshot for snapshot in oldest_first if snapshot["pid"] != NO_PROCESS]
     latest_last = sorted(snapshots, key=lambda snapshot: snapshot["taken"])
+    clusters = [told for snapshot in alive if (told := snapshot.get("cluster")) is not None]
     statistics = [snapshot["statistics"] for snapshot in oldest_first]
     return Overview(
         tuple(_worker(snapshot) for snapshot in alive),
@@ -127,6 +132,7 @@ def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
         merge_cache([snapshot["cache"] for snapshot in latest_last]),
         _worst_condition([snapshot["cache_health"] for snapshot in alive]),
         merge_upstreams([snapshot["upstreams"] for snapshot in oldest_first]),
+        _worst_condition(clusters) if clusters else None,
     )
 
 

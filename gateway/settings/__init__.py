@@ -4,6 +4,7 @@ Pure: `parse_settings` makes `Settings` of the tree that a TOML file holds. File
 environment are read in `gateway.wiring.settings_file`.
 """
 
+from gateway.settings.kinds import is_name
 from gateway.settings.parse import (
     format_settings,
     nearest_key,
@@ -54,6 +55,7 @@ __all__ = [
     "UnixAddress",
     "UpstreamSettings",
     "format_settings",
+    "is_name",
     "nearest_key",
     "parse_listen",
     "parse_settings",

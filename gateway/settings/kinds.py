@@ -80,8 +80,13 @@ def _read_not_empty(text: str) -> str:
     return text
 
 
+def is_name(text: str) -> bool:
+    """Tell whether an upstream may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _read_name(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not is_name(text):
         raise ValueError(f'"{text}" is not up to 64 letters, digits, dots, dashes or underscores')
     return text
 

@@ -17,7 +17,7 @@ Section = TypeVar("Section")
 
 HOSTS = "hosts"
 UPSTREAMS = "upstreams"
-_LATER = {"names", "cluster", "shared"}  # sections whose features are not in this version
+_LATER = {"names", "shared"}  # sections whose features are not in this version
 
 
 def _read_kinds(section: type[Any]) -> dict[str, Kind]:

@@ -126,6 +126,9 @@ class UpstreamSettings:
     """Degrees east; with `latitude`."""
     continent: Continent = None
     """Where it is, for pins and when no coordinates are known: AF, AN, AS, EU, NA, OC or SA."""
+    peer: Text = ""
+    """Which peer of the cluster it belongs to, by peer name or id; the upstream's name when
+    empty."""
     concurrency: Annotated[int, whole(1, 10_000)] = 256
     """Requests of one worker that it may have under way; more wait, or go elsewhere."""
 
@@ -142,10 +145,22 @@ class SelectionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """The IPFS Cluster whose allocations are consulted."""
+    """The IPFS Cluster of the operator: which nodes there are, and who holds what."""
 
     api: OptionalOrigin = ""
     """Its REST API, `http://host:9094`; empty for none."""
+    user: Text = ""
+    """For basic authentication; empty for none."""
+    password: Token = field(default="", repr=False)
+    """Likewise."""
+    authority: Text = ""
+    """A file of certificates that are believed for `https://`; empty for those of the system."""
+    gateway_port: Annotated[int, whole(0, 65_535)] = 8080
+    """Where the gateways of its nodes listen: nodes that are not configured are found by the API
+    and asked there. 0 leaves it at those that are configured."""
+    search: Flag = True
+    """Whether nodes are asked for what none of them holds: Kubo looks for it in the network then,
+    and is silent meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,10 @@ class Asker:
         self._shelf = shelf
         self._trace = trace
         self._is_block_wise = False
+        self.holders: Collection[str] = ()
+        """Who is known to have what the request is for."""
+        self.is_nowhere = False
+        """No cluster node holds it: somebody has to search, and all are asked at once."""
         self._failed: set[str] = set()  # for any block of this request: asked last for the others
 
     def ask(self, want: Want, entry: Entry, trail: Trail, *, is_root: bool) -> None:
@@ -70,9 +74,12 @@ class Asker:
         fetch.start(want.cid.multihash, entry)
         for other in others:
             other.start_beside(fetch)
-        first = steps[0]
-        if not others:
+            other.on_delivery = self._found
+        if others:
+            fetch.on_delivery = self._found
+        else:
             self._hedge_later(fetch, want, trail)
+        first = steps[0]
         self._is_block_wise = first.step is Step.RAW and self._is_raw_for(first.choice)
         self.ask_ahead(want)
 
@@ -86,11 +93,16 @@ class Asker:
             tools.hedges.asked()
         elif trail.has_fault and not tools.retries.take(now):
             choose = self._choose_sound
-        if trail.is_absence and (around := trail.survey(choose)):
+        is_nowhere, self.is_nowhere = self.is_nowhere, False
+        if (trail.is_absence or is_nowhere) and (around := trail.survey(choose)):
             return around
         first = Step.RAW if is_single_block(want) else self._first
         step = trail.next_step(first, choose, tools.pool.is_block_wise)
         return [] if step is None else [step]
+
+    def _found(self, upstream: str) -> None:
+        """Take note of who had what all were asked for: it is asked for the rest, too."""
+        self.holders = (upstream,)
 
     def _make(self, want: Want, step: NextStep, trail: Trail) -> Fetch:
         """Make the fetch of one step, and open its books."""
@@ -149,8 +161,10 @@ class Asker:
     def _choose(self, exclude: Collection[str]) -> Choice | None:
         """Choose whom to ask: before others one that has not failed in this request."""
         pool = self._tools.pool
-        choice = pool.choose(self._place, self._failed.union(exclude)) if self._failed else None
-        return choice or pool.choose(self._place, exclude)
+        choice = None
+        if self._failed:
+            choice = pool.choose(self._place, self._failed.union(exclude), self.holders)
+        return choice or pool.choose(self._place, exclude, self.holders)
 
     def _choose_sound(self, exclude: Collection[str]) -> Choice | None:
         """Choose whom to ask when there are many retries: nobody who has failed lately."""

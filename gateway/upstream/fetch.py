@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -16,6 +17,7 @@ from gateway.upstream.budget import HedgeBudget, RetryBudget
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.flight import Entry, Flights, Gone, Landed
 from gateway.upstream.pool import Exchange, UpstreamPool
+from gateway.upstream.presence import Presence
 from gateway.upstream.race import Race, Runner
 from gateway.upstream.request import Step
 from gateway.upstream.shelf import Shelf
@@ -36,6 +38,7 @@ class Tools:
     client: TrustlessClient
     observer: Observer
     clock: Clock
+    presence: Presence
     flights: Flights = field(default_factory=Flights)
     absences: Absences = field(default_factory=Absences)
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
@@ -64,6 +67,8 @@ class Fetch(ABC):
         self.readers_waiting = 0
         self.delivered = 0
         """Blocks that came, were right and were due."""
+        self.on_delivery: Callable[[str], None] | None = None
+        """Told the upstream's name when the first block has come."""
         self._entries: dict[bytes, Entry] = {}
         self._shelves: set[Shelf] = set()
         self._failure: Failure | None = None
@@ -188,6 +193,8 @@ class Fetch(ABC):
         if race is not None:
             race.won_by(self)
         self.exchange.delivered()
+        if not self.delivered and self.on_delivery is not None:
+            self.on_delivery(self.exchange.upstream.name)
         self.delivered += 1
         self.tools.absences.forget(multihash)
         await self.tools.store.keep(block)

@@ -50,19 +50,34 @@ class UpstreamPool:
         self.observer = observer
         self._policy = policy
         self._members = {upstream.name: Member(upstream) for upstream in upstreams}
+        self._configured = tuple(self._members)
         self._choices = 0
         self.on_suspicion: Callable[[str], None] | None = None
         """Told who takes longer than it usually does."""
 
-    def choose(self, place: Place | None, exclude: Collection[str] = ()) -> Choice | None:
-        """Choose whom to ask next; None when nobody is left."""
+    def set_discovered(self, upstreams: Sequence[UpstreamSettings]) -> None:
+        """Replace the upstreams that were found; those that stay are as they were."""
+        before = self._members
+        discovered = {
+            upstream.name: known
+            if (known := before.get(upstream.name)) and known.settings == upstream
+            else Member(upstream)
+            for upstream in upstreams
+        }
+        configured = {name: before[name] for name in self._configured}
+        self._members = configured | {n: m for n, m in discovered.items() if n not in configured}
+
+    def choose(
+        self, place: Place | None, exclude: Collection[str] = (), holders: Collection[str] = ()
+    ) -> Choice | None:
+        """Choose whom to ask next, holders first; None when nobody is left."""
         now = self.clock.monotonic()
         candidates = [_candidate(member, now) for member in self._members.values()]
         explores = False
         if not exclude:
             self._choices += 1
             explores = self._choices % EXPLORE_EVERY == 0
-        wish = Wish(exclude, pins=self._policy.pins, explores=explores)
+        wish = Wish(exclude, holders, pins=self._policy.pins, explores=explores)
         return choose(candidates, place, now, wish)
 
     def held(self, exclude: Collection[str] = ()) -> dict[str, float]:
@@ -87,7 +102,8 @@ class UpstreamPool:
 
     def go_block_wise(self, upstream: str, seconds: float) -> None:
         """Ask it for blocks only, for some time."""
-        self._members[upstream].block_wise_until = self.clock.monotonic() + seconds
+        if upstream in self._members:
+            self._members[upstream].block_wise_until = self.clock.monotonic() + seconds
 
     def is_sound(self, upstream: str) -> bool:
         """Tell whether the last thing that it did was no failure."""
@@ -99,15 +115,19 @@ class UpstreamPool:
 
     def usual_s(self, upstream: str) -> float | None:
         """Return the time within which most of its first blocks come; None while not known."""
-        return self._members[upstream].health.usual_s()
+        member = self._members.get(upstream)
+        return None if member is None else member.health.usual_s()
 
     def states(self) -> list[tuple[UpstreamSettings, UpstreamState]]:
         """Return all upstreams and whether they are asked."""
-        return [self.find(name) for name in self._members]
+        now = self.clock.monotonic()
+        return [(m.settings, m.health.state(now)) for m in self._members.values()]
 
-    def find(self, upstream: str) -> tuple[UpstreamSettings, UpstreamState]:
-        """Return one upstream and whether it is asked."""
-        member = self._members[upstream]
+    def find(self, upstream: str) -> tuple[UpstreamSettings, UpstreamState] | None:
+        """Return one upstream and whether it is asked; None when it has gone."""
+        member = self._members.get(upstream)
+        if member is None:
+            return None
         return member.settings, member.health.state(self.clock.monotonic())
 
     def suspect(self, upstream: str) -> None:
@@ -117,11 +137,14 @@ class UpstreamPool:
 
     def prime(self, upstream: str, answered_s: float) -> None:
         """Take in how fast a probe was answered."""
-        self._members[upstream].health.primed(answered_s, self.clock.monotonic())
+        if upstream in self._members:
+            self._members[upstream].health.primed(answered_s, self.clock.monotonic())
 
     def contradict(self, upstream: str) -> None:
         """Take in that probes say the contrary of its state: eject it, or let it come back."""
-        member = self._members[upstream]
+        member = self._members.get(upstream)
+        if member is None:
+            return
         now = self.clock.monotonic()
         if member.health.state(now) is UpstreamState.EJECTED:
             member.health.readmit(now)

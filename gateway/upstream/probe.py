@@ -71,7 +71,10 @@ class Prober:
     async def check(self, name: str) -> None:
         """Probe an upstream, twice if the first answer is not the one that is expected."""
         for _ in range(2):
-            upstream, state = self._pool.find(name)
+            found = self._pool.find(name)
+            if found is None:
+                return
+            upstream, state = found
             if await self._is_there(upstream) is (state is not UpstreamState.EJECTED):
                 return
         self._pool.contradict(name)

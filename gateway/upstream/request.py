@@ -25,6 +25,8 @@ class Step(StrEnum):
 
     CAR = "car"
     RAW = "raw"
+    HEAD = "head"
+    """Whether it holds a block; asked of cluster nodes before anything else."""
 
 
 MEDIA_TYPES: Final[Mapping[Step, frozenset[str]]] = {

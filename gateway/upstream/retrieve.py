@@ -25,6 +25,7 @@ from gateway.upstream.client import TrustlessClient
 from gateway.upstream.fetch import Tools
 from gateway.upstream.flight import Entry, Gone, Landed
 from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.presence import Presence
 from gateway.upstream.shelf import Shelf
 from gateway.upstream.trail import Trail
 
@@ -50,7 +51,7 @@ class Retrieval(Retriever):
         clock: Clock,
         observer: Observer,
     ) -> None:
-        self.tools = Tools(store, pool, client, observer, clock)
+        self.tools = Tools(store, pool, client, observer, clock, Presence(pool, client))
         self._settings = settings
 
     @override
@@ -102,6 +103,7 @@ class Session(BlockSource):
         self._cached_only = cached_only
         self._supply: _Supply | None = None  # most requests find all they want in memory
         self._has_delivered = False
+        self._has_looked = False
 
     @override
     def peek(self, cid: Cid) -> Block | None:
@@ -191,6 +193,16 @@ class Session(BlockSource):
                 return outcome
             trail.failures.extend(outcome.failures)
 
+    async def _look_around(self, want: Want, trail: Trail, asker: Asker) -> None:
+        """Find out which cluster nodes hold what the request is for."""
+        presence = self._tools.presence
+        cid = want.root or want.cid
+        holding = await presence.find(cid)
+        asker.holders = holding.holders
+        if holding.is_nowhere and presence.is_final:
+            trail.note_lacking(holding.lacking, cid)
+        asker.is_nowhere = holding.is_nowhere
+
     async def _lead(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> Landed | None:
         """Look the block up, or else have it fetched by the next upstream.
 
@@ -205,6 +217,9 @@ class Session(BlockSource):
                     landed = Landed(*found)
                     self._tools.flights.land(multihash, landed)
                     return landed
+            if not self._has_looked:
+                self._has_looked = True
+                await self._look_around(want, trail, asker)
             if entry.owner is None and entry.landed is None:
                 asker.ask(want, entry, trail, is_root=not self._has_delivered)
         finally:

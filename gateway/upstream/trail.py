@@ -100,6 +100,13 @@ class Trail:
     def __init__(self) -> None:
         self.failures: list[Failure] = []
 
+    def note_lacking(self, upstreams: Collection[str], cid: Cid) -> None:
+        """Take note of who said that it does not hold a block, and is not asked for it."""
+        self.failures += [
+            Failure(name, Step.HEAD, FailureKind.ABSENT, f"does not hold {cid}", Again.NEVER, False)
+            for name in sorted(upstreams)
+        ]
+
     def next_step(
         self,
         first: Step,

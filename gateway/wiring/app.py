@@ -16,6 +16,7 @@ from gateway.ops.worker import take_snapshot
 from gateway.pipeline import Pipeline
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
 from gateway.upstream.client import TrustlessClient
+from gateway.upstream.cluster import Cluster
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.probe import Prober
 from gateway.upstream.retrieve import Retrieval
@@ -61,6 +62,11 @@ class Gateway:
             store, self._pool, self._client, settings.retrieval, clock, statistics
         )
         self._prober = Prober(self._pool, self._client, clock)
+        self._retrieval.tools.presence.is_final = not settings.cluster.search
+        self._cluster: Cluster | None = None
+        if settings.cluster.api:
+            self._cluster = Cluster(settings.cluster, self._pool, clock)
+            self._retrieval.tools.presence.allocated = self._cluster.allocated
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -79,6 +85,8 @@ class Gateway:
     async def start(self) -> None:
         """Begin to watch the upstreams; `build` opened what has to be open."""
         self._prober.start()
+        if self._cluster is not None:
+            self._cluster.start()
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -89,11 +97,14 @@ class Gateway:
             self._pool.rows(),
             self._started,
             self._clock.now(),
+            None if self._cluster is None else self._cluster.condition(),
         )
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
         await self._prober.close()
+        if self._cluster is not None:
+            await self._cluster.close()
         await self._retrieval.close()
         await self._client.close()
         await self._store.close()

@@ -122,6 +122,9 @@ WRONG = [
     ("selection.pins", {"selection": {"pins": ["country:SWE"]}}, "two letters"),
     ("selection.pins", {"selection": {"pins": ["continent:EU"]}, "upstreams": [A]}, "nobody"),
     ("selection.debug_header", {"selection": {"debug_header": 1}}, "must be true or false"),
+    ("cluster.gateway_port", {"cluster": {"gateway_port": 65536}}, "not between 0"),
+    ("cluster.api", {"cluster": {"api": "http://a:9094", "password": "x"}}, "needs https"),
+    ("cluster.authority", {"cluster": {"api": "http://a", "authority": "x"}}, "of no use"),
     ("cluster.api", {"cluster": {"api": "10.0.0.1:9094"}}, "does not start with http"),
     ("shared.redis", {"shared": {"redis": "http://a"}}, "redis://"),
     ("shared.redis", {"shared": {"redis": "redis://"}}, "has no host"),
@@ -250,7 +253,7 @@ def test_no_upstream_is_taken_for_a_gateway_behind_a_unix_socket() -> None:
         pytest.param({"hosts": {"a.b": {}}}, ("hosts.a.b",), id="hosts"),
         pytest.param({"names": {"resolver": "1.1.1.1"}}, ("names.resolver",), id="resolver"),
         pytest.param({"names": {"dnslink": {"a.b": "/ipfs/x"}}}, ("names.dnslink",), id="dnslink"),
-        pytest.param({"cluster": {"api": "http://a:9094"}}, ("cluster.api",), id="cluster"),
+        pytest.param({"cluster": {"api": "http://a:9094"}}, (), id="cluster"),
         pytest.param(
             {"shared": {"redis": "redis://a/0", "bucket": "s3://abc/p"}},
             ("shared.redis", "shared.bucket"),
