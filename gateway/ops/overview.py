@@ -75,6 +75,8 @@ class UpstreamRow(TypedDict):
     """Part of all requests to upstreams, 0 to 1."""
     bytes: int
     """Received from it."""
+    budget_left: NotRequired[int | None]
+    """Requests that it still allows us; None when nothing limits them."""
 
 
 class WorkerSnapshot(TypedDict):
@@ -190,6 +192,8 @@ def _merge_rows(rows: Sequence[UpstreamRow]) -> UpstreamRow:
     merged["in_flight"] = sum(row["in_flight"] for row in rows)
     merged["requests"] = sum(row["requests"] for row in rows)
     merged["bytes"] = sum(row["bytes"] for row in rows)
+    left = [row.get("budget_left") for row in rows]
+    merged["budget_left"] = None if None in left else sum(each or 0 for each in left)
     kinds = dict.fromkeys(kind for row in rows for kind in row["failures"])
     merged["failures"] = {kind: sum(row["failures"].get(kind, 0) for row in rows) for kind in kinds}
     return merged

@@ -24,6 +24,7 @@ from gateway.settings.sections import (
     LogSettings,
     NamesSettings,
     RetrievalSettings,
+    RoutingSettings,
     SelectionSettings,
     ServerSettings,
     Settings,
@@ -31,9 +32,17 @@ from gateway.settings.sections import (
     UpstreamSettings,
 )
 from gateway.settings.shapes import Shape
-from gateway.settings.values import ListenAddress, TcpAddress, UnixAddress, parse_listen
+from gateway.settings.values import (
+    DURATION_OF_RATE,
+    ListenAddress,
+    TcpAddress,
+    UnixAddress,
+    parse_listen,
+    parse_origin,
+)
 
 __all__ = [
+    "DURATION_OF_RATE",
     "PUBLIC_UPSTREAMS",
     "AdminSettings",
     "CacheSettings",
@@ -46,6 +55,7 @@ __all__ = [
     "LogSettings",
     "NamesSettings",
     "RetrievalSettings",
+    "RoutingSettings",
     "SelectionSettings",
     "ServerSettings",
     "Settings",
@@ -58,6 +68,7 @@ __all__ = [
     "is_name",
     "nearest_key",
     "parse_listen",
+    "parse_origin",
     "parse_settings",
     "shape_of",
     "unsupported",

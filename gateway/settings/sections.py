@@ -116,8 +116,9 @@ class UpstreamSettings:
     """Its name in logs, metrics and headers; unique."""
     url: Origin
     """`http://host:port` or `https://host`."""
-    tier: Annotated[Literal["cluster", "public"], one_of("cluster", "public")] = "public"
-    """`cluster` nodes are asked first, `public` ones only when no cluster node has it."""
+    tier: Annotated[Literal["cluster", "public", "routed"], one_of("cluster", "public")] = "public"
+    """`cluster` nodes are asked first, `public` ones only when no cluster node has it.
+    (`routed` are those that a router told of; none is configured.)"""
     country: Country = None
     """Where it is: ISO 3166-1, two letters."""
     latitude: Annotated[float | None, number(-90, 90)] = None
@@ -131,6 +132,23 @@ class UpstreamSettings:
     empty."""
     concurrency: Annotated[int, whole(1, 10_000)] = 256
     """Requests of one worker that it may have under way; more wait, or go elsewhere."""
+
+    requests: Rate = ""
+    """Requests that it allows us, all workers together; empty for no limit."""
+    daily_requests: Annotated[int, whole(0, 1_000_000_000)] = 0
+    """Likewise, of one day; 0 for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingSettings:
+    """A delegated router: who else has what no upstream has."""
+
+    url: OptionalOrigin = ""
+    """A server with `/routing/v1`; empty for none."""
+    requests: Rate = "60/minute"
+    """Questions that one worker may ask it; empty for no limit."""
+    allow_private: Flag = False
+    """Whether providers may have private addresses: for a router of one's own network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +243,7 @@ class Settings:
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
     selection: SelectionSettings = field(default_factory=SelectionSettings)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     shared: SharedSettings = field(default_factory=SharedSettings)
     geoip: GeoipSettings = field(default_factory=GeoipSettings)
@@ -234,7 +253,19 @@ class Settings:
 
 
 PUBLIC_UPSTREAMS = (
-    UpstreamSettings(name="trustless-gateway.link", url="https://trustless-gateway.link"),
-    UpstreamSettings(name="4everland.io", url="https://4everland.io"),
+    UpstreamSettings(
+        name="trustless-gateway.link",
+        url="https://trustless-gateway.link",
+        requests="200/minute",
+        daily_requests=50_000,
+    ),
+    UpstreamSettings(
+        name="4everland.io",
+        url="https://4everland.io",
+        requests="200/minute",
+        daily_requests=50_000,
+    ),
 )
-"""Asked when no upstream is configured: public, metered, and trusted no more than any other."""
+"""Asked when no upstream is configured: public, metered, and trusted no more than any other.
+
+4everland allows 300 requests a minute, others 200 (performance notes of the design, 1.6)."""

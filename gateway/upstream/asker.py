@@ -67,7 +67,8 @@ class Asker:
         self._failed |= trail.asked()
         steps = self._next_steps(want, trail)
         if not steps:
-            raise trail.error(want.cid, pool.held(exclude=trail.asked()), is_root=is_root)
+            asked = trail.asked()
+            raise trail.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
         if steps[0].step is Step.CAR:
             self._shelf.leave_all()  # it has gone past what an older stream would bring
         fetch, *others = [self._make(want, step, trail) for step in steps]

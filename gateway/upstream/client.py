@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from gateway.content.block import MAX_BLOCK_BYTES
@@ -19,7 +18,8 @@ from gateway.content.cid import Cid, parse_cid
 from gateway.errors import UpstreamRefused
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
-from gateway.upstream.connector import open_session, translate
+from gateway.upstream.connector import GuardedResolver, open_session, translate
+from gateway.upstream.public_address import is_public
 from gateway.upstream.request import HEADERS, CarPlan, Step, car_target, check_head, raw_target
 
 CONNECT_TIMEOUT_S: Final = 5.0  # name, TCP and TLS; boxo's httpnet dials as long
@@ -41,11 +41,13 @@ class TrustlessClient:
         self,
         settings: RetrievalSettings,
         clock: Clock,
-        resolver: AbstractResolver | None = None,
+        may_be: Callable[[str], bool] = is_public,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._resolver = resolver
+        self._may_be = may_be
+        """Whether an upstream that a router told of may have an address."""
+        self._guarded: aiohttp.ClientSession | None = None
         self._session: aiohttp.ClientSession | None = None
         self._turns: dict[str, asyncio.Semaphore] = {}
 
@@ -75,7 +77,7 @@ class TrustlessClient:
             UpstreamError: no answer within `timeout_s`, or not the right one.
         """
         url = URL(upstream.url + raw_target(PROBE), encoded=True)
-        response = await self._request(upstream.name, url, Step.RAW, _loop_time() + timeout_s)
+        response = await self._request(upstream, url, Step.RAW, _loop_time() + timeout_s)
         try:
             now = self._clock.now()
             check_head(upstream.name, PROBE, Step.RAW, response.status, response.headers, now)
@@ -92,7 +94,7 @@ class TrustlessClient:
         headers = {**HEADERS[Step.RAW], "Cache-Control": "only-if-cached"}
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self._get_session().head(
+                response = await self._get_session(upstream).head(
                     url, headers=headers, allow_redirects=False
                 )
         except (aiohttp.ClientError, OSError) as error:
@@ -120,7 +122,7 @@ class TrustlessClient:
         async with self._turn(upstream):
             first_byte_at = _loop_time() + self._settings.first_byte_timeout
             url = URL(upstream.url + target, encoded=True)
-            response = await self._request(upstream.name, url, step, first_byte_at)
+            response = await self._request(upstream, url, step, first_byte_at)
             try:
                 now = self._clock.now()
                 check_head(upstream.name, cid, step, response.status, response.headers, now)
@@ -139,27 +141,32 @@ class TrustlessClient:
         return turn
 
     async def _request(
-        self, name: str, url: URL, step: Step, first_byte_at: float
+        self, upstream: UpstreamSettings, url: URL, step: Step, first_byte_at: float
     ) -> aiohttp.ClientResponse:
         try:
             async with asyncio.timeout_at(first_byte_at):
-                return await self._get_session().get(
+                return await self._get_session(upstream).get(
                     url, headers=HEADERS[step], allow_redirects=False
                 )
         except (aiohttp.ClientError, OSError) as error:
-            raise translate(name, error, self._settings.first_byte_timeout) from error
+            raise translate(upstream.name, error, self._settings.first_byte_timeout) from error
 
-    def _get_session(self) -> aiohttp.ClientSession:
+    def _get_session(self, upstream: UpstreamSettings) -> aiohttp.ClientSession:
+        connect_s = min(CONNECT_TIMEOUT_S, self._settings.first_byte_timeout)
+        if upstream.tier == "routed":
+            if self._guarded is None:
+                self._guarded = open_session(connect_s, resolver=GuardedResolver(self._may_be))
+            return self._guarded
         if self._session is None:
-            connect_s = min(CONNECT_TIMEOUT_S, self._settings.first_byte_timeout)
-            self._session = open_session(connect_s, resolver=self._resolver)
+            self._session = open_session(connect_s)
         return self._session
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._session, self._guarded = (self._session, self._guarded), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
 
 class Body:

@@ -11,11 +11,12 @@ from ssl import SSLContext
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
+from aiohttp.resolver import DefaultResolver
 from aiohttp.tracing import Trace
 from typing_extensions import override
 
@@ -90,6 +91,30 @@ class _Connector(aiohttp.TCPConnector):
                 return connection
             connection.close()
         raise aiohttp.ClientConnectionError("it speaks before it is asked")
+
+
+class GuardedResolver(AbstractResolver):
+    """Knows only such addresses of a name as are allowed.
+
+    What is connected to is what was looked at: a name that changes its address after it was
+    checked gains nothing.
+    """
+
+    def __init__(self, may_be: Callable[[str], bool]) -> None:
+        self._may_be = may_be
+        self._resolver = DefaultResolver()
+
+    @override
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)  # type: ignore[arg-type]  # 0: any
+        allowed = [result for result in found if self._may_be(result["host"])]
+        if not allowed:
+            raise OSError(None, "no address of it is public")
+        return allowed
+
+    @override
+    async def close(self) -> None:
+        await self._resolver.close()
 
 
 _Kind = type[UpstreamUnreachable] | type[UpstreamRefused]

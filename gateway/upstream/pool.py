@@ -1,32 +1,23 @@
 """All upstreams with what is known of them, and the books of every request to one."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent
 from gateway.ports import Choice, Clock, Observer, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
-from gateway.upstream.health import Health, UpstreamState, kind_of
-from gateway.upstream.selection import Candidate, Wish, choose, is_within
+from gateway.upstream.health import UpstreamState, kind_of
+from gateway.upstream.member import Member, candidate_of, row_of
+from gateway.upstream.selection import Wish, choose, is_within
 
 EXPLORE_EVERY: Final = 100
 """One choice in so many measures an upstream that is not the best, as in Saturn's client."""
 
 
 SILENT_S: Final = 0.5  # of a request whose upstream is ejected: it is ended, and asked elsewhere
+MAX_ROUTED: Final = 64  # providers that are remembered, with their health; the newest
 DEFAULT_POLICY: Final = SelectionSettings()
-
-
-class Member:
-    """One upstream: its settings, its health, and whether it answers CAR requests."""
-
-    def __init__(self, settings: UpstreamSettings) -> None:
-        self.settings = settings
-        self.health = Health()
-        self.block_wise_until = 0.0
-        """Monotonic time; before it, it is asked for blocks only: its CARs were of no use."""
-        self.told_state = UpstreamState.HEALTHY
-        self.exchanges: set[Exchange] = set()
 
 
 class UpstreamPool:
@@ -37,6 +28,7 @@ class UpstreamPool:
         clock: the time.
         observer: told about requests, answers, failures and states.
         policy: which clients are served from where.
+        workers: processes that share what upstreams allow.
     """
 
     def __init__(
@@ -45,11 +37,13 @@ class UpstreamPool:
         clock: Clock,
         observer: Observer,
         policy: SelectionSettings = DEFAULT_POLICY,
+        workers: int = 1,
     ) -> None:
         self.clock = clock
         self.observer = observer
         self._policy = policy
-        self._members = {upstream.name: Member(upstream) for upstream in upstreams}
+        self._members = {upstream.name: Member(upstream, workers) for upstream in upstreams}
+        self._routed: dict[str, Member] = {}
         self._configured = tuple(self._members)
         self._choices = 0
         self.on_suspicion: Callable[[str], None] | None = None
@@ -67,12 +61,23 @@ class UpstreamPool:
         configured = {name: before[name] for name in self._configured}
         self._members = configured | {n: m for n, m in discovered.items() if n not in configured}
 
+    def add_routed(self, upstreams: Sequence[UpstreamSettings]) -> Collection[str]:
+        """Add upstreams that a router told of: chosen only as holders. Return the names."""
+        for upstream in upstreams:
+            known = self._routed.pop(upstream.name, None)
+            is_same = known is not None and known.settings == upstream
+            self._routed[upstream.name] = known if known and is_same else Member(upstream)
+        while len(self._routed) > MAX_ROUTED:
+            del self._routed[next(iter(self._routed))]
+        return [upstream.name for upstream in upstreams]
+
     def choose(
         self, place: Place | None, exclude: Collection[str] = (), holders: Collection[str] = ()
     ) -> Choice | None:
         """Choose whom to ask next, holders first; None when nobody is left."""
         now = self.clock.monotonic()
-        candidates = [_candidate(member, now) for member in self._members.values()]
+        members = [*self._members.values(), *(m for n, m in self._routed.items() if n in holders)]
+        candidates = [candidate_of(member, now) for member in members]
         explores = False
         if not exclude:
             self._choices += 1
@@ -89,16 +94,28 @@ class UpstreamPool:
             if member.health.held_until > now and name not in exclude
         }
 
+    def spent(self, exclude: Collection[str] = ()) -> dict[str, float]:
+        """Return whose budget is used up, and the seconds until there is more."""
+        now = self.clock.monotonic()
+        ready = {name: m.meter.ready_at(now) for name, m in self._members.items()}
+        return {n: at - now for n, at in ready.items() if at > now and n not in exclude}
+
     def ask(self, choice: Choice, step: str) -> "Exchange":
         """Open the books for a request to the upstream chosen."""
-        self.observer.upstream_asked(choice, step)
-        exchange = Exchange(self, self._members[choice.upstream], step)
+        member = self._get(choice.upstream)
+        member.meter.take(self.clock.monotonic())
+        self.observer.upstream_asked(replace(choice, upstream=member.label), step)
+        exchange = Exchange(self, member, step)
         self._tell_state(exchange.member)
         return exchange
 
+    def _get(self, upstream: str) -> Member:
+        """Return a member that was chosen a moment ago."""
+        return self._members.get(upstream) or self._routed[upstream]
+
     def is_block_wise(self, upstream: str) -> bool:
         """Tell whether CARs are not asked of it for now."""
-        return self._members[upstream].block_wise_until > self.clock.monotonic()
+        return self._get(upstream).block_wise_until > self.clock.monotonic()
 
     def go_block_wise(self, upstream: str, seconds: float) -> None:
         """Ask it for blocks only, for some time."""
@@ -107,7 +124,7 @@ class UpstreamPool:
 
     def is_sound(self, upstream: str) -> bool:
         """Tell whether the last thing that it did was no failure."""
-        return self._members[upstream].health.consecutive == 0
+        return self._get(upstream).health.consecutive == 0
 
     def is_bound(self, place: Place | None) -> bool:
         """Tell whether a client may not be served from everywhere."""
@@ -157,7 +174,7 @@ class UpstreamPool:
         kind = kind_of(error)
         retry_after_s = error.retry_after_s if isinstance(error, UpstreamRefused) else None
         member.health.failed(kind, self.clock.monotonic(), retry_after_s)
-        self.observer.upstream_failed(error.upstream, step, kind, error.reason)
+        self.observer.upstream_failed(member.label, step, kind, error.reason)
         self._tell_state(member)
 
     def _tell_state(self, member: Member) -> None:
@@ -168,12 +185,12 @@ class UpstreamPool:
             if state is UpstreamState.EJECTED:
                 self._end_silent(member)
             reason = "time-is-over" if state is UpstreamState.HEALTHY else member.health.reason
-            self.observer.upstream_state(member.settings.name, state, reason)
+            self.observer.upstream_state(member.label, state, reason)
 
     def _end_silent(self, member: Member) -> None:
         """End requests to an ejected upstream from which nothing comes."""
         heard_before = self.clock.monotonic() - SILENT_S
-        for exchange in tuple(member.exchanges):
+        for exchange in tuple(member.requests):
             if exchange.heard_at <= heard_before and exchange.on_ejection is not None:
                 name = member.settings.name
                 exchange.on_ejection(UpstreamSilent(name, "said nothing and was ejected"))
@@ -182,7 +199,7 @@ class UpstreamPool:
         """Return one JSON-able row for each upstream, for operators."""
         now = self.clock.monotonic()
         total = sum(member.health.requests for member in self._members.values())
-        return [_row(member, now, total) for member in self._members.values()]
+        return [row_of(member, now, total) for member in self._members.values()]
 
 
 class Exchange:
@@ -199,7 +216,7 @@ class Exchange:
         self._started = pool.clock.monotonic()
         self.heard_at = self._started
         """When something came last; monotonic."""
-        member.exchanges.add(self)
+        member.requests.add(self)
         self._is_probe = member.health.is_on_probation
         member.health.probes += self._is_probe
         member.health.requests += 1
@@ -214,7 +231,7 @@ class Exchange:
         """Count bytes of the body."""
         self.heard_at = self._pool.clock.monotonic()
         self.member.health.received_bytes += size_bytes
-        self._pool.observer.upstream_received(self.upstream.name, size_bytes)
+        self._pool.observer.upstream_received(self.member.label, size_bytes)
 
     def delivered(self) -> None:
         """Count a block that was wanted; the first one tells how fast the upstream is."""
@@ -225,7 +242,7 @@ class Exchange:
         self.member.health.measured(now - self._started, now)
         if self._is_probe:
             self.member.health.succeeded(now)
-        self._pool.observer.upstream_answered(self.upstream.name, self.step, now - self._started)
+        self._pool.observer.upstream_answered(self.member.label, self.step, now - self._started)
 
     def outrun(self) -> None:
         """Note that another upstream was faster."""
@@ -240,46 +257,8 @@ class Exchange:
 
     def close(self) -> None:
         """Close the books. A request that was ended early counts if it brought something."""
-        self.member.exchanges.discard(self)
+        self.member.requests.discard(self)
         self.member.health.in_flight -= 1
         self.member.health.probes -= self._is_probe
         if self._has_delivered and not self._has_failed:
             self.member.health.succeeded(self._pool.clock.monotonic())
-
-
-def _candidate(member: Member, now: float) -> Candidate:
-    settings, health = member.settings, member.health
-    return Candidate(
-        settings.name,
-        settings.tier,
-        settings.country,
-        settings.latitude,
-        settings.longitude,
-        settings.continent,
-        health.ttfb_s(now),
-        health.measured_at,
-        health.in_flight,
-        settings.concurrency,
-        health.unfit_until(now),
-        health.held_until,
-    )
-
-
-def _row(member: Member, now: float, total: int) -> dict[str, Any]:
-    settings, health = member.settings, member.health
-    state = health.state(now)
-    ttfb_s = health.ttfb_s(now)
-    return {
-        "name": settings.name,
-        "url": settings.url,
-        "tier": settings.tier,
-        "country": settings.country,
-        "state": state.value,
-        "reason": "" if state is UpstreamState.HEALTHY else health.reason,
-        "ttfb_ms": None if ttfb_s is None else round(ttfb_s * 1000, 3),
-        "in_flight": health.in_flight,
-        "requests": health.requests,
-        "failures": {kind.value: count for kind, count in health.failures.items()},
-        "share": round(health.requests / total, 4) if total else 0.0,
-        "bytes": health.received_bytes,
-    }

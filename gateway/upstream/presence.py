@@ -16,6 +16,7 @@ from gateway.settings import UpstreamSettings
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.health import UpstreamState
 from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.routing import Router
 
 TIMEOUT_S: Final = 0.5  # ten round trips between two cities of a continent
 GRACE_S: Final = 0.003
@@ -51,6 +52,8 @@ class Presence:
         self._client = client
         self.allocated: Allocated | None = None
         """Who is to hold a CID, as the cluster says; None without one."""
+        self.router: Router | None = None
+        """Knows strangers who have something; None for nobody."""
         self.is_final = False
         """Whether nodes are not asked for what none of them holds: they shall not search."""
 

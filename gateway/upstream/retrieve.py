@@ -7,7 +7,7 @@ from typing_extensions import override
 from gateway.content.block import Block, identity_block, rename
 from gateway.content.cid import Cid
 from gateway.content.walk import Want
-from gateway.errors import DeadlineExceeded, NotFound
+from gateway.errors import DeadlineExceeded, NotFound, RetrievalError
 from gateway.ports import (
     BlockSource,
     BlockStore,
@@ -104,6 +104,7 @@ class Session(BlockSource):
         self._supply: _Supply | None = None  # most requests find all they want in memory
         self._has_delivered = False
         self._has_looked = False
+        self._has_routed = False
 
     @override
     def peek(self, cid: Cid) -> Block | None:
@@ -193,6 +194,21 @@ class Session(BlockSource):
                 return outcome
             trail.failures.extend(outcome.failures)
 
+    async def _ask(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> None:
+        """Have a block fetched; by strangers that a router knows when nobody else has it."""
+        is_root = not self._has_delivered
+        try:
+            asker.ask(want, entry, trail, is_root=is_root)
+        except RetrievalError:
+            router = self._tools.presence.router
+            if router is None or self._has_routed or not is_root:
+                raise
+            self._has_routed = True
+            asker.holders = await router.find(want.root or want.cid)
+            if not asker.holders:
+                raise
+            asker.ask(want, entry, trail, is_root=is_root)
+
     async def _look_around(self, want: Want, trail: Trail, asker: Asker) -> None:
         """Find out which cluster nodes hold what the request is for."""
         presence = self._tools.presence
@@ -221,7 +237,7 @@ class Session(BlockSource):
                 self._has_looked = True
                 await self._look_around(want, trail, asker)
             if entry.owner is None and entry.landed is None:
-                asker.ask(want, entry, trail, is_root=not self._has_delivered)
+                await self._ask(want, entry, trail, asker)
         finally:
             if entry.owner is None:
                 self._tools.flights.drop(multihash, entry, Gone())

@@ -22,7 +22,7 @@ ROUND_TRIP_S_PER_KM: Final = 1.5e-5
 UNKNOWN_DISTANCE_KM: Final = 10_007.0  # mean distance of two points on the Earth
 SAME_CONTINENT_KM: Final = 3_000.0  # between two cities of one continent, about
 EARTH_RADIUS_KM: Final = 6371.0  # IUGG mean radius
-TIERS: Final = ("cluster", "public")
+TIERS: Final = ("cluster", "public", "routed")
 EXPLORE_AFTER_S: Final = 10.0
 """A time to first byte that is newer need not be measured again by a client's request."""
 

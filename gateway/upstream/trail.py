@@ -26,6 +26,7 @@ from gateway.upstream.request import Step
 from gateway.upstream.selection import ChoiceReason
 
 MAX_SURVEY: Final = 8  # upstreams asked at once; the rest after them
+NOBODY: Final[Mapping[str, float]] = {}
 _SLOW: Final = frozenset({FailureKind.SILENT, FailureKind.TIMED_OUT})
 
 
@@ -181,12 +182,20 @@ class Trail:
         """Return the names of the upstreams that were asked."""
         return {failure.upstream for failure in self.failures}
 
-    def error(self, cid: Cid, held: Mapping[str, float], *, is_root: bool) -> RetrievalError:
+    def error(
+        self,
+        cid: Cid,
+        held: Mapping[str, float],
+        spent: Mapping[str, float] = NOBODY,
+        *,
+        is_root: bool,
+    ) -> RetrievalError:
         """Make the error of a block that nobody gave.
 
         Args:
             cid: the block.
             held: upstreams that asked not to be asked yet, with the seconds that are left.
+            spent: upstreams whose budget is used up, with the seconds until there is more.
             is_root: nothing above it is known to exist.
         """
         attempts = self.attempts()
@@ -194,8 +203,12 @@ class Trail:
             Attempt(name, "none", f"asked to be left alone for {seconds:.0f} s")
             for name, seconds in held.items()
         ]
+        attempts += [
+            Attempt(name, "none", f"may not be asked more for {seconds:.0f} s")
+            for name, seconds in spent.items()
+        ]
         kinds = {failure.upstream: failure.kind for failure in self.failures}.values()  # the last
-        if held or not kinds:
+        if held or spent or not kinds:
             return Unverifiable(cid, attempts)
         if is_root and all(kind is FailureKind.ABSENT for kind in kinds):
             return NotFound(cid, attempts)

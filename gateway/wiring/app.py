@@ -19,7 +19,9 @@ from gateway.upstream.client import TrustlessClient
 from gateway.upstream.cluster import Cluster
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.probe import Prober
+from gateway.upstream.public_address import is_public
 from gateway.upstream.retrieve import Retrieval
+from gateway.upstream.routing import Router, is_any
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
@@ -55,9 +57,14 @@ class Gateway:
         self._logs = logs
         self._started = clock.now()
         self._pool = UpstreamPool(
-            settings.upstreams or PUBLIC_UPSTREAMS, clock, statistics, settings.selection
+            settings.upstreams or PUBLIC_UPSTREAMS,
+            clock,
+            statistics,
+            settings.selection,
+            settings.server.workers,
         )
-        self._client = TrustlessClient(settings.retrieval, clock)
+        may_be = is_any if settings.routing.allow_private else is_public
+        self._client = TrustlessClient(settings.retrieval, clock, may_be)
         self._retrieval = Retrieval(
             store, self._pool, self._client, settings.retrieval, clock, statistics
         )
@@ -67,6 +74,10 @@ class Gateway:
         if settings.cluster.api:
             self._cluster = Cluster(settings.cluster, self._pool, clock)
             self._retrieval.tools.presence.allocated = self._cluster.allocated
+        self._router: Router | None = None
+        if settings.routing.url:
+            self._router = Router(settings.routing, self._pool, clock)
+            self._retrieval.tools.presence.router = self._router
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -105,6 +116,8 @@ class Gateway:
         await self._prober.close()
         if self._cluster is not None:
             await self._cluster.close()
+        if self._router is not None:
+            await self._router.close()
         await self._retrieval.close()
         await self._client.close()
         await self._store.close()

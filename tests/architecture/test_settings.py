@@ -47,7 +47,16 @@ def every_setting() -> Iterator[tuple[str, Any]]:
     for key, value in format_settings(COMPLETE)["hosts"]["example.com"].items():
         yield f"hosts.{key}", value
     for key in format_settings(COMPLETE)["upstreams"][0]:
-        yield f"upstreams.{key}", {"tier": "public", "concurrency": 256, "peer": ""}.get(key)
+        yield (
+            f"upstreams.{key}",
+            {
+                "tier": "public",
+                "concurrency": 256,
+                "peer": "",
+                "requests": "",
+                "daily_requests": 0,
+            }.get(key),
+        )
 
 
 SETTINGS = sorted(every_setting())

@@ -1,5 +1,6 @@
 """The books of upstreams."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,6 +91,7 @@ def test_a_new_pool_has_empty_rows(bench: Bench) -> None:
         "failures": {},
         "share": 0.0,
         "bytes": 0,
+        "budget_left": None,
     }
 
 
@@ -199,6 +201,44 @@ def test_an_upstream_that_asked_to_wait_is_held(bench: Bench) -> None:
     choice = bench.pool.choose(SWEDEN)
     assert choice is not None
     assert choice.upstream == "far"
+
+
+def test_a_budget_that_is_used_up_sends_requests_elsewhere() -> None:
+    metered = replace(FAR, requests="10/minute")
+    bench = Bench(metered, UpstreamSettings(name="other", url="https://other"))
+    bench.ask("far").close()
+    assert bench.row("far")["budget_left"] == 0
+    assert bench.pool.spent() == {"far": pytest.approx(6)}
+    assert bench.pool.spent(exclude={"far"}) == {}
+    choice = bench.pool.choose(None)
+    assert choice is not None
+    assert choice.upstream == "other"
+
+
+def test_strangers_are_chosen_only_for_what_they_are_said_to_have(bench: Bench) -> None:
+    stranger = UpstreamSettings(name="provider-x", url="https://x", tier="routed")
+    assert list(bench.pool.add_routed([stranger])) == ["provider-x"]
+    assert bench.pool.choose(None, {"near", "far"}) is None
+    choice = bench.pool.choose(None, {"near", "far"}, {"provider-x"})
+    assert choice is not None
+    bench.pool.ask(choice, "raw").failed(UpstreamUnreachable("provider-x", "is gone"))
+    assert bench.observer.upstream[-1] == ("failed", "routed", "raw", "unreachable", "is gone")
+
+
+def test_strangers_are_remembered_with_their_health_and_not_for_ever(bench: Bench) -> None:
+    def add(number: int) -> None:
+        name = f"provider-{number}"
+        bench.pool.add_routed([UpstreamSettings(name=name, url="https://x", tier="routed")])
+
+    add(0)
+    bench.pool.ask(Choice("provider-0", "holder"), "raw").failed(BlockMismatch("c", "x"))
+    add(0)
+    choice = bench.pool.choose(None, {"near", "far"}, {"provider-0"})
+    assert choice is not None
+    assert choice.reason == "least-bad"
+    for number in range(1, 65):
+        add(number)
+    assert bench.pool.choose(None, {"near", "far"}, {"provider-0"}) is None
 
 
 def test_asking_for_blocks_only_ends(bench: Bench) -> None:
