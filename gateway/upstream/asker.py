@@ -119,20 +119,28 @@ class Asker:
         """Ask another one, too, when the first block takes longer than it usually does."""
         usual_s = self._tools.pool.usual_s(fetch.exchange.upstream.name)
         after_s = UNKNOWN_USUAL_S if usual_s is None else max(usual_s, MIN_USUAL_S)
-        asyncio.get_running_loop().call_later(after_s, self._hedge, fetch, want, trail)
 
-    def _hedge(self, fetch: Fetch, want: Want, trail: Trail) -> None:
-        if not fetch.is_waiting:
-            return
+        def hedge() -> None:
+            if fetch.is_waiting and not self._hedge(fetch, want, trail):
+                loop.call_later(after_s, hedge)
+
+        loop = asyncio.get_running_loop()
+        loop.call_later(after_s, hedge)
+
+    def _hedge(self, fetch: Fetch, want: Want, trail: Trail) -> bool:
+        """Ask another one, too; False when that may be tried again later."""
         tools, slow = self._tools, fetch.exchange.upstream.name
+        fetch.exchange.outrun()  # it takes so long at least, and others shall not wait for it
         choice = self._choose(trail.asked() | {slow})
         if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
-            return
+            return True
         tools.pool.suspect(slow)
-        if tools.hedges.take():
-            way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else fetch.step
-            hedged = NextStep(replace(choice, reason=ChoiceReason.HEDGED), way)
-            self._make(want, hedged, trail).start_beside(fetch)
+        if not tools.hedges.take():
+            return False
+        way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else fetch.step
+        hedged = NextStep(replace(choice, reason=ChoiceReason.HEDGED), way)
+        self._make(want, hedged, trail).start_beside(fetch)
+        return True
 
     def ask_ahead(self, want: Want) -> None:
         """Have the next siblings fetched, too, when upstreams are asked block by block."""

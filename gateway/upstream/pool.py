@@ -245,7 +245,7 @@ class Exchange:
         self._pool.observer.upstream_answered(self.member.label, self.step, now - self._started)
 
     def outrun(self) -> None:
-        """Note that another upstream was faster."""
+        """Note that nothing has come so far: it takes so long at least."""
         if not self._has_delivered:
             now = self._pool.clock.monotonic()
             self.member.health.outrun(now - self._started, now)
