@@ -1,7 +1,7 @@
 """Asking upstreams on behalf of one request: whom, how, and what else along with it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -47,6 +47,12 @@ class Asker:
         """Who is known to have what the request is for."""
         self.is_nowhere = False
         """No cluster node holds it: somebody has to search, and all are asked at once."""
+        self.next_part: Callable[[Want], int | None] = lambda _: None
+        """Returns where in the file, after what is wanted, others bring what follows."""
+        self._front: Fetch | None = None
+        """Brings what the reader wants next, and all after it."""
+        self._left_out: set[str] = set()
+        """Upstreams that failed with a part of a file."""
         self._failed: set[str] = set()  # for any block of this request: asked last for the others
 
     def ask(self, want: Want, entry: Entry, trail: Trail, *, is_root: bool) -> None:
@@ -72,6 +78,7 @@ class Asker:
         if steps[0].step is Step.CAR:
             self._shelf.leave_all()  # it has gone past what an older stream would bring
         fetch, *others = [self._make(want, step, trail) for step in steps]
+        self._front = fetch
         fetch.start(want.cid.multihash, entry)
         for other in others:
             other.start_beside(fetch)
@@ -111,7 +118,9 @@ class Asker:
         self._note(step.choice)
         exchange = tools.pool.ask(step.choice, step.step)
         if step.step is Step.CAR:
-            return CarStream(tools, exchange, self._shelf, plan_of(want))
+            stream = CarStream(tools, exchange, self._shelf, plan_of(want))
+            stream.stop_at = self.next_part(want)
+            return stream
         is_car_useless = trail.made_car_useless(step)
         return RawFetch(tools, exchange, self._shelf, want.cid, is_car_useless=is_car_useless)
 
@@ -183,6 +192,35 @@ class Asker:
                 return choice
             exclude.add(choice.upstream)
         return None
+
+    def choose_free(self, busy: Iterable[str]) -> Choice | None:
+        """Choose whom to ask for a part of a file: an equal of who brings the front of it."""
+        pool, front = self._tools.pool, self._front
+        if front is None:
+            return None
+        name = front.exchange.upstream.name
+        exclude = {*busy, *self._left_out, *self._failed}
+        if front.is_running:
+            exclude.add(name)
+        choice = pool.choose(self._place, exclude, self.holders)
+        if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
+            return None
+        is_equal = pool.tier(choice.upstream) == front.exchange.upstream.tier
+        has_it = not self.holders or choice.upstream in self.holders
+        if not is_equal or not has_it or pool.is_block_wise(choice.upstream):
+            return None
+        part = replace(choice, reason=ChoiceReason.PART)
+        self._note(part)
+        return part
+
+    def stop_front(self, position: int) -> None:
+        """Have others bring what follows from a byte of the file on."""
+        if isinstance(self._front, CarStream):
+            self._front.stop_at = position
+
+    def leave_out(self, upstream: str) -> None:
+        """Ask an upstream for no more parts."""
+        self._left_out.add(upstream)
 
     def _is_raw_for(self, choice: Choice) -> bool:
         return self._first is Step.RAW or self._tools.pool.is_block_wise(choice.upstream)

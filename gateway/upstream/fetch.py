@@ -43,6 +43,8 @@ class Tools:
     absences: Absences = field(default_factory=Absences)
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
     retries: RetryBudget = field(default_factory=RetryBudget)
+    parts: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
+    """Parts of large files under way: the file's multihash, and where they begin."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     """Running fetches; the event loop itself holds them only weakly."""
 
@@ -67,11 +69,13 @@ class Fetch(ABC):
         self.readers_waiting = 0
         self.delivered = 0
         """Blocks that came, were right and were due."""
+        self.delivered_bytes = 0
         self.on_delivery: Callable[[str], None] | None = None
         """Told the upstream's name when the first block has come."""
         self._entries: dict[bytes, Entry] = {}
         self._shelves: set[Shelf] = set()
-        self._failure: Failure | None = None
+        self.failure: Failure | None = None
+        self.on_end: Callable[[], None] | None = None
         self.race: Race | None = None
         """While others are to bring the same, and none has."""
         self._task: asyncio.Task[None] | None = None
@@ -106,10 +110,14 @@ class Fetch(ABC):
         self.exchange.on_ejection = self._give_up
 
     @property
+    def is_running(self) -> bool:
+        """Whether more may come."""
+        return self._task is not None and not self._task.done()
+
+    @property
     def is_waiting(self) -> bool:
         """Whether it runs alone, is wanted, and nothing has come yet."""
-        is_running = self._task is not None and not self._task.done()
-        return is_running and self.race is None and bool(self._shelves) and not self.delivered
+        return self.is_running and self.race is None and bool(self._shelves) and not self.delivered
 
     def adopt(self, multihash: bytes, entry: Entry) -> None:
         """Bring the block of an entry that nobody else brings."""
@@ -129,7 +137,7 @@ class Fetch(ABC):
 
     def _note(self, error: UpstreamError) -> None:
         self.exchange.failed(error)
-        self._failure = failure_of(
+        self.failure = failure_of(
             error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
         )
 
@@ -158,8 +166,8 @@ class Fetch(ABC):
         self.exchange.close()
         bug = None if task.cancelled() else task.exception()
         race, self.race = self.race, None
-        if race is None or not race.left_by(self, self._failure):
-            failures = race.failures if race else [self._failure] if self._failure else []
+        if race is None or not race.left_by(self, self.failure):
+            failures = race.failures if race else [self.failure] if self.failure else []
             for multihash, entry in self._entries.items():
                 self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
             self._entries.clear()
@@ -167,6 +175,8 @@ class Fetch(ABC):
             shelf.workers.discard(self)
         self._shelves.clear()
         self._stay()
+        if self.on_end is not None:
+            self.on_end()
         if bug is not None:
             context = {"message": "a fetch has failed", "exception": bug, "task": task}
             task.get_loop().call_exception_handler(context)
@@ -196,6 +206,7 @@ class Fetch(ABC):
         if not self.delivered and self.on_delivery is not None:
             self.on_delivery(self.exchange.upstream.name)
         self.delivered += 1
+        self.delivered_bytes += len(block.data)
         self.tools.absences.forget(multihash)
         await self.tools.store.keep(block)
         self._entries.pop(multihash, None)

@@ -122,6 +122,10 @@ class UpstreamPool:
         if upstream in self._members:
             self._members[upstream].block_wise_until = self.clock.monotonic() + seconds
 
+    def tier(self, upstream: str) -> str:
+        """Return the tier of an upstream."""
+        return self._get(upstream).settings.tier
+
     def is_sound(self, upstream: str) -> bool:
         """Tell whether the last thing that it did was no failure."""
         return self._get(upstream).health.consecutive == 0

@@ -27,6 +27,7 @@ from gateway.upstream.flight import Entry, Gone, Landed
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.presence import Presence
 from gateway.upstream.shelf import Shelf
+from gateway.upstream.stripes import Stripes
 from gateway.upstream.trail import Trail
 
 
@@ -70,7 +71,7 @@ class Retrieval(Retriever):
 class _Supply:
     """What a request needs as soon as it has to wait."""
 
-    __slots__ = ("ahead", "asker", "shelf")
+    __slots__ = ("ahead", "asker", "shelf", "stripes")
 
     def __init__(
         self,
@@ -82,6 +83,7 @@ class _Supply:
         self.shelf = Shelf()
         self.ahead = ReadAhead(tools, self.shelf)
         self.asker = Asker(tools, settings.mode, place, self.shelf, trace)
+        self.stripes = Stripes(tools, self.asker, self.shelf)
 
 
 class Session(BlockSource):
@@ -114,6 +116,7 @@ class Session(BlockSource):
         if self._supply is not None:
             taken = self._supply.shelf.take(cid.multihash)
             if taken is not None:
+                self._supply.stripes.took(len(taken[0].data))
                 return self._count(*taken, cid)
         block = self._tools.store.peek(cid)
         return None if block is None else self._count(block, Tier.MEMORY, cid)
@@ -144,7 +147,9 @@ class Session(BlockSource):
             self._note_absence(error, want.cid)
             raise
         if landed.tier is None:
-            self.trace.waited_s += self._tools.clock.monotonic() - started
+            waited_s = self._tools.clock.monotonic() - started
+            self.trace.waited_s += waited_s
+            self._supply.stripes.waited(want, waited_s)
         if landed.tier is Tier.DISK:
             self._supply.ahead.moved_to(want)
         return self._count(landed.block, landed.tier, want.cid)

@@ -51,6 +51,8 @@ class ChoiceReason(StrEnum):
     """Another one takes longer than it usually does."""
     ASKED_AROUND = "asked-around"
     """Another one does not have it: all others are asked at once."""
+    PART = "part-of-many"
+    """One upstream is slower than the reader: others bring parts of the file."""
     OTHER_STEP = "other-step"
     """The same upstream again: a block instead of a CAR, or the other way round."""
     LEAST_BAD = "least-bad"
