@@ -49,7 +49,7 @@ class Asker:
         """No cluster node holds it: somebody has to search, and all are asked at once."""
         self.next_part: Callable[[Want], int | None] = lambda _: None
         """Returns where in the file, after what is wanted, others bring what follows."""
-        self._front: Fetch | None = None
+        self.front: Fetch | None = None
         """Brings what the reader wants next, and all after it."""
         self._left_out: set[str] = set()
         """Upstreams that failed with a part of a file."""
@@ -78,7 +78,7 @@ class Asker:
         if steps[0].step is Step.CAR:
             self._shelf.leave_all()  # it has gone past what an older stream would bring
         fetch, *others = [self._make(want, step, trail) for step in steps]
-        self._front = fetch
+        self.front = fetch
         fetch.start(want.cid.multihash, entry)
         for other in others:
             other.start_beside(fetch)
@@ -195,7 +195,7 @@ class Asker:
 
     def choose_free(self, busy: Iterable[str]) -> Choice | None:
         """Choose whom to ask for a part of a file: an equal of who brings the front of it."""
-        pool, front = self._tools.pool, self._front
+        pool, front = self._tools.pool, self.front
         if front is None:
             return None
         name = front.exchange.upstream.name
@@ -213,10 +213,11 @@ class Asker:
         self._note(part)
         return part
 
-    def stop_front(self, position: int) -> None:
-        """Have others bring what follows from a byte of the file on."""
-        if isinstance(self._front, CarStream):
-            self._front.stop_at = position
+    def stop_front(self, position: int, ahead_bytes: int) -> None:
+        """Have others bring what follows from a byte of the file on, and so much of it at once."""
+        if isinstance(self.front, CarStream):
+            self.front.stop_at = position
+            self.front.ahead_bytes = ahead_bytes
 
     def leave_out(self, upstream: str) -> None:
         """Ask an upstream for no more parts."""

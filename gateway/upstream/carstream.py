@@ -78,6 +78,8 @@ class CarStream(Fetch):
         self._walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
         self.stop_at: int | None = None
         """Where in the file others bring what follows; None when nobody does."""
+        self.front: Fetch | None = None
+        """Who brings what comes before this part, and has announced more than that."""
         self._want: Want | None = None
         self._early = EarlyBlocks()
         self._horizon = Horizon()
@@ -245,6 +247,9 @@ class CarStream(Fetch):
             if entry is None:
                 entry = self.tools.flights.announce(multihash)
             if entry.owner is None:
+                self.adopt(multihash, entry)
+            elif entry.owner is self.front and self.front is not None:
+                self.front.give_up(multihash)
                 self.adopt(multihash, entry)
 
     def _is_pointless(self) -> bool:

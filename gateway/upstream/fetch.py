@@ -124,6 +124,10 @@ class Fetch(ABC):
         entry.hand_to(self)
         self._entries[multihash] = entry
 
+    def give_up(self, multihash: bytes) -> None:
+        """Leave a block to another one, who adopts its entry."""
+        self._entries.pop(multihash, None)
+
     def brings(self, multihash: bytes) -> bool:
         """Tell whether it is about to bring a block."""
         return multihash in self._entries

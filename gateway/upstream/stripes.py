@@ -111,7 +111,7 @@ class Stripes:
             if choice is None:
                 return
             if not self._starts:
-                self._asker.stop_front(self._next)
+                self._asker.stop_front(self._next, AHEAD_STRIPES * STRIPE_BYTES)
             self._starts.append(self._next)
             self._next += STRIPE_BYTES
             self._start(choice, plan)
@@ -139,6 +139,7 @@ class Stripes:
         exchange = self._tools.pool.ask(choice, Step.CAR)
         stream = CarStream(self._tools, exchange, self._shelf, plan)
         stream.ahead_bytes = AHEAD_STRIPES * STRIPE_BYTES
+        stream.front = self._asker.front
         part = (plan.base.multihash, plan.start)
         self._tools.parts.add(part)
         stream.on_end = partial(self._ended, stream, part)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from gateway.upstream import stripes as module
 from tests.fakes import lies
 from tests.fakes.lying_upstream import LyingUpstream
 from tests.fakes.store import DictStore
-from tests.fakes.upstream_kit import PATIENT, Kit, NoStore, pieces_of, read, sample
+from tests.fakes.upstream_kit import PATIENT, SMALL, Kit, NoStore, pieces_of, read, sample
 
 FILE = sample(400_000)
 NAMES = ("one", "two", "three")
@@ -167,3 +168,23 @@ async def test_only_who_holds_it_brings_parts() -> None:
         await stack.enter_async_context(kit)
         assert await kit.read(FILE.cid) == FILE.content
     assert nodes[1].asked("car") == []
+
+
+async def test_parts_take_over_what_the_front_has_announced() -> None:
+    wide = sample(400_000, replace(SMALL, max_links=1000))
+    async with AsyncExitStack() as stack:
+        upstreams = [
+            await stack.enter_async_context(LyingUpstream(wide.blocks, name=name)) for name in NAMES
+        ]
+        trio = Trio(upstreams)
+
+        async def pause(_block: Block) -> None:
+            await asyncio.sleep(0.0005)
+
+        for upstream in upstreams:
+            upstream.before_block = pause
+        async with trio.kit() as kit:
+            assert await kit.read(wide.cid) == wide.content
+    fronts = [part for parts in trio.parts() for part in parts if part.endswith(("*", "399999"))]
+    assert len(fronts) <= 2  # the first, and the last part of the file
+    assert trio.sent_bytes < 1.3 * len(wide.content)
