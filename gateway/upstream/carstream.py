@@ -68,10 +68,10 @@ class CarStream(Fetch):
     """One CAR on its way."""
 
     step = Step.CAR
-    ahead_bytes = AHEAD_BYTES
-    """How much may lie ready for the leader."""
 
     def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf, plan: CarPlan) -> None:
+        self.ahead_bytes = AHEAD_BYTES
+        """How much may lie ready for the leader."""
         super().__init__(tools, exchange, leader)
         self.has_path = bool(plan.segments)
         self._plan = plan
