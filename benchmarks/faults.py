@@ -102,10 +102,10 @@ class Run:
         return statistics.quantiles(self.latencies_ms, n=100)[98]
 
 
-def measure_faults(scale: Scale) -> list[Table]:
-    """Run every fault; without Kubo there is nothing to measure."""
+def measure_faults(scale: Scale, only: Sequence[str] = ()) -> list[Table]:
+    """Run faults, all if none are named; without Kubo there is nothing to measure."""
     try:
-        runs = list(_measure(scale))
+        runs = list(_measure(scale, only))
     except Missing as exc:
         print(f"no faults: {exc}")
         return []
@@ -146,7 +146,7 @@ def _row(run: Run, quiet: Run) -> tuple[str, ...]:
     )
 
 
-def _measure(scale: Scale) -> Iterator[Run]:
+def _measure(scale: Scale, only: Sequence[str]) -> Iterator[Run]:
     faults: list[tuple[str, dict[str, float | str]]] = [
         ("none", {}),
         ("slow", {"round_trip_ms": SLOW_ROUND_TRIP_MS}),
@@ -154,6 +154,8 @@ def _measure(scale: Scale) -> Iterator[Run]:
     faults += [(fault.value, {"fault": fault.value}) for fault in tuple(Fault)[1:]]
     with tempfile.TemporaryDirectory() as name, _kubo(Path(name), scale) as (port, cids):
         for label, shape in faults:
+            if only and label not in (faults[0][0], *only):
+                continue
             with ExitStack() as stack:
                 yield _run(stack, Path(name) / label, (port, cids), scale, (label, shape))
 
@@ -315,8 +317,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=FULL.requests)
     parser.add_argument("--per-second", type=float, default=FULL.per_s)
+    parser.add_argument("--only", default="", help="faults beside none, with commas")
     asked = parser.parse_args()
-    publish("faults", measure_faults(Scale(asked.requests, asked.per_second, FULL.tail_s)))
+    scale = Scale(asked.requests, asked.per_second, FULL.tail_s)
+    publish("faults", measure_faults(scale, tuple(filter(None, asked.only.split(",")))))
 
 
 if __name__ == "__main__":

@@ -7,5 +7,6 @@ horizon and cluster_records.
 pool keeps the books of every upstream; probe and cluster keep it up to date; presence asks who has
 a block. client and api send requests over the sessions of connector. flight is the table of blocks
 under way; fetch, carstream and race bring blocks into it, in tasks of their own; asker starts them
-for one reader; retrieve is what a request sees.
+for one reader, stripes has parts of a large file brought by several upstreams, players reads ahead
+for films; retrieve is what a request sees.
 """

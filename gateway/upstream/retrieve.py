@@ -24,6 +24,7 @@ from gateway.upstream.asker import Asker
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.fetch import Tools
 from gateway.upstream.flight import Entry, Gone, Landed
+from gateway.upstream.players import Players
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.presence import Presence
 from gateway.upstream.shelf import Shelf
@@ -53,12 +54,15 @@ class Retrieval(Retriever):
         observer: Observer,
     ) -> None:
         self.tools = Tools(store, pool, client, observer, clock, Presence(pool, client))
+        self._players = Players(self.tools)
         self._settings = settings
 
     @override
     def open_session(self, place: Place | None, *, cached_only: bool = False) -> "Session":
         """Start the retrieval side of one request; see `ports.Retriever`."""
-        return Session(self.tools, self._settings, place, cached_only=cached_only)
+        session = Session(self.tools, self._settings, place, cached_only=cached_only)
+        session.players = self._players
+        return session
 
     async def close(self) -> None:
         """End all fetches. Sessions must be closed before."""
@@ -89,6 +93,9 @@ class _Supply:
 class Session(BlockSource):
     """Blocks for one request; see `ports.BlockSource`. Made by `Retrieval.open_session`."""
 
+    players: Players | None = None
+    """Told what is read; None when nothing is read ahead."""
+
     def __init__(
         self,
         tools: Tools,
@@ -107,6 +114,7 @@ class Session(BlockSource):
         self._has_delivered = False
         self._has_looked = False
         self._has_routed = False
+        self._has_read = False
 
     @override
     def peek(self, cid: Cid) -> Block | None:
@@ -119,6 +127,8 @@ class Session(BlockSource):
                 self._supply.stripes.took(len(taken[0].data))
                 return self._count(*taken, cid)
         block = self._tools.store.peek(cid)
+        if self.players is not None and cid.multihash in self.players.marks:
+            self.players.reached(cid.multihash, self._place)
         return None if block is None else self._count(block, Tier.MEMORY, cid)
 
     @override
@@ -150,9 +160,17 @@ class Session(BlockSource):
             waited_s = self._tools.clock.monotonic() - started
             self.trace.waited_s += waited_s
             self._supply.stripes.waited(want, waited_s)
+            self._read(want, self._supply.asker)
         if landed.tier is Tier.DISK:
             self._supply.ahead.moved_to(want)
         return self._count(landed.block, landed.tier, want.cid)
+
+    def _read(self, want: Want, asker: Asker) -> None:
+        """Tell the players about the first leaf that had to be fetched."""
+        if self._has_read or want.root is None or self.players is None or asker.front is None:
+            return
+        self._has_read = True
+        self.players.read(want, asker.front.exchange.upstream.name, self._place)
 
     def _refuse_absent(self, cid: Cid) -> None:
         """Raise NotFound if everybody said a moment ago that they do not have a root."""

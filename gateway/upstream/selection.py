@@ -53,6 +53,8 @@ class ChoiceReason(StrEnum):
     """Another one does not have it: all others are asked at once."""
     PART = "part-of-many"
     """One upstream is slower than the reader: others bring parts of the file."""
+    READ_AHEAD = "read-ahead"
+    """It had the slices before this one, which nobody has asked for yet."""
     OTHER_STEP = "other-step"
     """The same upstream again: a block instead of a CAR, or the other way round."""
     LEAST_BAD = "least-bad"

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from gateway.content.car_walk import walk_car
 from gateway.content.walk import Scope, Want
-from gateway.errors import ContentError
 from gateway.ports import Choice
 from gateway.upstream.asker import Asker
 from gateway.upstream.carstream import CarStream
 from gateway.upstream.fetch import Tools
+from gateway.upstream.players import first_missing
 from gateway.upstream.request import CarPlan, Step
 from gateway.upstream.shelf import Shelf
 
@@ -120,14 +119,8 @@ class Stripes:
         """Tell whether a part is under way for another reader, or begins with what is here."""
         if (plan.base.multihash, plan.start) in self._tools.parts:
             return True
-        walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
-        try:
-            want = next(walk)
-            while (block := self._tools.store.peek(want.cid)) is not None:
-                want = walk.send(block)
-        except (StopIteration, ContentError):
-            return True
-        return self._tools.store.has(want.cid) or want.cid.multihash in self._shelf
+        want = first_missing(self._tools, plan)
+        return want is None or self._tools.store.has(want.cid) or want.cid.multihash in self._shelf
 
     def _busy(self) -> Iterator[str]:
         """Yield the upstreams that have enough to do."""
