@@ -19,6 +19,9 @@ from gateway.upstream.trail import NextStep, Trail
 WINDOW: Final = 16
 """Blocks asked for at once when they are asked for one by one; Kubo's reader has 10, boxo's walk
 of a DAG 32."""
+LATE_FACTOR: Final = 1.5
+"""Times the 95th percentile: at the percentile itself the one in twenty that is a little late
+uses up the budget, and nothing is left for an upstream that has stopped."""
 UNKNOWN_USUAL_S: Final = 1.0  # before an upstream that was measured too little is hedged
 MIN_USUAL_S: Final = 0.01  # less is our own event loop's doing
 
@@ -127,7 +130,7 @@ class Asker:
     def _hedge_later(self, fetch: Fetch, want: Want, trail: Trail) -> None:
         """Ask another one, too, when the first block takes longer than it usually does."""
         usual_s = self._tools.pool.usual_s(fetch.exchange.upstream.name)
-        after_s = UNKNOWN_USUAL_S if usual_s is None else max(usual_s, MIN_USUAL_S)
+        after_s = UNKNOWN_USUAL_S if usual_s is None else max(LATE_FACTOR * usual_s, MIN_USUAL_S)
 
         def hedge() -> None:
             if fetch.is_waiting and not self._hedge(fetch, want, trail):

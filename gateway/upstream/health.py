@@ -28,6 +28,7 @@ MAX_EJECTION_S: Final = 300.0  # Envoy's max_ejection_time
 FORGIVE_S: Final = 300.0  # good behaviour that takes one ejection off the count
 MAX_RETRY_AFTER_S: Final = 300.0  # an upstream cannot take itself out for longer
 BUSY_TTFB_S: Final = 5.0  # what a 429 or 5xx counts as: fast refusals must not look like speed
+MAX_OUTRUNS: Final = 6  # in a row, beyond which it looks no slower: 64 times as long
 MIN_SAMPLES: Final = 20  # for a 95th percentile: one of them is above it
 MAX_SAMPLES: Final = 100  # the newest; Saturn's client looks at 50
 DECAY_S: Final = 30.0  # time constant of the EWMA; who is not asked looks faster by and by
@@ -102,6 +103,8 @@ class Health:
     """Failures since the last success."""
     ejections: int = 0
     """How often it was ejected, less what was forgiven."""
+    outruns: int = 0
+    """Requests in a row that took longer than they usually do."""
     ejected_until: float = -inf
     held_until: float = -inf
     reason: str = ""
@@ -125,6 +128,7 @@ class Health:
 
     def measured(self, ttfb_s: float, now: float) -> None:
         """Take in one time to a first verified block."""
+        self.outruns = 0
         self._ttfbs.append(ttfb_s)
         self._take_in(ttfb_s, now)
 
@@ -143,9 +147,15 @@ class Health:
             self._take_in(answered_s, now)
 
     def outrun(self, waited_s: float, now: float) -> None:
-        """Take in that nothing had come after `waited_s`, when another upstream delivered."""
-        if waited_s > (self.ttfb_s(now) or 0.0):
-            self._take_in(waited_s, now)
+        """Take in that nothing had come after `waited_s`.
+
+        How long it would have taken is not known, because such requests are cut short when another
+        upstream delivers. So each one in a row counts twice as much as the one before it.
+        """
+        self.outruns = min(self.outruns + 1, MAX_OUTRUNS)
+        at_least_s = waited_s * 2**self.outruns
+        if at_least_s > (self.ttfb_s(now) or 0.0):
+            self._take_in(at_least_s, now)
 
     def usual_s(self) -> float | None:
         """Return the time within which 95 % of first blocks came; None while that is not known."""

@@ -215,6 +215,7 @@ class Exchange:
         self._pool = pool
         self._has_delivered = False
         self._has_failed = False
+        self._is_outrun = False
         self.on_ejection: Callable[[UpstreamError], None] | None = None
         """Called when the upstream is ejected while nothing comes."""
         self._started = pool.clock.monotonic()
@@ -250,7 +251,8 @@ class Exchange:
 
     def outrun(self) -> None:
         """Note that nothing has come so far: it takes so long at least."""
-        if not self._has_delivered:
+        if not self._has_delivered and not self._is_outrun:
+            self._is_outrun = True
             now = self._pool.clock.monotonic()
             self.member.health.outrun(now - self._started, now)
 

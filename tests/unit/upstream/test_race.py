@@ -116,4 +116,4 @@ async def test_a_loser_is_known_to_be_slower(track: Track) -> None:
     await entry.wait(track.shelf)
     await track.finish()
     ttfb_ms = {row["name"]: row["ttfb_ms"] for row in track.kit.pool.rows()}
-    assert ttfb_ms["one"] == 250
+    assert ttfb_ms["one"] == 500  # twice: how long it would have taken is not known
