@@ -12,6 +12,7 @@
     |   +-- PreconditionFailed
     |   +-- RangeNotSatisfiable
     |   +-- TooManyRequests     over a limit of this client or of the process
+    |   +-- BadLabel            a root that does not fit into a host name
     |   +-- NameLoop            names that point to names, without an end
     +-- ContentError            verified bytes that do not make sense; nobody's retry helps
     |   +-- BadBlock            a block that its codec does not allow
@@ -20,6 +21,7 @@
     |   +-- BadIndex            index.html is there, but is not a file
     |   +-- Unsupported         valid, but not something this gateway renders
     |   +-- BadRecord           an IPNS record that is not valid
+    |   +-- BadRedirects        a website's _redirects file that is not valid
     |   +-- BadTarget           a name that points to something that is not a content path
     +-- UpstreamError           an upstream is at fault; the next one may do better
     |   +-- BlockMismatch       bytes whose hash is not the one in the CID
@@ -148,6 +150,10 @@ class TooManyRequests(ClientError):
         self.fields = dict(fields or {})
 
 
+class BadLabel(ClientError):
+    """A root or a name that does not fit into a host name."""
+
+
 class NameLoop(ClientError):
     """Names that point to names, and never to content."""
 
@@ -209,6 +215,14 @@ class BadRecord(ContentError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"not a valid IPNS record: {reason}")
+        self.reason = reason
+
+
+class BadRedirects(ContentError):
+    """A website's `_redirects` file that is not valid."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"could not parse _redirects: {reason}")
         self.reason = reason
 
 

@@ -13,8 +13,10 @@ from gateway.errors import (
     Attempt,
     BadBlock,
     BadIndex,
+    BadLabel,
     BadPath,
     BadRecord,
+    BadRedirects,
     BadRequest,
     BadTarget,
     DeadlineExceeded,
@@ -87,9 +89,10 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     RangeNotSatisfiable: Kind(
         416, "Range Not Satisfiable", "choose a range", "Ask for a range inside, or for no range."
     ),
-    NameLoop: Kind(
-        400, "Bad Request", "resolve the name", "Ask the owner of the name to mend it."
+    BadLabel: Kind(
+        400, "Bad Request", "parse", "Use a gateway without subdomains, or a shorter hash."
     ),
+    NameLoop: Kind(400, "Bad Request", "resolve the name", "Ask the owner of the name to mend it."),
     TooManyRequests: Kind(429, "Too Many Requests", "admit", _TRY_AGAIN),
     NoSuchLink: Kind(
         404, "Not Found", "resolve", "The directory was verified: it has no such name."
@@ -108,6 +111,9 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     ),
     BadRecord: Kind(
         502, "Bad Gateway", "resolve the name", "Ask the owner of the name to publish it again."
+    ),
+    BadRedirects: Kind(  # 500 is the specification's word: web-redirects-file, "Error Handling"
+        500, "Internal Server Error", "redirect", "Ask the owner of the website to mend it."
     ),
     BadTarget: Kind(
         502, "Bad Gateway", "resolve the name", "Ask the owner of the name to mend it."
