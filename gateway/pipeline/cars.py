@@ -6,23 +6,26 @@ from gateway.content.block import rename
 from gateway.content.car import car_header, car_section
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import Cid
+from gateway.content.path import ContentPath
 from gateway.content.unixfs import Piece
 from gateway.pipeline.drive import Reader
-from gateway.protocol.request import GatewayRequest
+from gateway.protocol.car import CarParams
 
 
-async def read_car(reader: Reader, request: GatewayRequest, terminal: Cid) -> AsyncIterator[Piece]:
-    """Yield the CAR that the request asks for, block by block.
+async def read_car(
+    reader: Reader, path: ContentPath, car: CarParams, terminal: Cid
+) -> AsyncIterator[Piece]:
+    """Yield a CAR, block by block.
 
     Args:
         reader: gives the blocks.
-        request: its path and `car` say which blocks.
+        path: the blocks on it come first.
+        car: which blocks of what stands at its end.
         terminal: CID at the end of the path; the one root in the header.
 
     Raises:
         RetrievalError, ContentError: as the walk; what was yielded until then is right.
     """
-    path, car = request.path, request.car
     walk = walk_car(
         path.root, path.segments, car.scope, car.start, car.stop, is_unique=not car.dups
     )

@@ -21,6 +21,11 @@ class ResponseFormat(StrEnum):
     """The default: files and directories as a web server shows them."""
     RAW = "raw"
     CAR = "car"
+    IPNS_RECORD = "ipns-record"
+
+
+TRUSTLESS: Final = frozenset({ResponseFormat.RAW, ResponseFormat.CAR, ResponseFormat.IPNS_RECORD})
+"""What a client can check by itself: all that a trustless gateway serves."""
 
 
 class FormatChoice(NamedTuple):
@@ -87,7 +92,7 @@ def choose_format(parameter: str | None, accept: str) -> FormatChoice:
 
 
 def _serve(name: str) -> ResponseFormat:
-    if name in (ResponseFormat.RAW, ResponseFormat.CAR):
+    if name in TRUSTLESS:
         return ResponseFormat(name)
     raise NotAcceptable(f"format {name} is not served by this gateway: ask for raw, car or none")
 

@@ -84,7 +84,7 @@ def unsupported(settings: Settings) -> tuple[str, ...]:
         for key, value in tree[name].items()
         if value != default_tree[name][key] and f"{name}.{key}" in _LATER
     ]
-    return tuple(keys + [f"hosts.{host}" for host in settings.hosts])
+    return tuple(keys)
 
 
 def shape_of(section: str, key: str) -> Shape | None:

@@ -67,6 +67,10 @@ class HostSettings:
     """Write DNSLink names into one label, so that one wildcard certificate is enough."""
     paths: Annotated[tuple[str, ...], texts_of(*CONTENT_NAMESPACES)] = CONTENT_NAMESPACES
     """Namespaces served under this host."""
+    dnslink: Flag = True
+    """Show the host's own DNSLink website at paths that are none of these namespaces."""
+    deserialized: Flag = True
+    """Answer with files and pages; false leaves blocks, CARs and IPNS records, for programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

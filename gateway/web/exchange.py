@@ -12,7 +12,11 @@ from gateway.protocol.request import GatewayRequest
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 
-_CACHE_STATES = {b"HIT": CacheState.HIT, b"MISS": CacheState.MISS, b"PARTIAL": CacheState.PARTIAL}
+_CACHE_STATES = (
+    (b"; hit", CacheState.HIT),
+    (b"; fwd=miss", CacheState.MISS),
+    (b"; fwd=partial", CacheState.PARTIAL),
+)
 
 
 class RequestObserver(Protocol):
@@ -59,8 +63,10 @@ class Exchange:
             self.kind = _kind(request, headers)
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
-            self.cache = _CACHE_STATES.get(_find(headers, b"x-cache-status"), CacheState.NONE)
-            self.tier = _find(headers, b"cache-status").partition(b"detail=")[2].decode()
+            status = _find(headers, b"cache-status")
+            states = (state for words, state in _CACHE_STATES if words in status)
+            self.cache = next(states, CacheState.NONE)
+            self.tier = status.partition(b"detail=")[2].decode()
 
     def note_client_left(self) -> None:
         """Note that nobody reads the answer any more."""

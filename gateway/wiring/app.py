@@ -24,6 +24,7 @@ from gateway.web.connection import protocol_with
 from gateway.web.hot import SHARE_OF_MEMORY, HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
+from gateway.web.routing import Router
 from gateway.wiring.names import NamesRoom
 
 
@@ -58,7 +59,7 @@ class Gateway:
         self._retrieval = Retrieval(
             store, self._pool, self._client, settings.retrieval, clock, statistics
         )
-        self.names = NamesRoom(settings, self._pool, clock)
+        self._names = NamesRoom(settings, self._pool, clock)
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -68,8 +69,10 @@ class Gateway:
         table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
-        pipeline = Pipeline(self._retrieval, store, ListingPage())
-        endpoint = ContentEndpoint(pipeline, admission, clients, requests, clock, hot.keep)
+        names = self._names.resolver
+        pipeline = Pipeline(self._retrieval, store, names, ListingPage())
+        router = Router(clients, settings.hosts, names)
+        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
         self.app = create_content_app(endpoint)
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 
@@ -89,7 +92,7 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
-        await self.names.close()
+        await self._names.close()
         await self._retrieval.close()
         await self._client.close()
         await self._store.close()

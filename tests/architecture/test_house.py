@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "pipeline/drive.py": "unit/pipeline/test_pipeline.py",
     "pipeline/files.py": "unit/pipeline/test_pipeline.py",
     "pipeline/reply.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/websites.py": "unit/web/test_routing.py",
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
     "web/hot_path.py": "unit/web/test_app.py",

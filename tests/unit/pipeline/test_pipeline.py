@@ -33,9 +33,11 @@ from gateway.errors import (
     RangeNotSatisfiable,
 )
 from gateway.pipeline import Pipeline, Reply
+from gateway.ports import NameResolver
 from gateway.protocol.answer import BodyBytes
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest, parse_request
+from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
 from tests.fakes.store import DictStore
 
@@ -79,11 +81,17 @@ class World:
         return built
 
     async def ask(
-        self, target: str, *, near: bool = False, method: str = "GET", **headers: str
+        self,
+        target: str,
+        *,
+        near: bool = False,
+        method: str = "GET",
+        names: NameResolver | None = None,
+        **headers: str,
     ) -> Reply:
         retriever = DictRetriever(self.blocks, self.blocks if near else ())
         store = DictStore(self.blocks if near else ())
-        pipeline = Pipeline(retriever, store, NamesPage())
+        pipeline = Pipeline(retriever, store, names or TableNames(), NamesPage())
         path, _, query = target.partition("?")
         fields = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
         request = parse_request(method, path.encode(), query.encode(), fields)
@@ -201,7 +209,7 @@ async def test_a_cold_file_of_several_levels_is_a_miss_and_each_block_fetched_on
     data = bytes(range(256)) * 20
     built = world.build(build_file(data, replace(SMALL, chunk_bytes=400)))
     retriever = KeepingRetriever(world.blocks)
-    pipeline = Pipeline(retriever, DictStore(world.blocks), NamesPage())
+    pipeline = Pipeline(retriever, DictStore(world.blocks), TableNames(), NamesPage())
     request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
     assert isinstance(request, GatewayRequest)
     reply = await pipeline.reply(request, None, lambda: None)
@@ -221,7 +229,7 @@ async def test_a_range_of_what_is_no_file_means_nothing(world: World, asked: str
 async def test_some_blocks_in_the_cache_make_a_partial_hit(world: World) -> None:
     built = world.build(build_file(TEXT, SMALL))
     retriever = DictRetriever(world.blocks, world.blocks[-1:])
-    pipeline = Pipeline(retriever, DictStore(world.blocks[-1:]), NamesPage())
+    pipeline = Pipeline(retriever, DictStore(world.blocks[-1:]), TableNames(), NamesPage())
     request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
     assert isinstance(request, GatewayRequest)
     reply = await pipeline.reply(request, None, lambda: None)
@@ -314,13 +322,15 @@ async def test_what_cannot_be_answered_says_why(
     inner = world.build(build_directory([("index.html", empty)]))
     root = world.build(build_directory([("file", file), ("dir", inner)]))
     with pytest.raises(error, match=reason):
-        await world.ask(f"/ipfs/{root.cid}{suffix}", near=False, method="GET", **headers)
+        await world.ask(
+            f"/ipfs/{root.cid}{suffix}", near=False, method="GET", names=None, **headers
+        )
 
 
 async def test_a_failure_before_the_first_byte_closes_the_session(world: World) -> None:
     built = world.build(build_file(TEXT, SMALL))
     retriever = DictRetriever()
-    pipeline = Pipeline(retriever, DictStore(), NamesPage())
+    pipeline = Pipeline(retriever, DictStore(), TableNames(), NamesPage())
     request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
     assert isinstance(request, GatewayRequest)
     with pytest.raises(NotFound, match="far"):
@@ -347,3 +357,53 @@ async def test_only_if_cached_answers_what_is_there(world: World) -> None:
     )
     whole = await world.ask(f"/ipfs/{built.cid}", near=True, cache_control="only-if-cached")
     assert (head.answer.status, await body(whole)) == (200, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "content", "listing"),
+    [
+        pytest.param(
+            90.0,
+            b"public, max-age=90",
+            b"public, max-age=90, stale-while-revalidate=2678400",
+            id="known",
+        ),
+        pytest.param(None, b"", b"", id="unknown"),
+    ],
+)
+async def test_a_name_is_followed_and_says_how_long_it_holds(
+    world: World, ttl_s: float | None, content: bytes, listing: bytes
+) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    folder = world.build(build_directory([("a", file)]))
+    names = TableNames({"site.example": f"/ipfs/{folder.cid}"}, ttl_s)
+    reply = await world.ask("/ipns/site.example/a", names=names)
+    assert await body(reply) == TEXT
+    assert field(reply, b"x-ipfs-path") == b"/ipns/site.example/a"
+    assert field(reply, b"x-ipfs-roots") == f"{folder.cid},{file.cid}".encode()
+    assert field(reply, b"cache-control") == content
+    listed = await world.ask("/ipns/site.example/", names=names)
+    assert field(listed, b"cache-control") == listing
+
+
+async def test_a_name_that_is_being_asked_for_again_is_told_as_stale(world: World) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    names = TableNames({"site.example": f"/ipfs/{file.cid}"}, 0.0, is_stale=True)
+    reply = await world.ask("/ipns/site.example", near=True, names=names)
+    assert field(reply, b"x-cache-status") == b"STALE"
+    assert field(reply, b"cache-status") == b"ipfs-gateway; hit; detail=memory"
+    assert field(reply, b"cache-control") == b"public, max-age=0"
+
+
+async def test_a_car_of_a_name_is_the_one_of_its_content(world: World) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    names = TableNames({"site.example": f"/ipfs/{file.cid}"})
+    by_name = await world.ask("/ipns/site.example?format=car", names=names)
+    by_cid = await world.ask(f"/ipfs/{file.cid}?format=car")
+    assert field(by_name, b"etag") == field(by_cid, b"etag")
+    assert await body(by_name) == await body(by_cid)
+
+
+async def test_a_name_that_nobody_has_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound, match=r"nope\.example was not found"):
+        await world.ask("/ipns/nope.example/")

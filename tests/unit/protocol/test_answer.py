@@ -21,7 +21,8 @@ from gateway.protocol.answer import (
     source_fields,
     symlink_answer,
 )
-from gateway.protocol.headers import CORS, GENERATED, IMMUTABLE, Headers
+from gateway.protocol.freshness import IMMUTABLE, UNKNOWN
+from gateway.protocol.headers import CORS, Headers
 from gateway.protocol.redirects import Redirect
 from gateway.protocol.request import GatewayRequest
 from tests.fakes.gateway_requests import HELLO, make_request
@@ -50,12 +51,12 @@ def test_source_fields_name_the_content() -> None:
         (b"etag", ETAG.encode()),
         (b"x-ipfs-path", f"/ipfs/{HELLO}/a b/".encode()),
         (b"x-ipfs-roots", f"{HELLO},{HELLO}".encode()),
-        (b"cache-control", IMMUTABLE),
+        (b"cache-control", IMMUTABLE.content),
     )
 
 
 def test_source_fields_leave_out_an_empty_cache_control() -> None:
-    fields = source_fields(make_request(), SOURCE._replace(cache_control=b""))
+    fields = source_fields(make_request()._replace(freshness=UNKNOWN), SOURCE)
     assert b"cache-control" not in dict(fields)
 
 
@@ -134,7 +135,7 @@ def test_a_failed_precondition_is_an_error() -> None:
 
 
 def test_listing_answer() -> None:
-    source = SOURCE._replace(cache_control=GENERATED)
+    source = SOURCE._replace(is_generated=True)
     answer = listing_answer(make_request(), source, PAGE)
     fields = fields_of(answer)
     assert (answer.status, answer.body) == (200, BodyListing())

@@ -60,9 +60,7 @@ def test_choose_format_keeps_the_parameters_of_the_media_type(
     assert {name: value for name, value in chosen.parameters.items() if name} == expected
 
 
-@pytest.mark.parametrize(
-    "name", ["tar", "json", "cbor", "dag-json", "dag-cbor", "ipns-record"], ids=str
-)
+@pytest.mark.parametrize("name", ["tar", "json", "cbor", "dag-json", "dag-cbor"], ids=str)
 def test_choose_format_says_which_format_is_not_served(name: str) -> None:
     with pytest.raises(NotAcceptable, match=f"format {name} is not served"):
         choose_format(name, "")
@@ -75,7 +73,6 @@ def test_choose_format_says_which_format_is_not_served(name: str) -> None:
         "application/cbor",
         "application/x-tar",
         "application/vnd.ipld.dag-json",
-        "application/vnd.ipfs.ipns-record",
     ],
     ids=str,
 )

@@ -242,7 +242,7 @@ def test_no_upstream_is_taken_for_a_gateway_behind_a_unix_socket() -> None:
     ("tree", "keys"),
     [
         pytest.param({}, (), id="defaults"),
-        pytest.param({"hosts": {"a.b": {}}}, ("hosts.a.b",), id="hosts"),
+        pytest.param({"hosts": {"a.b": {}}}, (), id="hosts"),
         pytest.param({"names": {"resolver": "1.1.1.1"}}, (), id="names"),
         pytest.param({"cluster": {"api": "http://a:9094"}}, ("cluster.api",), id="cluster"),
         pytest.param(
