@@ -20,7 +20,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 	--no-header --no-annotate --quiet --group setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve check test unit integration bench bench-smoke fuzz lock clean
+.PHONY: help setup setup-dev serve check test unit integration conformance bench bench-smoke fuzz lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,12 +44,15 @@ check: setup-dev ## Check formatting, style, types, layers, dead code, dependenc
 test: unit integration ## Run all tests
 
 unit: setup-dev ## Run the tests that need nothing else, with their coverage
-	$(BIN)/pytest --ignore=tests/integration -n auto --cov --cov-report=term:skip-covered \
-		--cov-fail-under=97 $(ARGS)
+	$(BIN)/pytest --ignore=tests/integration --ignore=tests/conformance -n auto \
+		--cov --cov-report=term:skip-covered --cov-fail-under=97 $(ARGS)
 	$(BIN)/coverage report --include='gateway/content/*,gateway/protocol/*' --fail-under=100
 
 integration: setup-dev ## Run the tests against real Kubo and nginx; skips what is not there
 	$(BIN)/pytest tests/integration $(ARGS)
+
+conformance: setup-dev ## Run the official suite; the table goes to build/conformance.md
+	$(BIN)/pytest tests/conformance $(ARGS)
 
 bench: setup-dev ## Measure hits, misses and a load; under five minutes
 	$(BIN)/python -m benchmarks
