@@ -30,8 +30,10 @@ class Source:
     """The files."""
     root: str
     """Their CID."""
+    film: str
+    """The CID of one of them."""
     name: str
-    """The IPNS name that points to it."""
+    """The IPNS name that points to the root."""
 
     def sha256(self, path: str) -> str:
         """Return the digest of a file."""
@@ -64,8 +66,9 @@ def running_source(folder: Path) -> Iterator[Source]:
     ipfs("config", "Import.UnixFSHAMTDirectorySizeThreshold", "1KiB", folder=folder)
     root = ipfs("add", "-Q", "-r", "--cid-version=1", "--raw-leaves", files, folder=folder)
     name = ipfs("name", "publish", "-Q", "--allow-offline", f"/ipfs/{root}", folder=folder)
+    film = ipfs("dag", "resolve", f"{root}/film.bin", folder=folder)
     with running_kubo(folder) as node:
-        yield Source(node, files, root, name)
+        yield Source(node, files, root, film, name)
 
 
 def _write_files(folder: Path) -> None:

@@ -26,13 +26,15 @@ from tests.integration.conftest import KIB, MIB, Gateway, gateway, peers_or_skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("clients")]
 
-URIS = (
-    "ipfs://{root}/page.html",
-    "ipfs://{root}/film.bin",  # several blocks
-    "ipfs://{root}/many/entry-123.txt",  # in a HAMT
-    "ipfs://{root}/empty",
-    "ipns://{name}/page.html",
-)
+FILES = {
+    "ipfs://{film}": "film.bin",
+    "ipfs://{root}/film.bin": "film.bin",
+    "ipfs://{root}/page.html": "page.html",
+    "ipfs://{root}/many/entry-123.txt": "many/entry-123.txt",
+    "ipfs://{root}/empty": "empty",
+    "ipns://{name}/page.html": "page.html",
+}
+"""What is asked for, and the file that it is: of one block or several, in a HAMT, by a name."""
 TRUTH = b"the truth"
 FILM = random.Random("film").randbytes(5 * MIB)  # noqa: S311 (test data)
 PROFILE = Profile(chunk_bytes=256 * KIB, max_links=174, raw_leaves=True, cid_version=1)
@@ -61,16 +63,15 @@ def running_fixture(source: Source, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(name="fetched", scope="module")
 def fetched_fixture(source: Source, running: Gateway) -> dict[str, Fetched]:
     """What verified-fetch made of every URI, in one process: Node takes a second to start."""
-    uris = [uri.format(root=source.root, name=source.name) for uri in URIS]
+    uris = [uri.format(film=source.film, root=source.root, name=source.name) for uri in FILES]
     with peers_or_skip():
-        return dict(zip(URIS, verified_fetch(running.server.url, uris), strict=True))
+        return dict(zip(FILES, verified_fetch(running.server.url, uris), strict=True))
 
 
-@pytest.mark.parametrize("uri", URIS)
+@pytest.mark.parametrize(("uri", "path"), FILES.items(), ids=str)
 def test_verified_fetch_gets_the_file(
-    source: Source, fetched: dict[str, Fetched], uri: str
+    source: Source, fetched: dict[str, Fetched], uri: str, path: str
 ) -> None:
-    path = uri.partition("}/")[2]
     assert fetched[uri].get("sha256") == source.sha256(path), fetched[uri]
 
 
