@@ -29,6 +29,7 @@
     |   +-- UpstreamSilent      too slow, or nothing at all, within its time
     |   +-- UpstreamUnreachable no connection, or a connection that broke
     |   +-- BlockAbsent         the upstream says that it does not have it
+    |   +-- NameUnresolved      no valid IPNS record: the name may be at fault, not the upstream
     +-- RetrievalError          all upstreams were tried
     |   +-- NotFound            every upstream said that it does not have the root
     |   +-- Unverifiable        upstreams answered, nothing verified
@@ -283,13 +284,21 @@ class BlockAbsent(UpstreamError):
         self.cid = cid
 
 
+class NameUnresolved(UpstreamError):
+    """No record that is valid, for reasons that lie in the name as likely as in the upstream.
+
+    Anybody can make a name that an honest upstream searches for in vain, or whose record is over
+    by our clock: it must not count against the upstream.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What one upstream did when it was asked."""
 
     upstream: str
     step: str
-    """`car` or `raw`."""
+    """`car`, `raw`, `record` or `txt`."""
     outcome: str
     """The failure in words."""
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.content.block import Block
 from gateway.content.cid import Cid
+from gateway.content.ipns import IpnsRecord
 from gateway.content.path import ContentPath, MutablePath
 from gateway.content.walk import Want
 
@@ -150,6 +151,30 @@ class NameRecord:
     """As it was signed."""
     max_age_s: int
     """Whole seconds for which nobody need ask again: by its TTL, and never beyond its end."""
+
+
+class RecordSource(Protocol):
+    """IPNS records from elsewhere. Production: `gateway.upstream.records.UpstreamRecords`."""
+
+    async def fetch(self, key: Cid) -> IpnsRecord:
+        """Fetch the newest valid record that can be had.
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: with what was tried.
+        """
+        ...
+
+
+class DnsOverHttps(Protocol):
+    """DNS messages to a resolver and back. Production: `gateway.upstream.doh.DohClient`."""
+
+    async def exchange(self, query: bytes) -> bytes:
+        """Send a DNS message and return what came back, whatever it is.
+
+        Raises:
+            UpstreamError: nothing usable came in time.
+        """
+        ...
 
 
 class NameResolver(Protocol):

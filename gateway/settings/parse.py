@@ -17,7 +17,12 @@ Section = TypeVar("Section")
 
 HOSTS = "hosts"
 UPSTREAMS = "upstreams"
-_LATER = {"names", "cluster", "shared"}  # sections whose features are not in this version
+_LATER = {  # settings whose features are not in this version
+    "cache.read_verification",
+    "cluster.api",
+    "shared.bucket",
+    "shared.endpoint",
+}
 
 
 def _read_kinds(section: type[Any]) -> dict[str, Kind]:
@@ -77,8 +82,7 @@ def unsupported(settings: Settings) -> tuple[str, ...]:
         f"{name}.{key}"
         for name in _SECTIONS
         for key, value in tree[name].items()
-        if value != default_tree[name][key]
-        and (name in _LATER or (name, key) == ("cache", "read_verification"))
+        if value != default_tree[name][key] and f"{name}.{key}" in _LATER
     ]
     return tuple(keys + [f"hosts.{host}" for host in settings.hosts])
 

@@ -9,6 +9,7 @@ from gateway.settings.kinds import (
     Bucket,
     Country,
     Dnslink,
+    Domains,
     Duration,
     FilledText,
     Flag,
@@ -76,6 +77,8 @@ class NamesSettings:
     """A static map, asked before DNS: host name to `/ipfs/...` or `/ipns/...`."""
     resolver: Resolver = "system"
     """`system`, the address of a DNS server, or the URL of a DNS-over-HTTPS service."""
+    allowed: Domains = ("*",)
+    """Domains that DNS may be asked about: `example.com`, `*.example.com` or `*`; none for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,7 @@ class SharedSettings:
     """The cache tier that several machines share; off while `redis` and `bucket` are empty."""
 
     redis: Redis = ""
-    """`redis://host:port/database`, for small blocks and names."""
+    """`redis://host:port/database`, for the records of names."""
     bucket: Bucket = ""
     """`s3://bucket/prefix`, for large blocks."""
     endpoint: OptionalOrigin = ""

@@ -7,6 +7,7 @@ from gateway.errors import UpstreamError, UpstreamRefused
 from gateway.ports import Choice, Clock, Observer, Place
 from gateway.settings import UpstreamSettings
 from gateway.upstream.health import Health, UpstreamState, kind_of
+from gateway.upstream.request import Step
 from gateway.upstream.selection import Candidate, choose
 
 
@@ -58,6 +59,10 @@ class UpstreamPool:
         exchange = Exchange(self, self._members[choice.upstream], step)
         self._tell_state(exchange.member)
         return exchange
+
+    def tier(self, upstream: str) -> str:
+        """Return the tier of an upstream."""
+        return self._members[upstream].settings.tier
 
     def is_block_wise(self, upstream: str) -> bool:
         """Tell whether CARs are not asked of it for now."""
@@ -116,14 +121,16 @@ class Exchange:
         self._pool.observer.upstream_received(self.upstream.name, size_bytes)
 
     def delivered(self) -> None:
-        """Count a block that was wanted; the first one tells how fast the upstream is."""
+        """Count what was wanted; the first block tells how fast the upstream is."""
         if self._has_delivered:
             return
         self._has_delivered = True
         now = self._pool.clock.monotonic()
-        self.member.health.measured(now - self._started, now)
         if self._is_probe:
             self.member.health.succeeded(now)
+        if self.step == Step.RECORD:  # the search for a name says nothing about blocks
+            return
+        self.member.health.measured(now - self._started, now)
         self._pool.observer.upstream_answered(self.upstream.name, self.step, now - self._started)
 
     def failed(self, error: UpstreamError) -> None:

@@ -24,6 +24,7 @@ from gateway.web.connection import protocol_with
 from gateway.web.hot import SHARE_OF_MEMORY, HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
+from gateway.wiring.names import NamesRoom
 
 
 class RequestLog:
@@ -57,6 +58,7 @@ class Gateway:
         self._retrieval = Retrieval(
             store, self._pool, self._client, settings.retrieval, clock, statistics
         )
+        self.names = NamesRoom(settings, self._pool, clock)
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -87,6 +89,7 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
+        await self.names.close()
         await self._retrieval.close()
         await self._client.close()
         await self._store.close()
@@ -97,7 +100,8 @@ async def build(settings: Settings) -> Gateway:
     """Make a gateway of its settings and open its cache.
 
     Raises:
-        BadSetting: the GeoIP database or a network of a trusted proxy cannot be read.
+        BadSetting: the GeoIP database, a network of a trusted proxy or a static DNSLink cannot
+            be read.
     """
     logs = configure(settings.log)
     clock = SystemClock()

@@ -52,9 +52,10 @@ EVERYWHERE = {"typing_extensions"}
 LIBRARIES = {
     "admin": {"jinja2", "orjson", "starlette"},
     "cli": {"httpx", "orjson", "rich", "typer"},
-    "content": {"blake3", "mmh3", "multiformats"},
+    "content": {"blake3", "cryptography", "mmh3", "multiformats"},
     "demo": {"rich", "starlette", "uvicorn", "uvloop"},
     "guard": {"limits"},
+    "naming": {"aiocache", "dns", "redis"},
     "ops": {"geoip2", "maxminddb", "orjson", "prometheus_client", "structlog"},
     "upstream": {"aiohttp", "yarl"},
     "web": {"jinja2", "markupsafe", "orjson", "starlette", "uvicorn"},

@@ -1,0 +1,107 @@
+"""Records of names in a Redis that several machines share.
+
+What comes from there is verified as if it came from an upstream, so it needs no trust; whoever can
+write there could at most give an older record back its youth, until its validity ends. Slow or
+gone, it costs a request one `shared.timeout`, and then for a while nothing.
+"""
+
+import asyncio
+import logging
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from aiocache import RedisCache
+from aiocache.serializers import JsonSerializer
+from redis.exceptions import RedisError
+
+from gateway.content.cid import Cid
+from gateway.content.ipns import IpnsRecord, verify_record
+from gateway.errors import BadRecord
+from gateway.naming.breaker import Breaker
+from gateway.ports import Clock
+from gateway.settings import SharedSettings
+
+T = TypeVar("T")
+
+NAMESPACE: Final = "ipfs-gateway:name"  # of the keys, so that others can share the database
+MAX_KEPT_S: Final = 7 * 86_400  # records are signed anew every few days; Kubo's live 48 h
+MAX_CONNECTIONS: Final = 16
+DEFAULT_PORT: Final = 6379
+
+_FAILURES: Final = (RedisError, OSError, ValueError)  # TimeoutError is an OSError
+_log = logging.getLogger(__name__)
+
+
+class SharedRecord(NamedTuple):
+    """A record that some machine fetched."""
+
+    record: IpnsRecord
+    age_s: float
+    """Seconds since then, by the wall clocks of both machines; never negative."""
+
+
+class SharedRecords:
+    """Keeps IPNS records in Redis. Nothing here raises."""
+
+    def __init__(self, settings: SharedSettings, clock: Clock) -> None:
+        self._clock = clock
+        self._timeout_s = settings.timeout
+        self._breaker = Breaker(clock)
+        self._cache = _open(settings.redis)
+
+    async def find(self, key: Cid) -> SharedRecord | None:
+        """Return the record of a key, verified, or None."""
+        kept: Any = await self._ask(lambda: self._cache.get(str(key)))
+        now = self._clock.now()
+        try:
+            raw, at = b64decode(kept["record"], validate=True), float(kept["at"])
+            record = verify_record(key, raw, now)
+        except (TypeError, KeyError, ValueError, BadRecord):
+            return None
+        return SharedRecord(record, max(0.0, now - at))
+
+    async def keep(self, record: IpnsRecord) -> None:
+        """Keep a record that was fetched now."""
+        now = self._clock.now()
+        left_s = min(int(record.valid_until - now), MAX_KEPT_S)
+        if left_s > 0:
+            kept = {"record": b64encode(record.raw).decode(), "at": now}
+            await self._ask(lambda: self._cache.set(str(record.name), kept, ttl=left_s))
+
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what Redis says in time; None if it says nothing."""
+        if not self._breaker.may_ask():
+            return None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await call()
+        except _FAILURES as error:
+            if self._breaker.failed():
+                _log.warning("the shared tier does not answer: %s", type(error).__name__)
+            return None
+        self._breaker.succeeded()
+        return answer
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._cache.close()
+
+
+def _open(url: str) -> Any:
+    """Make aiocache's client for `redis://user:password@host:port/database`; connects later."""
+    parts = urlsplit(url)
+    more = {"username": unquote(parts.username)} if parts.username else {}
+    return RedisCache(
+        endpoint=parts.hostname,
+        port=parts.port or DEFAULT_PORT,
+        db=int(parts.path.strip("/") or 0),
+        password=unquote(parts.password) if parts.password else None,
+        ssl=parts.scheme == "rediss",
+        pool_max_size=MAX_CONNECTIONS,
+        connection_pool_kwargs=more,
+        namespace=NAMESPACE,
+        serializer=JsonSerializer(),
+        timeout=None,
+    )
