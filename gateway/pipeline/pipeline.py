@@ -13,14 +13,17 @@ from gateway.content.unixfs import (
     SymlinkEntity,
 )
 from gateway.content.walk import Scope
-from gateway.errors import BadIndex, NotAcceptable, NotCached
+from gateway.errors import BadIndex, BadRequest, NotAcceptable, NotCached
 from gateway.pipeline.cars import read_car
+from gateway.pipeline.documents import reply_with_block, reply_with_document, require_block
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.files import FileReplies, range_hint
-from gateway.pipeline.reply import DirectoryPage, Reply
+from gateway.pipeline.reply import Pages, Reply
+from gateway.pipeline.tars import reply_with_tar
 from gateway.ports import BlockStore, Place, Retriever
 from gateway.protocol.answer import (
-    Answer,
+    BodyCar,
+    BodyListing,
     Source,
     cached_answer,
     car_answer,
@@ -30,10 +33,10 @@ from gateway.protocol.answer import (
     redirect_answer,
     symlink_answer,
 )
-from gateway.protocol.etags import car_etag, file_etag, listing_etag, raw_etag
-from gateway.protocol.file_answer import raw_answer
+from gateway.protocol.block_answer import choose_block_format, require_default
+from gateway.protocol.etags import car_etag, file_etag, listing_etag
 from gateway.protocol.formats import ResponseFormat
-from gateway.protocol.headers import GENERATED, cache_status
+from gateway.protocol.headers import GENERATED
 from gateway.protocol.redirects import slash_redirect
 from gateway.protocol.request import GatewayRequest
 
@@ -46,13 +49,13 @@ class Pipeline:
     Args:
         retriever: opens the source of blocks for each request.
         store: where blocks are kept; asked only whether something is there.
-        page: makes directory listings.
+        pages: make directory listings and previews.
     """
 
-    def __init__(self, retriever: Retriever, store: BlockStore, page: DirectoryPage) -> None:
+    def __init__(self, retriever: Retriever, store: BlockStore, pages: Pages) -> None:
         self._retriever = retriever
         self._store = store
-        self._page = page
+        self._pages = pages
         self._files = FileReplies(retriever, store)
 
     async def reply(
@@ -68,6 +71,8 @@ class Pipeline:
         Raises:
             ClientError, ContentError, RetrievalError: nothing was sent yet.
         """
+        if request.format is ResponseFormat.IPNS_RECORD:
+            raise BadRequest("format", "ipns-record is one of names: /ipns/{name}")
         if request.only_if_cached:
             await self._require_root(request)
             if request.is_head:
@@ -87,31 +92,27 @@ class Pipeline:
             raise NotCached(root)
 
     async def _resolve(self, request: GatewayRequest, reader: Reader) -> Reply:
-        scope, (start, stop) = Scope.ENTITY, range_hint(request)
-        if request.format is ResponseFormat.RAW:
-            scope, start, stop = Scope.BLOCK, 0, None
-        elif request.format is ResponseFormat.CAR:
-            scope, start, stop = request.car.scope, request.car.start, request.car.stop
-        path = request.path
-        resolved = await reader.drive(resolve(path.root, path.segments, scope, start, stop))
-        if request.format is ResponseFormat.RAW:
-            return self._raw(request, reader, resolved)
+        path, wanted = request.path, _wanted(request)
+        resolved = await reader.drive(resolve(path.root, path.segments, *wanted))
         if request.format is ResponseFormat.CAR:
             return await self._car(request, reader, resolved)
-        return await self._unixfs(request, reader, resolved)
-
-    def _raw(self, request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
-        source = Source(raw_etag(resolved.cid), resolved.roots)
-        answer = raw_answer(request, source, resolved.block.data)
-        return Reply(_with_cache_fields(answer, reader), None, reader.source)
+        require_block(resolved)
+        if request.format is ResponseFormat.RAW:
+            return reply_with_block(request, reader, resolved, request.format)
+        if request.format is ResponseFormat.TAR:
+            return await reply_with_tar(request, reader, resolved)
+        format_ = choose_block_format(request.format, resolved.cid)
+        if format_ is None:
+            return await self._unixfs(request, reader, resolved)
+        return reply_with_document(request, reader, resolved, format_, self._pages.document)
 
     async def _car(self, request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
         source = Source(car_etag(resolved.cid, str(request.path), request.car), resolved.roots)
-        answer = _with_cache_fields(car_answer(request, source), reader)
+        answer = car_answer(request, source)
         pieces = None
-        if answer.status == 200 and not request.is_head:
+        if isinstance(answer.body, BodyCar):
             pieces = read_car(reader, request, resolved.cid)
-        return Reply(answer, pieces, reader.source)
+        return Reply(answer, pieces, reader.source).with_cache_fields()
 
     async def _unixfs(self, request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
         entity = resolved.entity
@@ -119,6 +120,8 @@ class Pipeline:
         source = Source(
             file_etag(resolved.cid), resolved.roots, mtime=mtime.seconds if mtime else None
         )
+        if not isinstance(entity, FileEntity):
+            require_default(request.format, entity.cid)
         match entity:
             case FileEntity():
                 name = request.filename or (request.path.segments or ("",))[-1]
@@ -127,7 +130,7 @@ class Pipeline:
                 return await self._directory(request, reader, entity, source)
             case SymlinkEntity():
                 answer = symlink_answer(request, source, entity.target)
-                return Reply(_with_cache_fields(answer, reader), None, reader.source)
+                return Reply(answer, None, reader.source).with_cache_fields()
             case OpaqueEntity():
                 raise _not_unixfs(entity)
 
@@ -145,7 +148,7 @@ class Pipeline:
         if index is None:
             return self._listing(request, reader, entity, source)
         if unchanged := check_preconditions(request, source):
-            return Reply(_with_cache_fields(unchanged, reader), None, reader.source)
+            return Reply(unchanged, None, reader.source).with_cache_fields()
         found = await reader.drive(resolve(index, (), Scope.ENTITY, *range_hint(request)))
         file = found.entity
         if not isinstance(file, FileEntity):
@@ -159,20 +162,28 @@ class Pipeline:
         entity: DirectoryEntity | ShardEntity,
         source: Source,
     ) -> Reply:
-        etag = listing_etag(entity.cid, self._page.template_hash)
+        page = self._pages.directory
+        etag = listing_etag(entity.cid, page.template_hash)
         generated = Source(etag, source.roots, GENERATED, source.mtime)
-        answer = listing_answer(request, generated, self._page.headers)
-        answer = _with_cache_fields(answer, reader)
+        answer = listing_answer(request, generated, page.headers)
         pieces = None
-        if answer.status == 200 and not request.is_head:
+        if isinstance(answer.body, BodyListing):
             entries = reader.stream(list_directory(entity))
-            pieces = self._page.render(request, entity.cid, entries)
-        return Reply(answer, pieces, reader.source)
+            pieces = page.render(request, entity.cid, entries)
+        return Reply(answer, pieces, reader.source).with_cache_fields()
 
 
-def _with_cache_fields(answer: Answer, reader: Reader) -> Answer:
-    trace = reader.source.trace
-    return answer.plus(cache_status(trace.found, trace.fetched))
+def _wanted(request: GatewayRequest) -> tuple[Scope, int, int | None]:
+    """Return what will be wanted of the thing at the end of the path: scope, and bytes of it."""
+    match request.format:
+        case ResponseFormat.CAR:
+            return request.car.scope, request.car.start, request.car.stop
+        case ResponseFormat.TAR if not request.is_head:
+            return Scope.ALL, 0, None
+        case ResponseFormat.UNIXFS | ResponseFormat.JSON | ResponseFormat.CBOR:
+            return Scope.ENTITY, *range_hint(request)
+        case _:
+            return Scope.BLOCK, 0, None
 
 
 def _not_unixfs(entity: OpaqueEntity) -> NotAcceptable:

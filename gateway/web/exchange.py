@@ -12,6 +12,15 @@ from gateway.protocol.request import GatewayRequest
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 
+_KINDS = {
+    ResponseFormat.RAW: RequestKind.RAW,
+    ResponseFormat.CAR: RequestKind.CAR,
+    ResponseFormat.TAR: RequestKind.TAR,
+    ResponseFormat.DAG_JSON: RequestKind.DOCUMENT,
+    ResponseFormat.DAG_CBOR: RequestKind.DOCUMENT,
+    ResponseFormat.IPNS_RECORD: RequestKind.IPNS_RECORD,
+}
+"""Of the formats that are always the same kind; what JSON is told by its ETag."""
 _CACHE_STATES = {b"HIT": CacheState.HIT, b"MISS": CacheState.MISS, b"PARTIAL": CacheState.PARTIAL}
 
 
@@ -92,12 +101,14 @@ class Exchange:
 
 
 def _kind(request: GatewayRequest, headers: Headers) -> RequestKind:
-    if request.format is ResponseFormat.RAW:
-        return RequestKind.RAW
-    if request.format is ResponseFormat.CAR:
-        return RequestKind.CAR
-    if _find(headers, b"etag").startswith(b'"DirIndex-'):
+    kind = _KINDS.get(request.format)
+    if kind is not None:
+        return kind
+    etag = _find(headers, b"etag")
+    if etag.startswith(b'"DirIndex-'):
         return RequestKind.LISTING
+    if b"." in etag or etag.startswith(b'"DagIndex-'):  # `"{cid}.dag-cbor"`; files have `"{cid}"`
+        return RequestKind.DOCUMENT
     return RequestKind.INDEX if request.path.is_directory else RequestKind.FILE
 
 

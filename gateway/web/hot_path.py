@@ -116,6 +116,8 @@ class HotPath:
             return
         if answer.status != 200 or request.format is not ResponseFormat.UNIXFS:
             return
+        if any(name == b"vary" for name, _ in answer.headers):
+            return  # a browser and a program are answered differently at this target
         target = request_target(scope)
         if reply.trace is None or reply.trace.fetched or target in self._table:
             return  # asked for the first time: half of all content never is again

@@ -10,12 +10,13 @@ from gateway.content.build import build_directory, build_file, collect
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.ops.record import RequestRecord
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pages, Pipeline
 from gateway.ports import Place
 from gateway.settings import LimitsSettings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
+from gateway.web.document import PreviewPage
 from gateway.web.hot import HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
@@ -66,7 +67,9 @@ class Listening:
         admission = AdmissionControl(limits or LimitsSettings(requests=""), 100, clock)
         clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
         hot = HotPath(self.table, admission, clients, self.records, clock)
-        pipeline = Pipeline(self.retriever, DictStore(self.blocks), ListingPage())
+        pipeline = Pipeline(
+            self.retriever, DictStore(self.blocks), Pages(ListingPage(), PreviewPage())
+        )
         endpoint = ContentEndpoint(pipeline, admission, clients, self.records, clock, hot.keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
