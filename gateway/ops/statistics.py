@@ -22,7 +22,9 @@ from gateway.ops.top_roots import TopKeys
 from gateway.ports import Choice, Rejection, Tier
 
 CAR_FAILED: Final = "car_stream_fail"
-"""boxo's word for CARs that broke off."""
+TAR_FAILED: Final = "tar_stream_fail"
+_FAILED: Final[Mapping[str, str]] = {RequestKind.CAR: CAR_FAILED, RequestKind.TAR: TAR_FAILED}
+"""boxo's words for streams that broke off."""
 
 _Series = dict[str, Histogram]
 
@@ -214,7 +216,7 @@ def _duration_series(kind: str, status: int, outcome: str) -> str | None:
         return None
     if outcome == Outcome.COMPLETE:
         return kind
-    return CAR_FAILED if kind == RequestKind.CAR and outcome == Outcome.TRUNCATED else None
+    return _FAILED.get(kind) if outcome == Outcome.TRUNCATED else None
 
 
 def _add_to(sums: _Series, name: str, histogram: Histogram) -> None:

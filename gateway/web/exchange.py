@@ -17,6 +17,15 @@ _CACHE_STATES = (
     (b"; fwd=miss", CacheState.MISS),
     (b"; fwd=partial", CacheState.PARTIAL),
 )
+_KINDS = {
+    ResponseFormat.RAW: RequestKind.RAW,
+    ResponseFormat.CAR: RequestKind.CAR,
+    ResponseFormat.TAR: RequestKind.TAR,
+    ResponseFormat.DAG_JSON: RequestKind.DOCUMENT,
+    ResponseFormat.DAG_CBOR: RequestKind.DOCUMENT,
+    ResponseFormat.IPNS_RECORD: RequestKind.IPNS_RECORD,
+}
+"""Of the formats that are always the same kind; what JSON is told by its ETag."""
 
 
 class RequestObserver(Protocol):
@@ -98,12 +107,14 @@ class Exchange:
 
 
 def _kind(request: GatewayRequest, headers: Headers) -> RequestKind:
-    if request.format is ResponseFormat.RAW:
-        return RequestKind.RAW
-    if request.format is ResponseFormat.CAR:
-        return RequestKind.CAR
-    if _find(headers, b"etag").startswith(b'"DirIndex-'):
+    kind = _KINDS.get(request.format)
+    if kind is not None:
+        return kind
+    etag = _find(headers, b"etag")
+    if etag.startswith(b'"DirIndex-'):
         return RequestKind.LISTING
+    if b"." in etag or etag.startswith(b'"DagIndex-'):  # `"{cid}.dag-cbor"`; files have `"{cid}"`
+        return RequestKind.DOCUMENT
     return RequestKind.INDEX if request.path.is_directory else RequestKind.FILE
 
 

@@ -117,6 +117,8 @@ class HotPath:
             return
         if answer.status != 200 or request.format is not ResponseFormat.UNIXFS:
             return
+        if any(name == b"vary" for name, _ in answer.headers):
+            return  # a browser and a program are answered differently at this target
         if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
             return  # asked for the first time: half of all content never is again; or mutable
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")

@@ -27,6 +27,7 @@ from gateway.errors import (
     NoSuchLink,
     NoSuchPage,
     NotAcceptable,
+    NotArchivable,
     NotCached,
     NotFound,
     NotTraversable,
@@ -114,6 +115,9 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     ),
     BadIndex: Kind(
         422, "Unprocessable Content", "resolve", "Ask for another name in the directory."
+    ),
+    NotArchivable: Kind(
+        406, "Not Acceptable", "write the archive", "Ask for ?format=car, which can hold anything."
     ),
     Unsupported: Kind(
         501, "Not Implemented", "render", "Ask for the block itself with ?format=raw."

@@ -13,7 +13,7 @@ from gateway.ops.overview import WorkerSnapshot
 from gateway.ops.record import RequestRecord
 from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pages, Pipeline
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.pool import UpstreamPool
@@ -21,6 +21,7 @@ from gateway.upstream.retrieve import Retrieval
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
+from gateway.web.document import PreviewPage
 from gateway.web.hot import SHARE_OF_MEMORY, HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
@@ -70,7 +71,8 @@ class Gateway:
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
         names = self._names.resolver
-        pipeline = Pipeline(self._retrieval, store, names, ListingPage())
+        pages = Pages(ListingPage(), PreviewPage())
+        pipeline = Pipeline(self._retrieval, store, names, pages)
         router = Router(clients, settings.hosts, names)
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
         self.app = create_content_app(endpoint)

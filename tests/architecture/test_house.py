@@ -34,10 +34,13 @@ TESTED_ELSEWHERE = {
     "settings/sections.py": "architecture/test_settings.py",
     # Steps of one request: tested as requests, from the path to the reply.
     "pipeline/cars.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/documents.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/contents.py": "unit/pipeline/test_pipeline.py",
     "pipeline/drive.py": "unit/pipeline/test_pipeline.py",
     "pipeline/files.py": "unit/pipeline/test_pipeline.py",
     "pipeline/reply.py": "unit/pipeline/test_pipeline.py",
     "pipeline/websites.py": "unit/web/test_routing.py",
+    "pipeline/tars.py": "unit/pipeline/test_pipeline.py",
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
     "web/hot_path.py": "unit/web/test_app.py",

@@ -10,12 +10,13 @@ from gateway.content.build import Built, build_directory, build_file, collect
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.ops.record import RequestRecord
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pages, Pipeline
 from gateway.ports import Place
 from gateway.settings import HostSettings, LimitsSettings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
+from gateway.web.document import PreviewPage
 from gateway.web.hot import HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
@@ -78,7 +79,8 @@ class Listening:
         hot = HotPath(self.table, admission, clients, self.records, clock)
         targets = {"site.example": f"/ipfs/{self.root}", KEY: f"/ipfs/{self.root}"}
         names = TableNames(targets, records={KEY: RECORD})
-        pipeline = Pipeline(self.retriever, DictStore(self.blocks), names, ListingPage())
+        pages = Pages(ListingPage(), PreviewPage())
+        pipeline = Pipeline(self.retriever, DictStore(self.blocks), names, pages)
         router = Router(clients, HOSTS, names)
         endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, hot.keep)
         self._listener = open_listener("127.0.0.1:0")
