@@ -87,9 +87,7 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     RangeNotSatisfiable: Kind(
         416, "Range Not Satisfiable", "choose a range", "Ask for a range inside, or for no range."
     ),
-    NameLoop: Kind(
-        400, "Bad Request", "resolve the name", "Ask the owner of the name to mend it."
-    ),
+    NameLoop: Kind(400, "Bad Request", "resolve the name", "Ask the owner of the name to mend it."),
     TooManyRequests: Kind(429, "Too Many Requests", "admit", _TRY_AGAIN),
     NoSuchLink: Kind(
         404, "Not Found", "resolve", "The directory was verified: it has no such name."
