@@ -72,7 +72,7 @@ class RedisServer:
             case [b"GET", key]:
                 self.commands.append(b"GET")
                 value = self.kept.get(key)
-                return b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
+                return b"_\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
             case [b"SET", key, value, b"EX", seconds]:
                 self.commands.append(b"SET")
                 self.kept[key] = value
