@@ -134,7 +134,7 @@ def preview_answer(request: GatewayRequest, source: Source, page: Headers, data:
 
     Args:
         request: the request.
-        source: its `cache_control` should be `GENERATED`.
+        source: of a page that is generated.
         page: the fields of the page itself, such as its Content-Security-Policy.
         data: the page.
     """

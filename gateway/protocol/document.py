@@ -62,8 +62,9 @@ def document_rows(site: Site, path: AnyPath, value: Value) -> DocumentRows:
             continue
         count += 1
         key, held = item
-        href = level.href if len(levels) == 1 else _href_below(level.href, key)
-        rows.append(_row(site, key, held, href))
+        is_top = len(levels) == 1
+        href = level.href if is_top else _href_below(level.href, key)
+        rows.append(_row(site, key, held, None if is_top else href))
         if isinstance(held, list):
             levels.append(_Level(((str(n), each) for n, each in enumerate(held)), href))
         elif isinstance(held, dict):

@@ -113,7 +113,7 @@ BUSY = merge_workers(
         pytest.param("ipfs_gateway_outcomes_total", {"outcome": "truncated"}, 2, id="outcome"),
         pytest.param("ipfs_gateway_outcomes_total", {"outcome": "left"}, 0, id="outcome-zero"),
         pytest.param("ipfs_gateway_served_bytes_total", {}, 38_000, id="served"),
-        pytest.param("ipfs_gateway_ttfb_seconds_count", {"cache": "hit"}, 10, id="ttfb"),
+        pytest.param("ipfs_gateway_ttfb_seconds_count", {"cache": "hit"}, 11, id="ttfb"),
         pytest.param("ipfs_gateway_verified_bytes_total", {}, 30, id="verified-bytes"),
         pytest.param("ipfs_gateway_blocks_verified_total", {}, 1, id="verified"),
         pytest.param(

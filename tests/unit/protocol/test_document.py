@@ -88,6 +88,10 @@ def test_links_below_a_key_without_a_path_lead_by_their_cid() -> None:
     assert rows_of({"": [LINK]})[2].href == "/ipfs/bafkqaaa"
 
 
+def test_a_document_that_is_a_link_leads_on_by_its_cid() -> None:
+    assert rows_of(LINK) == (Row("link", "", "bafkqaaa", "/ipfs/bafkqaaa"),)
+
+
 def test_long_keys_are_cut() -> None:
     shown = rows_of({"x" * 999: 1})[1].key
 
