@@ -163,6 +163,14 @@ async def test_a_dns_that_does_not_answer_is_not_waited_for(
     assert len(world.txts.asked) == 1
 
 
+async def test_a_host_that_had_a_dnslink_has_it_while_the_dns_is_silent(world: World) -> None:
+    await world.get()
+    world.clock.advance(TTL_S + 1)
+    world.txts.pause.clear()
+    assert await world.links.has(SITE)
+    await world.links.close()
+
+
 @pytest.mark.parametrize(
     "error",
     [Unverifiable(SITE, []), DeadlineExceeded(SITE, []), BadTarget(SITE, "x")],

@@ -9,7 +9,7 @@ from gateway.naming.held import Held
 from gateway.naming.keeper import REST_S, Answer, Keeper, Policy
 from tests.fakes.clock import FakeClock
 
-POLICY = Policy(absent_s=30, failed_s=5, survived=(Unverifiable,))
+POLICY = Policy(absent_s=30, failed_s=5, survived=(Unverifiable,), patience_s=0.05)
 TTL_S, STALE_S, GRACE_S = 100, 50, 200
 
 
@@ -100,6 +100,32 @@ async def test_after_a_failure_the_next_search_waits(world: World) -> None:
     world.clock.advance(REST_S)
     await world.get()
     assert len(world.asked) == 3
+
+
+async def test_an_old_answer_is_used_when_the_next_takes_too_long(world: World) -> None:
+    await world.get()
+    world.value = 2
+    world.clock.advance(TTL_S + STALE_S + 1)
+    world.pause.clear()
+    assert [await world.get() for _ in range(5)] == [(1, True)] * 5
+    world.pause.set()
+    await world.settle()
+    assert await world.get() == (2, False)
+    assert len(world.asked) == 2
+
+
+async def test_many_who_wait_too_long_leave_a_newer_answer_in_place(world: World) -> None:
+    await world.get()
+    world.value = 2
+    world.clock.advance(TTL_S + STALE_S + 1)
+    world.pause.clear()
+    waiting = [asyncio.create_task(world.get()) for _ in range(3)]
+    assert await asyncio.gather(*waiting) == [(1, True)] * 3
+    held, _ = await world.keeper.get("a")
+    world.pause.set()
+    await world.settle()
+    assert await world.keeper._rest("a", held) == (await world.keeper.get("a"))
+    assert await world.get() == (2, False)
 
 
 async def test_after_its_grace_an_answer_is_gone(world: World) -> None:
