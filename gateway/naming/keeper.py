@@ -8,7 +8,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from gateway.errors import GatewayError, NotFound
 from gateway.naming.flights import Flights
 from gateway.naming.held import Age, Held
-from gateway.naming.table import Table
+from gateway.naming.table import MAX_NAMES, Table
 from gateway.ports import Clock
 
 T = TypeVar("T")
@@ -47,6 +47,7 @@ class Keeper(Generic[T]):
         clock: the time.
         search: brings the answer for a name, given the last one if there is one that still counts.
         is_alive: whether an answer still counts by its own words.
+        capacity: names that have an answer, and as many that have none.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Keeper(Generic[T]):
         clock: Clock,
         search: Callable[[str, Held[T] | None], Awaitable[Held[T]]],
         is_alive: Callable[[T], bool],
+        capacity: int = MAX_NAMES,
     ) -> None:
         self._policy = policy
         self._clock = clock
         self._search = search
         self._is_alive = is_alive
-        self._table: Table[Held[T]] = Table()
-        self._failures: Table[tuple[GatewayError, float]] = Table()
+        self._table: Table[Held[T]] = Table(capacity)
+        self._failures: Table[tuple[GatewayError, float]] = Table(capacity)
         self._flights: Flights[str, Answer[T]] = Flights()
 
     async def get(self, name: str) -> Answer[T]:

@@ -183,14 +183,6 @@ async def test_in_doubt_a_host_has_no_dnslink(world: World, error: GatewayError)
     assert len(world.txts.asked) == 1
 
 
-async def test_unknown_hosts_do_not_fill_the_memory() -> None:
-    world = World()
-    for number in range(4196):
-        await world.links.has(f"h{number}.example")
-    assert len(world.links._keeper._failures) == 4096
-    assert len(world.links._keeper._flights) == 0
-
-
 async def test_closing_ends_questions(world: World) -> None:
     world.txts.pause.clear()
     asking = asyncio.create_task(world.get())

@@ -25,7 +25,7 @@ class World:
         self.alive = True
         self.pause = asyncio.Event()
         self.pause.set()
-        self.keeper = Keeper(POLICY, self.clock, self.search, lambda _value: self.alive)
+        self.keeper = Keeper(POLICY, self.clock, self.search, lambda _value: self.alive, 10)
 
     async def search(self, _name: str, held: Held[int] | None) -> Held[int]:
         self.asked.append(held.value if held is not None else None)
@@ -213,3 +213,13 @@ async def test_closing_ends_searches(world: World) -> None:
     await world.keeper.close()
     await asyncio.wait([asking])
     assert asking.cancelled()
+
+
+@pytest.mark.parametrize("error", [None, NotFound("a", [])], ids=["known", "unknown"])
+async def test_many_names_do_not_fill_the_memory(world: World, error: GatewayError | None) -> None:
+    world.error = error
+    names = [f"host-{number}.example" for number in range(100)]
+    await asyncio.gather(*map(world.keeper.get, names), return_exceptions=True)
+    keeper = world.keeper
+    assert len(world.asked) == 100
+    assert (len(keeper._table) + len(keeper._failures), len(keeper._flights)) == (10, 0)
