@@ -15,9 +15,12 @@ class RedisServer:
     def __init__(self) -> None:
         self.kept: dict[bytes, bytes] = {}
         self.lifetimes_s: dict[bytes, int] = {}
+        self.connections = 0
         self.commands: list[bytes] = []
         """Names of the commands that were about values."""
         self.is_mute = False
+        self.delay_s = 0.0
+        """Before each answer."""
         self.babble: bytes | None = None
         """Sent in place of any answer."""
         self._port = 0
@@ -51,6 +54,7 @@ class RedisServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -60,6 +64,7 @@ class RedisServer:
             while True:
                 command = await _read(reader)
                 answer = self._answer([command[0].upper(), *command[1:]])
+                await asyncio.sleep(self.delay_s)
                 if not self.is_mute:
                     writer.write(answer if self.babble is None else self.babble)
         except (asyncio.IncompleteReadError, OSError):
@@ -72,14 +77,12 @@ class RedisServer:
             case [b"GET", key]:
                 self.commands.append(b"GET")
                 value = self.kept.get(key)
-                return b"_\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
+                return b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
             case [b"SET", key, value, b"EX", seconds]:
                 self.commands.append(b"SET")
                 self.kept[key] = value
                 self.lifetimes_s[key] = int(seconds)
                 return b"+OK\r\n"
-            case [b"HELLO", *_]:
-                return b"%1\r\n+proto\r\n:3\r\n"
             case _:
                 return b"+OK\r\n"
 

@@ -163,6 +163,14 @@ async def test_a_dns_that_does_not_answer_is_not_waited_for(
     assert len(world.txts.asked) == 1
 
 
+async def test_a_host_that_had_a_dnslink_has_it_while_the_dns_is_silent(world: World) -> None:
+    await world.get()
+    world.clock.advance(TTL_S + 1)
+    world.txts.pause.clear()
+    assert await world.links.has(SITE)
+    await world.links.close()
+
+
 @pytest.mark.parametrize(
     "error",
     [Unverifiable(SITE, []), DeadlineExceeded(SITE, []), BadTarget(SITE, "x")],
@@ -173,14 +181,6 @@ async def test_in_doubt_a_host_has_no_dnslink(world: World, error: GatewayError)
     assert not await world.links.has(SITE)
     assert not await world.links.has(SITE)
     assert len(world.txts.asked) == 1
-
-
-async def test_unknown_hosts_do_not_fill_the_memory() -> None:
-    world = World()
-    for number in range(4196):
-        await world.links.has(f"h{number}.example")
-    assert len(world.links._keeper._failures) == 4096
-    assert len(world.links._keeper._flights) == 0
 
 
 async def test_closing_ends_questions(world: World) -> None:

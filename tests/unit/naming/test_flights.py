@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.errors import NotFound
 from gateway.naming.flights import Flights
 
 
@@ -56,12 +57,12 @@ async def test_who_began_it_may_leave(search: Search) -> None:
 
 async def test_a_failure_is_everybodys(search: Search) -> None:
     flights: Flights[str, int] = Flights()
-    search.error = ValueError("no")
+    search.error = NotFound("a", [])
     waiting = [asyncio.create_task(flights.join("a", search.run)) for _ in range(3)]
     await turn()
     search.release.set()
     results = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [str(result) for result in results] == ["no"] * 3
+    assert [str(result) for result in results] == ["a was not found on any upstream"] * 3
 
 
 async def test_names_do_not_wait_for_each_other(search: Search) -> None:
@@ -75,7 +76,7 @@ async def test_names_do_not_wait_for_each_other(search: Search) -> None:
 
 async def test_a_failure_that_nobody_waits_for_is_no_warning(search: Search) -> None:
     flights: Flights[str, int] = Flights()
-    search.error = ValueError("no")
+    search.error = NotFound("a", [])
     flights.begin("a", search.run)
     flights.begin("a", search.run)
     search.release.set()
@@ -90,3 +91,17 @@ async def test_closing_ends_searches(search: Search) -> None:
     await flights.close()
     await asyncio.wait([waiting])
     assert (waiting.cancelled(), len(flights)) == (True, 0)
+
+
+async def test_a_bug_is_told_even_if_nobody_waits(search: Search) -> None:
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    flights: Flights[str, int] = Flights()
+    search.error = ZeroDivisionError()
+    flights.begin("a", search.run)
+    search.release.set()
+    await turn()
+    loop.set_exception_handler(before)
+    assert told == [search.error]

@@ -9,7 +9,7 @@ from gateway.naming.held import Held
 from gateway.naming.keeper import REST_S, Answer, Keeper, Policy
 from tests.fakes.clock import FakeClock
 
-POLICY = Policy(absent_s=30, failed_s=5, survived=(Unverifiable,))
+POLICY = Policy(absent_s=30, failed_s=5, survived=(Unverifiable,), patience_s=0.05)
 TTL_S, STALE_S, GRACE_S = 100, 50, 200
 
 
@@ -25,7 +25,7 @@ class World:
         self.alive = True
         self.pause = asyncio.Event()
         self.pause.set()
-        self.keeper = Keeper(POLICY, self.clock, self.search, lambda _value: self.alive)
+        self.keeper = Keeper(POLICY, self.clock, self.search, lambda _value: self.alive, 10)
 
     async def search(self, _name: str, held: Held[int] | None) -> Held[int]:
         self.asked.append(held.value if held is not None else None)
@@ -100,6 +100,32 @@ async def test_after_a_failure_the_next_search_waits(world: World) -> None:
     world.clock.advance(REST_S)
     await world.get()
     assert len(world.asked) == 3
+
+
+async def test_an_old_answer_is_used_when_the_next_takes_too_long(world: World) -> None:
+    await world.get()
+    world.value = 2
+    world.clock.advance(TTL_S + STALE_S + 1)
+    world.pause.clear()
+    assert [await world.get() for _ in range(5)] == [(1, True)] * 5
+    world.pause.set()
+    await world.settle()
+    assert await world.get() == (2, False)
+    assert len(world.asked) == 2
+
+
+async def test_many_who_wait_too_long_leave_a_newer_answer_in_place(world: World) -> None:
+    await world.get()
+    world.value = 2
+    world.clock.advance(TTL_S + STALE_S + 1)
+    world.pause.clear()
+    waiting = [asyncio.create_task(world.get()) for _ in range(3)]
+    assert await asyncio.gather(*waiting) == [(1, True)] * 3
+    held, _ = await world.keeper.get("a")
+    world.pause.set()
+    await world.settle()
+    assert await world.keeper._rest("a", held) == (await world.keeper.get("a"))
+    assert await world.get() == (2, False)
 
 
 async def test_after_its_grace_an_answer_is_gone(world: World) -> None:
@@ -187,3 +213,13 @@ async def test_closing_ends_searches(world: World) -> None:
     await world.keeper.close()
     await asyncio.wait([asking])
     assert asking.cancelled()
+
+
+@pytest.mark.parametrize("error", [None, NotFound("a", [])], ids=["known", "unknown"])
+async def test_many_names_do_not_fill_the_memory(world: World, error: GatewayError | None) -> None:
+    world.error = error
+    names = [f"host-{number}.example" for number in range(100)]
+    await asyncio.gather(*map(world.keeper.get, names), return_exceptions=True)
+    keeper = world.keeper
+    assert len(world.asked) == 100
+    assert (len(keeper._table) + len(keeper._failures), len(keeper._flights)) == (10, 0)

@@ -141,6 +141,28 @@ async def test_slow_is_a_miss_and_after_a_few_it_is_left_alone(
     await kit.shared.close()
 
 
+async def test_an_answer_that_comes_too_late_leaves_its_connection(redis: RedisServer) -> None:
+    """Else a connection that takes longer than the timeout would never be made."""
+    redis.delay_s = 0.2
+    kit = Kit(redis, timeout=0.1)
+    assert await kit.shared.find(KEY) is None
+    while kit.shared._tasks:
+        await asyncio.wait(kit.shared._tasks)
+    redis.delay_s = 0.0
+    await kit.shared.keep(OWNER.record())
+    assert await kit.shared.find(KEY) is not None
+    assert redis.connections == 1
+    await kit.shared.close()
+
+
+async def test_closing_ends_what_is_late(redis: RedisServer) -> None:
+    redis.is_mute = True
+    kit = Kit(redis, timeout=0.05)
+    assert await kit.shared.find(KEY) is None
+    await kit.shared.close()
+    assert not kit.shared._tasks
+
+
 async def test_it_is_tried_again_after_a_while(redis: RedisServer) -> None:
     redis.is_mute = True
     kit = Kit(redis, timeout=0.05)
@@ -204,3 +226,19 @@ async def test_urls(url: str, endpoint: str, port: int, db: int, password: str |
     cache = shared._cache
     assert (cache.endpoint, cache.port, cache.db, cache.password) == (endpoint, port, db, password)
     await shared.close()
+
+
+async def test_a_bug_is_no_miss(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        async def get(self, _key: str) -> object:
+            return 1 // 0
+
+        async def close(self) -> None:
+            """Have nothing open."""
+
+    kit = Kit(redis)
+    await kit.shared.close()
+    monkeypatch.setattr(kit.shared, "_cache", Broken())
+    with pytest.raises(ZeroDivisionError, match="division"):
+        await kit.shared.find(KEY)
+    await kit.shared.close()
