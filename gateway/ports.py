@@ -74,13 +74,8 @@ class BlockStore(Protocol):
         """Tell, without reading large blocks, whether all of them are probably kept."""
         ...
 
-    async def keep(self, block: Block, *, is_passing: bool = False) -> None:
-        """Keep a verified block. Waits only when too many writes are pending; never raises.
-
-        Args:
-            block: the block.
-            is_passing: it is one of many that come for one reader: memory is for others.
-        """
+    async def keep(self, block: Block) -> None:
+        """Keep a verified block. Waits only when too many writes are pending; never raises."""
         ...
 
 

@@ -89,15 +89,11 @@ class TieredStore(BlockStore):
         far = [cid for cid in cids if not self._memory.has(cid)]
         return not far or (self._disk is not None and await self._disk.has_all(far))
 
-    async def keep(self, block: Block, *, is_passing: bool = False) -> None:
-        """Keep a verified block in all tiers; one that is passing in memory only without a disk.
-
-        Waits only when too many writes are pending.
-        """
+    async def keep(self, block: Block) -> None:
+        """Keep a verified block in all tiers. Waits only when too many writes are pending."""
         if block.cid.is_identity:
             return
-        if self._disk is None or not is_passing:
-            self._memory.put(block)
+        self._memory.put(block)
         if self._disk is not None:
             await self._disk.keep(block)
 

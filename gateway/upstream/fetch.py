@@ -21,9 +21,6 @@ from gateway.upstream.trail import Failure, failure_of
 LINGER_S: Final = 0.2
 """How long a fetch outlives its last reader: a browser that seeks closes one request and opens
 the next."""
-PASSING_BYTES: Final = 16 * 1024 * 1024
-"""What one reader may have put into memory: of a longer stream, only a second reader may hope to
-find a part there, and the disk has all of it."""
 BLOCK_WISE_S: Final = 300.0  # before CARs are tried again where they were of no use
 
 
@@ -138,11 +135,7 @@ class Fetch(ABC):
         multihash = block.cid.multihash
         self.exchange.delivered()
         self.delivered += 1
-        leader = self.leader
-        is_passing = leader is not None and leader.fetched_bytes >= PASSING_BYTES
-        await self.tools.store.keep(block, is_passing=is_passing)
-        if leader is not None:
-            leader.fetched_bytes += len(block.data)
+        await self.tools.store.keep(block)
         self._entries.pop(multihash, None)
         waited = self.tools.flights.land(multihash, Landed(block, None))
         if self.leader is not None and self.leader not in waited:

@@ -41,8 +41,6 @@ class Shelf:
 
     def __init__(self) -> None:
         self.size_bytes = 0
-        self.fetched_bytes = 0
-        """All that upstreams sent for this reader."""
         self.workers: set[Worker] = set()
         """Who must be told when the reader goes."""
         self._items: dict[bytes, _Item] = {}

@@ -33,7 +33,7 @@ class DictStore:
     async def has_all(self, cids: Sequence[Cid]) -> bool:
         return all(map(self.has, cids))
 
-    async def keep(self, block: Block, *, is_passing: bool = False) -> None:
+    async def keep(self, block: Block) -> None:
         if not block.cid.is_identity:
             self.blocks[block.cid.multihash] = block
 

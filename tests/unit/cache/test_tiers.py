@@ -56,18 +56,6 @@ async def test_finds_what_was_kept(store: BlockStore) -> None:
     assert found[0] == block
 
 
-@pytest.mark.parametrize(
-    ("kind", "tier"), [("memory", Tier.MEMORY), ("disk", Tier.DISK), ("both", Tier.DISK)]
-)
-async def test_what_is_passing_is_kept_beside_memory_if_it_can_be(
-    directory: Path, observer: RecordingObserver, kind: str, tier: Tier
-) -> None:
-    block = numbered(1, 20_000)
-    async with opened(directory, *SIZES[kind], observer) as store:
-        await store.keep(block, is_passing=True)
-        assert await store.find(block.cid) == (block, tier)
-
-
 async def test_finds_nothing_that_was_not_kept(store: BlockStore) -> None:
     cid = numbered(1, 100).cid
     assert await store.find(cid) is None

@@ -8,7 +8,7 @@ import pytest
 from gateway.content.block import Block
 from gateway.ports import Choice, Rejection
 from gateway.upstream import fetch as fetch_module
-from gateway.upstream.fetch import PASSING_BYTES, RawFetch
+from gateway.upstream.fetch import RawFetch
 from gateway.upstream.flight import Entry, Gone, Landed
 from gateway.upstream.shelf import Shelf
 from tests.fakes import lies
@@ -48,27 +48,6 @@ async def test_a_block_is_verified_kept_and_given_to_who_waits(bench: Bench) -> 
     assert bench.kit.store.has(BLOCK.cid)
     assert bench.kit.observer.verified_bytes == 1000
     assert KEY not in bench.shelf
-
-
-@pytest.mark.parametrize(
-    ("fetched", "is_passing"), [(PASSING_BYTES - 1, False), (PASSING_BYTES, True)]
-)
-async def test_memory_is_not_for_all_of_a_long_stream(
-    bench: Bench,
-    monkeypatch: pytest.MonkeyPatch,
-    fetched: int,
-    is_passing: bool,  # noqa: FBT001 (a table)
-) -> None:
-    kept: list[bool] = []
-
-    async def note(_block: Block, *, is_passing: bool) -> None:
-        kept.append(is_passing)
-
-    monkeypatch.setattr(bench.kit.store, "keep", note)
-    bench.shelf.fetched_bytes = fetched
-    await bench.start().wait(bench.shelf)
-    assert kept == [is_passing]
-    assert bench.shelf.fetched_bytes == fetched + 1000
 
 
 async def test_a_block_that_nobody_waits_for_goes_to_the_shelf(bench: Bench) -> None:
@@ -152,7 +131,7 @@ async def test_a_fetch_ended_before_it_began_settles_its_entry(bench: Bench) -> 
 async def test_a_bug_is_told_and_reaches_who_waits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_block: Block, **_: bool) -> None:
+    async def broken(_block: Block) -> None:
         raise RuntimeError("a bug")
 
     told: list[dict[str, object]] = []
