@@ -62,8 +62,13 @@ class BlockStore(Protocol):
         """Return the block if it can be had without waiting (memory), else None."""
         ...
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
-        """Return the verified block and where it was, or None. Never raises for bad storage."""
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        """Return the verified block and where it was, or None. Never raises for bad storage.
+
+        Args:
+            cid: of the block.
+            is_scan: it is read in passing: it need not come closer for that.
+        """
         ...
 
     def has(self, cid: Cid) -> bool:
@@ -74,8 +79,13 @@ class BlockStore(Protocol):
         """Tell, without reading large blocks, whether all of them are probably kept."""
         ...
 
-    async def keep(self, block: Block) -> None:
-        """Keep a verified block. Waits only when too many writes are pending; never raises."""
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        """Keep a verified block. Waits only when too many writes are pending; never raises.
+
+        Args:
+            block: what to keep.
+            is_scan: it came in passing: it need not be kept close.
+        """
         ...
 
 
@@ -126,8 +136,16 @@ class BlockSource(Protocol):
 class Retriever(Protocol):
     """Opens a `BlockSource` for each request. Production: `gateway.upstream.retrieve.Retrieval`."""
 
-    def open_session(self, place: Place | None, *, cached_only: bool = False) -> BlockSource:
-        """Start the retrieval side of one request from a client at `place`."""
+    def open_session(
+        self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False
+    ) -> BlockSource:
+        """Start the retrieval side of one request.
+
+        Args:
+            place: where the client is.
+            cached_only: ask no upstream.
+            is_scan: the request goes through a whole DAG, however large, once.
+        """
         ...
 
 

@@ -66,15 +66,16 @@ class TieredStore(BlockStore):
             self._observer.block_found(Tier.MEMORY, len(block.data))
         return block
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
-        """Return the verified block and where it was, or None."""
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        """Return the verified block and where it was, or None; see `ports.BlockStore`."""
         block = self.peek(cid)
         if block is not None:
             return block, Tier.MEMORY
         if self._disk is not None:
             block = await self._disk.find(cid)
             if block is not None:
-                self._memory.put(block)
+                if not is_scan:
+                    self._memory.put(block)
                 self._observer.block_found(Tier.DISK, len(block.data))
                 return block, Tier.DISK
         self._observer.block_missed()
@@ -89,11 +90,15 @@ class TieredStore(BlockStore):
         far = [cid for cid in cids if not self._memory.has(cid)]
         return not far or (self._disk is not None and await self._disk.has_all(far))
 
-    async def keep(self, block: Block) -> None:
-        """Keep a verified block in all tiers. Waits only when too many writes are pending."""
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        """Keep a verified block in all tiers, or of a scan in those that can spare the room.
+
+        Waits only when too many writes are pending.
+        """
         if block.cid.is_identity:
             return
-        self._memory.put(block)
+        if not is_scan or self._disk is None:
+            self._memory.put(block)
         if self._disk is not None:
             await self._disk.keep(block)
 

@@ -14,7 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 from aiocache import RedisCache
 from aiocache.serializers import JsonSerializer
+from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
+from typing_extensions import override
 
 from gateway.content.cid import Cid
 from gateway.content.ipns import IpnsRecord, verify_record
@@ -89,17 +91,30 @@ class SharedRecords:
         await self._cache.close()
 
 
-def _open(url: str) -> Any:
+class _Redis(RedisCache):  # type: ignore[misc]  # aiocache has no types
+    """aiocache's client, without the two calls that redis-py warns of since 6.0."""
+
+    @override
+    async def _set(self, key: str, value: str, ttl: int | None = None, **_more: Any) -> Any:
+        return await self.client.set(key, value, ex=ttl)
+
+    @override
+    async def _close(self, *_args: Any, **_more: Any) -> None:
+        await self.client.aclose()
+
+
+def _open(url: str) -> _Redis:
     """Make aiocache's client for `redis://user:password@host:port/database`; connects later."""
     parts = urlsplit(url)
     more = {"username": unquote(parts.username)} if parts.username else {}
-    return RedisCache(
+    return _Redis(
         endpoint=parts.hostname,
         port=parts.port or DEFAULT_PORT,
         db=int(parts.path.strip("/") or 0),
         password=unquote(parts.password) if parts.password else None,
         ssl=parts.scheme == "rediss",
         pool_max_size=MAX_CONNECTIONS,
+        connection_pool_class=BlockingConnectionPool,  # a crowd waits its turn, and is no failure
         connection_pool_kwargs=more,
         namespace=NAMESPACE,
         serializer=JsonSerializer(),

@@ -1,6 +1,7 @@
 """From a parsed request to a reply, top to bottom."""
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.content.path import ContentPath, MutablePath
@@ -16,6 +17,9 @@ from gateway.protocol.freshness import mutable_freshness
 from gateway.protocol.headers import mark_stale
 from gateway.protocol.record_answer import record_answer
 from gateway.protocol.request import GatewayRequest
+
+_SCANS: Final = frozenset({ResponseFormat.CAR, ResponseFormat.TAR})
+"""Formats of whole DAGs."""
 
 
 class Pipeline:
@@ -82,7 +86,7 @@ class Pipeline:
             await self._require_root(path.root)
             if request.is_head:
                 return Reply(cached_answer(request))
-        source = self._retriever.open_session(place)
+        source = self._retriever.open_session(place, is_scan=request.format in _SCANS)
         try:
             return await self._follow(request, path, Reader(source, before_wait))
         except BaseException:

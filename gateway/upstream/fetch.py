@@ -135,7 +135,8 @@ class Fetch(ABC):
         multihash = block.cid.multihash
         self.exchange.delivered()
         self.delivered += 1
-        await self.tools.store.keep(block)
+        is_scan = bool(self._shelves) and all(shelf.is_scan for shelf in self._shelves)
+        await self.tools.store.keep(block, is_scan=is_scan)
         self._entries.pop(multihash, None)
         waited = self.tools.flights.land(multihash, Landed(block, None))
         if self.leader is not None and self.leader not in waited:

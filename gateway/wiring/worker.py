@@ -12,6 +12,7 @@ from functools import partial
 
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.settings import parse_settings
+from gateway.wiring.allocator import use_one_arena
 from gateway.wiring.channel import Channel
 from gateway.wiring.listeners import Listener
 from gateway.wiring.service import Service, open_service
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> None:
         arguments: the factory's name, the number of the listening socket, and that of the
             control socket.
     """
+    use_one_arena()
     factory, listen, control = arguments
     run_until_stopped(
         partial(

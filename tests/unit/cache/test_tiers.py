@@ -135,6 +135,24 @@ async def test_a_block_from_the_disk_is_in_memory_afterwards(
     assert observer.found == {Tier.DISK: 1, Tier.MEMORY: 2}
 
 
+async def test_a_scan_leaves_memory_alone(directory: Path, observer: RecordingObserver) -> None:
+    block = numbered(1, 20_000)
+    async with opened(directory, *SIZES["both"], observer) as store:
+        await store.keep(block, is_scan=True)
+        assert store.peek(block.cid) is None
+        assert await store.find(block.cid, is_scan=True) == (block, Tier.DISK)
+        assert store.peek(block.cid) is None
+
+
+async def test_a_scan_is_kept_in_memory_when_there_is_no_disk(
+    directory: Path, observer: RecordingObserver
+) -> None:
+    block = numbered(1, 100)
+    async with opened(directory, *SIZES["memory"], observer) as store:
+        await store.keep(block, is_scan=True)
+        assert store.peek(block.cid) == block
+
+
 async def test_a_miss_is_counted_once(directory: Path, observer: RecordingObserver) -> None:
     async with opened(directory, *SIZES["both"], observer) as store:
         assert store.peek(numbered(1, 100).cid) is None
