@@ -13,7 +13,7 @@ from gateway.content.unixfs import (
 )
 from gateway.content.walk import Scope
 from gateway.errors import BadIndex, BadRedirects, NotAcceptable
-from gateway.pipeline.cars import read_car
+from gateway.pipeline.cars import read_car, require_range
 from gateway.pipeline.documents import reply_with_block, reply_with_document, require_block
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.files import FileReplies, range_hint
@@ -107,6 +107,7 @@ class ContentReplies:
     def _car(
         self, request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
     ) -> Reply:
+        require_range(request.car, resolved)
         source = Source(car_etag(resolved.cid, str(path), request.car), resolved.roots)
         answer = car_answer(request, source)
         pieces = None

@@ -48,11 +48,13 @@ class Failure:
     again: Again
     has_progressed: bool
     """Some blocks came before."""
+    is_bad_request: bool = False
+    """It was answered with 400: so are bytes that no file has (trustless-gateway.md)."""
 
     @property
     def is_car_useless(self) -> bool:
         """Whether the upstream should be asked for blocks only, if it turns out to have them."""
-        if self.step is not Step.CAR or self.has_progressed:
+        if self.step is not Step.CAR or self.has_progressed or self.is_bad_request:
             return False
         return self.kind in (FailureKind.REFUSED, FailureKind.INCOMPLETE, FailureKind.BAD_CAR)
 
@@ -75,7 +77,8 @@ def failure_of(
         again = Again.NOW
     elif step is Step.CAR:
         again = _again_after_car(kind, has_path=has_path, has_progressed=has_progressed)
-    return Failure(error.upstream, step, kind, error.reason, again, has_progressed)
+    is_bad = isinstance(error, UpstreamRefused) and error.status == 400
+    return Failure(error.upstream, step, kind, error.reason, again, has_progressed, is_bad)
 
 
 def _again_after_car(kind: FailureKind, *, has_path: bool, has_progressed: bool) -> Again:

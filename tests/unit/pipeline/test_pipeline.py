@@ -328,6 +328,35 @@ async def test_a_car_holds_the_blocks_of_the_path_and_the_file(world: World) -> 
     assert {cid for cid, _ in sections} == {block.cid for block in world.blocks}
 
 
+@pytest.mark.parametrize("asked", ["20:*", "99:100", "-999:-21"])
+async def test_a_car_of_bytes_that_no_file_has_is_refused(world: World, asked: str) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    with pytest.raises(BadRequest, match="entity-bytes: nothing of it is in the 20 bytes"):
+        await world.ask(f"/ipfs/{file.cid}?format=car&entity-bytes={asked}")
+
+
+@pytest.mark.parametrize("asked", ["19:*", "-999:-20", "0:999"])
+async def test_a_car_of_bytes_that_a_file_has_is_sent(world: World, asked: str) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{file.cid}?format=car&entity-bytes={asked}")
+    assert len(CarParser().feed(await body(reply))) > 1
+
+
+async def test_bytes_of_what_is_no_file_mean_nothing(world: World) -> None:
+    empty, root = world.build(build_file(b"")), world.build(build_directory([]))
+    block = world.add(DAG_CBOR, DOCUMENT)
+    for cid in (empty.cid, root.cid, block.cid):
+        reply = await world.ask(f"/ipfs/{cid}?format=car&entity-bytes=99:*")
+        assert len(CarParser().feed(await body(reply))) == 1
+
+
+async def test_a_car_of_an_identity_cid_is_its_header(world: World) -> None:
+    reply = await world.ask("/ipfs/bafkqaaa?format=car&car-dups=y")
+    parser = CarParser()
+    assert parser.feed(await body(reply)) == []
+    assert parser.roots == (parse_cid("bafkqaaa"),)
+
+
 @pytest.mark.parametrize(("dups", "count"), [("y", 6), ("n", 2)], ids=["kept", "left-out"])
 async def test_a_car_says_duplicates_only_when_asked(world: World, dups: str, count: int) -> None:
     file = world.build(build_file(b"same" * 5, replace(SMALL, max_links=5)))

@@ -34,6 +34,7 @@ INCOMPLETE = IncompleteCar("a", CID)
 LIE = BlockMismatch(CID, "a")
 NO_CAR = UpstreamRefused("a", "answered with status 406", 406)
 SILENT = UpstreamSilent("a", "sent nothing")
+OUTSIDE = UpstreamRefused("a", "answered with status 400", 400)
 SLOW = UpstreamRefused("a", "answered with status 504", 504)
 
 NOW, LAST, NEVER = "NOW", "LAST", "NEVER"
@@ -127,6 +128,7 @@ def test_who_broke_off_is_asked_again_when_nobody_else_is_left() -> None:
     ("failure", "step", "is_useless"),
     [
         pytest.param(failed(NO_CAR), Step.RAW, True, id="refused"),
+        pytest.param(failed(OUTSIDE), Step.RAW, False, id="bytes-that-no-file-has"),
         pytest.param(failed(INCOMPLETE), Step.RAW, True, id="empty"),
         pytest.param(failed(BAD), Step.RAW, True, id="garbage"),
         pytest.param(failed(INCOMPLETE, has_progressed=True), Step.RAW, False, id="had-some"),

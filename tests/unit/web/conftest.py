@@ -7,6 +7,7 @@ import pytest
 
 from gateway.content.block import Block
 from gateway.content.build import Built, build_directory, build_file, collect
+from gateway.content.cid import DAG_CBOR
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.ops.record import RequestRecord
@@ -23,7 +24,9 @@ from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.listeners import open_listener
 from gateway.wiring.serving import Serving
+from tests.fakes.blocks import block_of
 from tests.fakes.clock import FakeClock
+from tests.fakes.documents import encode_cbor
 from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
 from tests.fakes.store import DictStore
@@ -70,7 +73,9 @@ class Listening:
         page, blocks = collect(build_file(PAGE))
         root, more = collect(build_directory([("index.html", page), ("a.txt", page)]))
         self.root = str(root.cid)
-        self.blocks = [*blocks, *more]
+        document = block_of(encode_cbor({"a": root.cid, "b": {"c": 1}}), DAG_CBOR)
+        self.document = str(document.cid)
+        self.blocks = [*blocks, *more, document]
         self.records = Records()
         self.table = HotTable(1 << 20 if is_hot else 0)
         self.retriever = DictRetriever(self.blocks, self.blocks)
