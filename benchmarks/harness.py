@@ -1,5 +1,6 @@
 """Real processes on loopback: started, waited for, measured and stopped; also for tests."""
 
+import json
 import os
 import shutil
 import socket
@@ -141,20 +142,47 @@ def running_gateway(folder: Path, config: str, *, core: int | None = None) -> It
         yield server
 
 
+class LinkControl:
+    """A `benchmarks.link` in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.url = f"http://127.0.0.1:{int(self._read())}"
+
+    def change(self, **shape: float | str) -> None:
+        """Be another link from now on; see `link.Shape`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(shape) + "\n")
+        self._process.stdin.flush()
+        self._read()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
 @contextmanager
-def running_delay(target_port: int, round_trip_ms: float) -> Iterator[str]:
-    """Run a proxy that makes the link to a port of loopback longer; gives its URL."""
+def running_link(target_port: int, **shape: float | str) -> Iterator[LinkControl]:
+    """Run a link to a port of loopback."""
     with subprocess.Popen(  # noqa: S603 (ourselves, no shell)
-        [sys.executable, "-m", "benchmarks.delay", str(target_port), str(round_trip_ms)],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "benchmarks.link", str(target_port)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+            control = LinkControl(process)
+            control.change(**shape)
+            yield control
         finally:
             process.terminate()
+
+
+@contextmanager
+def running_delay(target_port: int, round_trip_ms: float) -> Iterator[str]:
+    """Run a link that is only longer; gives its URL."""
+    with running_link(target_port, round_trip_ms=round_trip_ms) as link:
+        yield link.url
 
 
 @contextmanager

@@ -98,6 +98,9 @@ class Choice:
     """A word of `gateway.upstream.selection.ChoiceReason`."""
     distance_km: float | None = None
     ttfb_ms: float | None = None
+    """Expected time to the first byte; None when it was never measured."""
+    in_flight: int = 0
+    """Requests that it had under way."""
 
 
 @dataclass(slots=True)
@@ -109,6 +112,8 @@ class RetrievalTrace:
     fetched: int = 0
     """Blocks that came from an upstream for this request (waiting for another's fetch counts)."""
     choices: list[Choice] = field(default_factory=list[Choice])
+    waited_s: float = 0.0
+    """Seconds spent waiting for blocks that came from an upstream."""
 
 
 class BlockSource(Protocol):

@@ -286,6 +286,12 @@ def _upstream_rows(rows: Sequence[UpstreamRow]) -> Iterator[Metric]:
         ["upstream"],
         [([row["name"]], row["in_flight"]) for row in rows],
     )
+    yield gauge(
+        "gateway_upstream_budget_left",
+        "Requests that an upstream with a limit allows us now, all workers together",
+        ["upstream"],
+        [([row["name"]], left) for row in rows if (left := row.get("budget_left")) is not None],
+    )
 
 
 def _workers(workers: Sequence[Worker]) -> Iterator[Metric]:

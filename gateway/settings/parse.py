@@ -19,7 +19,6 @@ HOSTS = "hosts"
 UPSTREAMS = "upstreams"
 _LATER = {  # settings whose features are not in this version
     "cache.read_verification",
-    "cluster.api",
     "shared.bucket",
     "shared.endpoint",
 }

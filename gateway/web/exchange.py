@@ -62,6 +62,8 @@ class Exchange:
     duration_s: float = 0.0
     outcome: Outcome = Outcome.COMPLETE
     choices: list[Choice] = field(default_factory=list[Choice])
+    fetch_s: float = 0.0
+    """Waited for upstreams until the answer began."""
     error: str = ""
 
     def note_reply(self, reply: Reply, request: GatewayRequest | None) -> None:
@@ -72,6 +74,7 @@ class Exchange:
             self.kind = _kind(request, headers)
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
+            self.fetch_s = trace.waited_s
             status = _find(headers, b"cache-status")
             states = (state for words, state in _CACHE_STATES if words in status)
             self.cache = next(states, CacheState.NONE)

@@ -14,10 +14,7 @@ from gateway.ops.record import RequestRecord
 from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
 from gateway.pipeline import Pages, Pipeline
-from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.upstream.client import TrustlessClient
-from gateway.upstream.pool import UpstreamPool
-from gateway.upstream.retrieve import Retrieval
+from gateway.settings import Settings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
@@ -27,6 +24,7 @@ from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.names import NamesRoom
+from gateway.wiring.upstreams import UpstreamsRoom
 
 
 class RequestLog:
@@ -55,12 +53,8 @@ class Gateway:
         self._statistics = statistics
         self._logs = logs
         self._started = clock.now()
-        self._pool = UpstreamPool(settings.upstreams or PUBLIC_UPSTREAMS, clock, statistics)
-        self._client = TrustlessClient(settings.retrieval, clock)
-        self._retrieval = Retrieval(
-            store, self._pool, self._client, settings.retrieval, clock, statistics
-        )
-        self._names = NamesRoom(settings, self._pool, clock)
+        self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
+        self._names = NamesRoom(settings, self._upstreams.pool, clock)
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -72,14 +66,16 @@ class Gateway:
         hot = HotPath(table, admission, clients, requests, clock)
         names = self._names.resolver
         pages = Pages(ListingPage(), PreviewPage())
-        pipeline = Pipeline(self._retrieval, store, names, pages)
+        pipeline = Pipeline(self._upstreams.retrieval, store, names, pages)
         router = Router(clients, settings.hosts, names)
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
+        endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 
     async def start(self) -> None:
-        """Do nothing: `build` opened what has to be open."""
+        """Begin to watch the upstreams; `build` opened what has to be open."""
+        self._upstreams.start()
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -87,16 +83,16 @@ class Gateway:
         return take_snapshot(
             self._statistics,
             (self._store.stats(), (health.status, health.reason)),
-            self._pool.rows(),
+            self._upstreams.pool.rows(),
             self._started,
             self._clock.now(),
+            self._upstreams.cluster_condition(),
         )
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
         await self._names.close()
-        await self._retrieval.close()
-        await self._client.close()
+        await self._upstreams.close()
         await self._store.close()
         self._logs.flush()
 

@@ -67,12 +67,12 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 def test_settings_without_effect_are_warned_about(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
-    file.write_text('[cluster]\napi = "http://10.0.0.1:9094"\n')
+    file.write_text('[shared]\nbucket = "s3://blocks"\n')
 
     result = CliRunner().invoke(app, ["check-config", str(file)])
 
     assert result.exit_code == 0
-    assert "warning: cluster.api has no effect in this version\n" in result.stderr
+    assert "warning: shared.bucket has no effect in this version\n" in result.stderr
 
 
 def test_the_token_is_not_shown() -> None:

@@ -56,12 +56,19 @@ def test_json_tells_which_upstreams_were_chosen_and_why() -> None:
     choices = [Choice("a", "nearest", 12.5, 30.0), Choice("b", "next-after-failure")]
     line = json.loads(line_of(RECORD._replace(choices=choices, cache=CacheState.MISS), "json"))
     assert line["upstreams"] == [
-        {"upstream": "a", "reason": "nearest", "distance_km": 12.5, "ttfb_ms": 30.0},
+        {
+            "upstream": "a",
+            "reason": "nearest",
+            "distance_km": 12.5,
+            "ttfb_ms": 30.0,
+            "in_flight": 0,
+        },
         {
             "upstream": "b",
             "reason": "next-after-failure",
             "distance_km": None,
             "ttfb_ms": None,
+            "in_flight": 0,
         },
     ]
     assert line["cache"] == "miss"

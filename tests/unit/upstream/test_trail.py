@@ -181,6 +181,12 @@ def test_a_block_below_a_verified_one_is_not_absent() -> None:
     assert type(raised) is Unverifiable
 
 
+def test_whose_budget_is_used_up_is_named() -> None:
+    raised = trail_of(failed(ABSENT)).error(CID, {}, {"b": 6.0}, is_root=True)
+    assert type(raised) is Unverifiable
+    assert raised.attempts[1] == Attempt("b", "none", "may not be asked more for 6 s")
+
+
 def test_who_must_not_be_asked_yet_is_named() -> None:
     raised = trail_of(failed(ABSENT)).error(CID, {"b": 17.2}, is_root=True)
     assert type(raised) is Unverifiable

@@ -87,10 +87,10 @@ class Listening:
         pages = Pages(ListingPage(), PreviewPage())
         pipeline = Pipeline(self.retriever, DictStore(self.blocks), names, pages)
         router = Router(clients, HOSTS, names)
-        endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, hot.keep)
+        self.endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, hot.keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
-        self._app = create_content_app(endpoint)
+        self._app = create_content_app(self.endpoint)
         self._http_protocol = protocol_with(hot.answer)
 
     def add(self, *built: tuple[Built, list[Block]]) -> str:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.ops.record import Outcome
+from gateway.ports import Choice
 from gateway.settings import LimitsSettings
 from tests.unit.web.conftest import PAGE, Listening
 
@@ -100,6 +101,19 @@ async def test_options_needs_no_content(listening: Listening) -> None:
     answer = await listening.get("/ipfs/whatever", method="OPTIONS")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert not listening.retriever.sessions
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_who_was_asked_is_told(listening: Listening, tells: bool) -> None:  # noqa: FBT001 (a table)
+    async def ask(_: object) -> None:
+        listening.retriever.sessions[0].trace.choices.append(Choice("stockholm-1", "nearest"))
+
+    listening.retriever.near.clear()
+    listening.retriever.before_get = ask
+    listening.endpoint.tells_choices = tells
+    answer = await listening.get(f"/ipfs/{listening.root}/a.txt")
+    assert b'fetch;dur=0.0;desc="stockholm-1 nearest"' in answer
+    assert (b"x-ipfs-upstream: stockholm-1; reason=nearest; in-flight=0" in answer) is tells
 
 
 async def test_a_session_is_closed_after_its_answer(listening: Listening) -> None:
