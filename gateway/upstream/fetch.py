@@ -61,6 +61,8 @@ class Fetch(ABC):
     step: Step
     has_path = False
     """Whether the request names segments below a CID."""
+    has_range = False
+    """Whether the request names bytes of a file."""
 
     def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf) -> None:
         self.tools = tools
@@ -142,7 +144,11 @@ class Fetch(ABC):
     def _note(self, error: UpstreamError) -> None:
         self.exchange.failed(error)
         self.failure = failure_of(
-            error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
+            error,
+            self.step,
+            has_path=self.has_path,
+            has_progressed=self.delivered > 0,
+            has_range=self.has_range,
         )
 
     def _give_up(self, error: UpstreamError) -> None:

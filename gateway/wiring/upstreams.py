@@ -1,6 +1,5 @@
 """The parts that fetch from upstreams, made of their settings and joined."""
 
-
 from gateway.ports import BlockStore, Clock, Observer
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
 from gateway.upstream.client import TrustlessClient
