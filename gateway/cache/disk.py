@@ -6,13 +6,15 @@ Observer is told. Whatever the disk does, `find` is a block or a miss, and `keep
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle, IndexOwner
-from gateway.cache.orders import Flush, Stop, Store
+from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
+from gateway.cache.orders import Flush, Job, Stop, Store
 from gateway.cache.outcome import Condition, Health, IndexState
 from gateway.cache.presence import Presence
 from gateway.cache.quarantine import Quarantine
@@ -22,6 +24,7 @@ from gateway.cache.schema import cost_of
 from gateway.cache.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
 from gateway.content.block import Block, rename
 from gateway.content.cid import Cid
+from gateway.errors import CacheUnavailable
 from gateway.ports import Clock, Observer, Rejection, Tier
 
 MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
@@ -33,8 +36,12 @@ STALL_S: Final = 2.0
 stops waiting for it, and drops."""
 OPEN_DEADLINE_S: Final = 2.0
 CLOSE_DEADLINE_S: Final = 10.0
+JOB_DEADLINE_S: Final = 10.0
+"""Jobs take milliseconds, and are made so small that they do."""
 ERROR_MEMORY_S: Final = 60.0
 """How long a write error is told in the health report."""
+
+T = TypeVar("T")
 
 
 class DiskTier:
@@ -76,6 +83,24 @@ class DiskTier:
         self._quarantined = 0
         self._write_errors = 0
         self._error: tuple[float, str] | None = None
+        self.dropped: Callable[[Iterable[bytes] | None], None] = _ignore
+        """Told, in the event loop, the multihashes of blocks that were purged by any process; None
+        for "it can be any"."""
+
+    @property
+    def limit_bytes(self) -> int:
+        """What blocks, index and quarantine may take."""
+        return self._limit_bytes
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return self._directory
+
+    @property
+    def files(self) -> BlockFiles:
+        """The large blocks; for jobs."""
+        return self._files
 
     async def open(self) -> None:
         """Start the threads; ready at once, whatever is left to scan."""
@@ -163,6 +188,33 @@ class DiskTier:
         while self._flushes_done < number:
             await self._turned.wait()
 
+    async def run(self, job: Callable[[Index], T]) -> T:
+        """Have the writer do something with the index, after all that was ordered before.
+
+        Raises:
+            CacheUnavailable: it cannot be done now.
+        """
+        if self._readers is None or self._is_closed:
+            raise CacheUnavailable("the disk tier is closed")
+        result: Future[T] = Future()
+        self._writer.put(Job(job, result), is_urgent=True)
+        try:
+            async with asyncio.timeout(JOB_DEADLINE_S):
+                return await asyncio.wrap_future(result)
+        except (IndexDamaged, IndexUnavailable) as exc:
+            raise CacheUnavailable(f"the index of the disk tier cannot be used: {exc}") from exc
+        except TimeoutError:
+            raise CacheUnavailable("the disk does not answer") from None
+
+    def forget(self, keys: Iterable[bytes] | None) -> None:
+        """Drop from memory what was or is about to be purged; None for all."""
+        if keys is None:
+            self._presence.clear()
+            keys = tuple(self._pending)
+        for key in keys:
+            self._presence.discard(key)
+            self._settle(key)
+
     async def settle(self) -> None:
         """Return when the index is known to agree with the files."""
         while self._last.state is not IndexState.READY:
@@ -223,9 +275,9 @@ class DiskTier:
     def _take_report(self, report: Report) -> None:
         self._flushes_done += report.flushed
         for key in report.done:
-            block = self._pending.pop(key, None)
-            if block is not None:
-                self._pending_bytes -= len(block.data)
+            self._settle(key)
+        if report.purges.is_all or report.purges.keys:
+            self.dropped(None if report.purges.is_all else report.purges.keys)
         for key in report.known:
             self._presence.add(key)
         for reason, size in report.evicted:
@@ -240,6 +292,11 @@ class DiskTier:
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()
 
+    def _settle(self, key: bytes) -> None:
+        block = self._pending.pop(key, None)
+        if block is not None:
+            self._pending_bytes -= len(block.data)
+
     def _count_damaged(self, count: int) -> None:
         self._quarantined += count
         for _ in range(count):
@@ -248,3 +305,7 @@ class DiskTier:
     def _count_lost(self, count: int, error: str) -> None:
         self._write_errors += count
         self._error = (self._clock.monotonic(), error)
+
+
+def _ignore(_: Iterable[bytes] | None) -> None:
+    """Stand in for whoever wants to know of purges."""

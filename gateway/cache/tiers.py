@@ -1,6 +1,7 @@
 """The store that the rest of the house sees: memory first, then the disk."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -11,6 +12,10 @@ from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.ports import BlockStore, Clock, Observer, Tier
 from gateway.settings import CacheSettings
+
+LATE_DROP_S: Final = 2.0
+"""Finished answers are dropped again so long after a purge: one that was on its way to its client
+is only kept when it has arrived."""
 
 _NO_DISK: Final[dict[str, object]] = {
     "blocks": 0,
@@ -37,6 +42,10 @@ class TieredStore(BlockStore):
         self._memory = memory
         self._disk = disk
         self._observer = observer
+        self._purges = 0
+        self._purged: list[Callable[[], None]] = []
+        if disk is not None:
+            disk.dropped = self.drop
 
     @classmethod
     async def open(cls, settings: CacheSettings, clock: Clock, observer: Observer) -> Self:
@@ -72,9 +81,11 @@ class TieredStore(BlockStore):
         if block is not None:
             return block, Tier.MEMORY
         if self._disk is not None:
+            purges = self._purges
             block = await self._disk.find(cid)
             if block is not None:
-                self._memory.put(block)
+                if purges == self._purges:  # else it may have been purged while it was read
+                    self._memory.put(block)
                 self._observer.block_found(Tier.DISK, len(block.data))
                 return block, Tier.DISK
         self._observer.block_missed()
@@ -96,6 +107,33 @@ class TieredStore(BlockStore):
         self._memory.put(block)
         if self._disk is not None:
             await self._disk.keep(block)
+
+    @property
+    def disk(self) -> DiskTier | None:
+        """The disk tier; None when it is off."""
+        return self._disk
+
+    def on_purge(self, drop: Callable[[], None]) -> None:
+        """Have `drop` called after each purge, by whoever keeps answers made of blocks."""
+        self._purged.append(drop)
+
+    def drop(self, keys: Iterable[bytes] | None) -> None:
+        """Forget blocks that are or will be purged from the disk, by multihash; None for all."""
+        self._purges += 1
+        if keys is None:
+            self._memory.clear()
+        else:
+            keys = tuple(keys)
+            for key in keys:
+                self._memory.remove(key)
+        if self._disk is not None:
+            self._disk.forget(keys)
+        self._tell_purged()
+        asyncio.get_running_loop().call_later(LATE_DROP_S, self._tell_purged)
+
+    def _tell_purged(self) -> None:
+        for drop in self._purged:
+            drop()
 
     async def flush(self) -> None:
         """Return when everything that was kept before is written or given up."""

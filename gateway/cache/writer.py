@@ -18,8 +18,9 @@ from gateway.cache.files import BlockFiles
 from gateway.cache.flush import Batch
 from gateway.cache.handle import IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
-from gateway.cache.orders import Flush, Forget, IndexLost, Order, Stop, Store
+from gateway.cache.orders import Flush, Forget, IndexLost, Job, Order, Stop, Store
 from gateway.cache.outcome import EvictionReason, IndexState
+from gateway.cache.purge import NO_PURGES, Purges, purges_after
 from gateway.cache.quarantine import Quarantine
 from gateway.cache.scan import Sweep
 from gateway.cache.schema import PAGE_BYTES
@@ -66,6 +67,8 @@ class Report:
     """Blocks that could not be written."""
     error: str = ""
     """Why the last of them, or the index, could not be used."""
+    purges: Purges = NO_PURGES
+    """What operators took out, through any process."""
     flushed: int = 0
     """`Flush` orders that were carried out."""
     blocks: int = 0
@@ -108,6 +111,7 @@ class Writer:
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._urgent = threading.Event()
         self._touched: deque[tuple[bytes, int]] = deque(maxlen=MAX_TOUCHES)
+        self._purges_seen = -1
         self._patience_s = 0.0
         self._turned_s = clock.monotonic()
         self._thread: threading.Thread | None = None
@@ -158,6 +162,7 @@ class Writer:
             _log.exception("the writer of the disk cache failed")
             report = _report_on(orders)
             report.lost, report.error = len(report.done), repr(exc)
+            _refuse(orders, exc)
             return report
 
     def _gather(self) -> list[Order]:
@@ -182,9 +187,11 @@ class Writer:
             self._replace_lost(orders, report)
             batch.stage([order for order in orders if isinstance(order, Store)])
             forgotten = [order.key for order in orders if isinstance(order, Forget)]
-            self._carry_out(batch, forgotten, report)
+            jobs = [order for order in orders if isinstance(order, Job)]
+            self._carry_out(batch, forgotten, jobs, report)
         except IndexUnavailable as exc:
             batch.give_up(exc)
+            _refuse(orders, exc)
             report.error = str(exc)
             report.state = IndexState.UNAVAILABLE
         else:
@@ -200,7 +207,9 @@ class Writer:
             if isinstance(order, IndexLost):
                 report.quarantined += self._owner.replace(order.path)
 
-    def _carry_out(self, batch: Batch, forgotten: list[bytes], report: Report) -> None:
+    def _carry_out(
+        self, batch: Batch, forgotten: list[bytes], jobs: list[Job], report: Report
+    ) -> None:
         for _ in range(ATTEMPTS):
             try:
                 index = self._open()
@@ -208,6 +217,8 @@ class Writer:
                 if not self._owner.is_current():  # replaced meanwhile: it went to the old one
                     continue
                 report.known = batch.finish()
+                for job in jobs:
+                    _do(job, index)
                 self._keep_up(index, report)
             except IndexDamaged:
                 if self._owner.path is not None:
@@ -264,8 +275,27 @@ class Writer:
         is_shrinking = index.shrink(self._spare_pages, SHRINK_PAGES)
         if is_shrinking or (self._eviction.evicted and not fits):
             self._patience_s = 0.0  # there is more to do
+        report.purges = purges_after(index, self._purges_seen)
+        self._purges_seen = report.purges.last
         report.blocks, report.bytes = index.totals()
         report.coldest_ms = index.coldest_ms()
+
+
+def _do(job: Job, index: Index) -> None:
+    if job.result.done():  # in an earlier attempt
+        return
+    try:
+        job.result.set_result(job.run(index))
+    except (IndexDamaged, IndexUnavailable):
+        raise
+    except Exception as exc:  # noqa: BLE001 (its owner gets it)
+        job.result.set_exception(exc)
+
+
+def _refuse(orders: list[Order], error: Exception) -> None:
+    for order in orders:
+        if isinstance(order, Job) and not order.result.done():
+            order.result.set_exception(error)
 
 
 def _report_on(orders: list[Order]) -> Report:

@@ -53,8 +53,8 @@ def walk_car(
     resolved = yield from resolve(root, segments, scope, start, stop)
     seen: _Seen = set() if is_unique else None
     if scope is Scope.ALL:
-        below = _links(resolved.block)
-        yield from _follow(below, _links, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
+        below = links_of(resolved.block)
+        yield from _follow(below, links_of, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
     elif scope is Scope.ENTITY:
         entity = resolved.entity
         if isinstance(entity, FileEntity):
@@ -75,7 +75,7 @@ _FIND_LINKS: Final[Mapping[int, Callable[[bytes], tuple[Cid, ...]]]] = {
 """How links are found, by codec; blocks of other codecs have none."""
 
 
-def _links(block: Block) -> tuple[Cid, ...]:
+def links_of(block: Block) -> tuple[Cid, ...]:
     """Return what a block links to, in order."""
     find_links = _FIND_LINKS.get(block.cid.codec)
     if find_links is None:

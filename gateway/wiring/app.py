@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.cache.keeper import CacheKeeper
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
@@ -15,6 +16,7 @@ from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
 from gateway.pipeline import Pipeline
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
+from gateway.upkeep.orders import Upkeep
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.retrieve import Retrieval
@@ -60,6 +62,9 @@ class Gateway:
             store, self._pool, self._client, settings.retrieval, clock, statistics
         )
         self._names = NamesRoom(settings, self._pool, clock)
+        self._keeper = CacheKeeper(store, clock)
+        self._upkeep = Upkeep(store, self._keeper, self._retrieval, clock)
+        self.obey = self._upkeep.obey
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -67,6 +72,7 @@ class Gateway:
         )
         admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
         table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
+        store.on_purge(table.clear)
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
         names = self._names.resolver
@@ -77,7 +83,8 @@ class Gateway:
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 
     async def start(self) -> None:
-        """Do nothing: `build` opened what has to be open."""
+        """Begin to carry out pins; `build` opened what has to be open."""
+        self._upkeep.start()
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -92,6 +99,8 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
+        await self._upkeep.close()
+        self._keeper.close()
         await self._names.close()
         await self._retrieval.close()
         await self._client.close()
