@@ -55,6 +55,23 @@ class Tier(StrEnum):
     DISK = "disk"
 
 
+class MissReason(StrEnum):
+    """Why a block was in no tier."""
+
+    ABSENT = "absent"
+    """It was not here, as far as anybody remembers."""
+    EVICTED = "evicted"
+    """It was here a while ago."""
+    PURGED = "purged"
+    """An operator took it out."""
+    DAMAGED = "damaged"
+    """It was here, but its bytes were wrong."""
+    SLOW = "slow"
+    """The disk did not answer in time."""
+    UNAVAILABLE = "unavailable"
+    """The disk or its index cannot be read now."""
+
+
 class BlockStore(Protocol):
     """Verified blocks kept close. Production: `gateway.cache.tiers.TieredStore`."""
 
@@ -314,7 +331,7 @@ class Observer(Protocol):
         """A block was served from the cache."""
         ...
 
-    def block_missed(self) -> None:
+    def block_missed(self, reason: MissReason) -> None:
         """A block was in no tier."""
         ...
 

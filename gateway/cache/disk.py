@@ -25,7 +25,7 @@ from gateway.cache.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
 from gateway.content.block import Block, rename
 from gateway.content.cid import Cid
 from gateway.errors import CacheUnavailable
-from gateway.ports import Clock, Observer, Rejection, Tier
+from gateway.ports import Clock, MissReason, Observer, Purged, Rejection, Tier
 
 MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 """Blocks that wait to be written; `keep` waits when there are more."""
@@ -82,6 +82,7 @@ class DiskTier:
         self._last = Report(state=IndexState.OPENING)
         self._quarantined = 0
         self._write_errors = 0
+        self._purged = Purged(0, 0, 0)
         self._error: tuple[float, str] | None = None
         self.dropped: Callable[[Iterable[bytes] | None], None] = _ignore
         """Told, in the event loop, the multihashes of blocks that were purged by any process; None
@@ -126,18 +127,20 @@ class DiskTier:
         await asyncio.to_thread(self._writer.join, CLOSE_DEADLINE_S)
         await asyncio.to_thread(self._readers.join, 0.0 if self._readers.is_stalled else 1.0)
 
-    async def find(self, cid: Cid) -> Block | None:
-        """Return the block, hashed again if it came from the disk, or None."""
+    async def find(self, cid: Cid) -> Block | MissReason:
+        """Return the block, hashed again if it came from the disk, or why there is none."""
         block = self._pending.get(cid.multihash)
         if block is not None:
             return rename(block, cid)
         if self._readers is None or self._is_closed:
-            return None
-        block = await self._readers.read(cid)
-        if block is not None:
+            return MissReason.UNAVAILABLE
+        found = await self._readers.read(cid)
+        if isinstance(found, Block):
             self._presence.add(cid.multihash)
             self.touch(cid.multihash)
-        return block
+        elif found is MissReason.ABSENT:
+            return self._presence.why_missed(cid.multihash)
+        return found
 
     def has(self, cid: Cid) -> bool:
         """Tell from memory whether the block is probably here (see `Presence`)."""
@@ -148,7 +151,7 @@ class DiskTier:
         unknown = [cid for cid in cids if not self.has(cid)]
         without_file = await asyncio.to_thread(self._without_file, unknown) if unknown else ()
         for cid in without_file:  # small ones are rows of the index; the first miss ends it
-            if await self.find(cid) is None:
+            if not isinstance(await self.find(cid), Block):
                 return False
         return True
 
@@ -206,6 +209,11 @@ class DiskTier:
         except TimeoutError:
             raise CacheUnavailable("the disk does not answer") from None
 
+    def count_purged(self, purged: Purged) -> None:
+        """Count what an operator took out through this process."""
+        before = self._purged
+        self._purged = Purged(before.blocks + purged.blocks, before.bytes + purged.bytes, 0)
+
     def forget(self, keys: Iterable[bytes] | None) -> None:
         """Drop from memory what was or is about to be purged; None for all."""
         if keys is None:
@@ -230,6 +238,10 @@ class DiskTier:
             "pending_bytes": self._pending_bytes,
             "quarantined": self._quarantined,
             "write_errors": self._write_errors,
+            "purged": self._purged.blocks,
+            "purged_bytes": self._purged.bytes,
+            "pins": self._last.pins,
+            "pinned_bytes": self._last.pinned_bytes,
             "index_state": self._last.state.value,
             "coldest_age_s": (
                 None if coldest_ms is None else max(0.0, self._clock.now() - coldest_ms / 1000)
@@ -288,6 +300,7 @@ class DiskTier:
         if report.state is IndexState.UNAVAILABLE:  # what was last known is the better guess
             report.blocks, report.bytes = self._last.blocks, self._last.bytes
             report.coldest_ms = self._last.coldest_ms
+            report.pins, report.pinned_bytes = self._last.pins, self._last.pinned_bytes
         self._last = report
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()

@@ -52,6 +52,7 @@ class CacheKeeper(BlockKeeper):
             if self._store.disk is not None:
                 job = partial(purge, files=self._store.disk.files, keys=step, is_named=is_named)
                 one = await self._store.disk.run(job)
+                self._store.disk.count_purged(one)
                 told = Purged(
                     told.blocks + one.blocks, told.bytes + one.bytes, told.pinned + one.pinned
                 )

@@ -101,6 +101,12 @@ def read_pins(index: Index) -> list[PinRow]:
     return [PinRow(row[0], PinState(row[1]), *row[2:]) for row in rows]
 
 
+def total_of(index: Index) -> tuple[int, int]:
+    """Return how many pins there are, and the room that they take."""
+    ((pins, size),) = index.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM pins")
+    return pins, size
+
+
 def mark(
     index: Index, root: bytes, sizes: Mapping[bytes, int], limit_bytes: int
 ) -> Sequence[bytes]:
@@ -122,8 +128,7 @@ def mark(
     with index.transaction():
         pin = _pin_of(index, root)
         absent = [key for key, size in sizes.items() if not _mark_one(index, pin, key, size)]
-        ((total,),) = index.execute("SELECT coalesce(sum(bytes), 0) FROM pins")
-        if total > limit_bytes * MAX_PINNED_SHARE:
+        if total_of(index)[1] > limit_bytes * MAX_PINNED_SHARE:
             raise PinsFull(MAX_PINNED_SHARE)
     return absent
 

@@ -7,6 +7,8 @@ forgotten, evicted ones with them, and the share of false answers stays bounded.
 
 from typing import Final
 
+from gateway.ports import MissReason
+
 FILTER_BITS: Final = 1 << 24
 """2 MiB a filter; with `TURN_KEYS` keys and 3 probes 0.5 % of the answers are false."""
 TURN_KEYS: Final = 1 << 20
@@ -39,6 +41,12 @@ class Presence:
             bits[a >> 3] >> (a & 7) & bits[b >> 3] >> (b & 7) & bits[c >> 3] >> (c & 7) & 1
             for bits in (self._young, self._old)
         )
+
+    def why_missed(self, key: bytes) -> MissReason:
+        """Return what is known of a key that is not on the disk."""
+        if key in self._gone:
+            return MissReason.PURGED
+        return MissReason.EVICTED if key in self else MissReason.ABSENT
 
     def add(self, key: bytes) -> None:
         """Remember a key."""

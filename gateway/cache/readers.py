@@ -21,6 +21,7 @@ from gateway.cache.quarantine import Quarantine
 from gateway.content.block import Block, rename, verify
 from gateway.content.cid import Cid
 from gateway.errors import BadBlock
+from gateway.ports import MissReason
 
 READ_THREADS: Final = 4
 """Reads that a slow disk may be asked for at once."""
@@ -41,9 +42,17 @@ class ReadResult(NamedTuple):
     """Whether bytes were there, but wrong; they are out of the way now."""
     order: Forget | IndexLost | None = None
     """What the writer has to do about it."""
+    reason: MissReason = MissReason.ABSENT
+    """Why there is no block."""
 
 
 _MISS: Final = ReadResult(None)
+_UNAVAILABLE: Final = ReadResult(None, reason=MissReason.UNAVAILABLE)
+_SLOW: Final = ReadResult(None, reason=MissReason.SLOW)
+
+
+def _damaged(key: bytes) -> ReadResult:
+    return ReadResult(None, is_damaged=True, order=Forget(key), reason=MissReason.DAMAGED)
 
 
 class BlockReader:
@@ -65,9 +74,9 @@ class BlockReader:
             return ReadResult(verify(cid, data))
         except (FileDamaged, BadBlock):
             self._quarantine.take(Path(self._files.path(key)))
-            return ReadResult(None, is_damaged=True, order=Forget(key))
+            return _damaged(key)
         except OSError:  # no descriptors, memory or permission: nothing is wrong with the file
-            return _MISS
+            return _UNAVAILABLE
 
     def close(self) -> None:
         """Close the index."""
@@ -80,15 +89,15 @@ class BlockReader:
         except IndexDamaged:
             self._handle.close()
             lost = self._handle.path
-            return ReadResult(None, order=IndexLost(lost) if lost else None)
+            return _UNAVAILABLE._replace(order=IndexLost(lost) if lost else None)
         except IndexUnavailable:
-            return _MISS
+            return _UNAVAILABLE
         if data is None:
             return _MISS
         try:
             return ReadResult(verify(cid, data))
         except BadBlock:
-            return ReadResult(None, is_damaged=True, order=Forget(key))
+            return _damaged(key)
 
 
 class _Read:
@@ -99,7 +108,7 @@ class _Read:
     def __init__(self, cid: Cid, deadline_s: float) -> None:
         self.cid = cid
         self.deadline_s = deadline_s
-        self.waiters: list[asyncio.Future[Block | None]] = []
+        self.waiters: list[asyncio.Future[Block | MissReason]] = []
         self.is_started = False
         self.is_expired = False
         self.has_stalled = False
@@ -143,17 +152,17 @@ class ReaderPool:
         """Whether no thread is left that the disk answers; every read is a miss then."""
         return self._stalled >= READ_THREADS
 
-    async def read(self, cid: Cid) -> Block | None:
-        """Return the verified block, or None when it is not there or takes too long."""
+    async def read(self, cid: Cid) -> Block | MissReason:
+        """Return the verified block, or why there is none."""
         if self.is_stalled:
-            return None
+            return MissReason.SLOW
         read = self._reads.get(cid.multihash)
         if read is None:
             read = self._start(cid)
-        waiter: asyncio.Future[Block | None] = self._loop.create_future()
+        waiter: asyncio.Future[Block | MissReason] = self._loop.create_future()
         read.waiters.append(waiter)
-        block = await waiter
-        return block if block is None or block.cid is cid else rename(block, cid)
+        found = await waiter
+        return found if not isinstance(found, Block) or found.cid is cid else rename(found, cid)
 
     def stop(self) -> None:
         """Let the threads end after what they are doing; reads that wait are misses."""
@@ -192,14 +201,14 @@ class ReaderPool:
         if read.is_started:
             read.has_stalled = True
             self._stalled += 1
-        self._settle(read, None)
+        self._settle(read, _SLOW)
 
-    def _settle(self, read: _Read, block: Block | None) -> None:
+    def _settle(self, read: _Read, result: ReadResult) -> None:
         if self._reads.get(read.cid.multihash) is read:
             del self._reads[read.cid.multihash]
         for waiter in read.waiters:
             if not waiter.done():
-                waiter.set_result(block)
+                waiter.set_result(result.reason if result.block is None else result.block)
         read.waiters.clear()
 
     def _deliver(self) -> None:
@@ -207,14 +216,14 @@ class ReaderPool:
         while self._done:
             read, result = self._done.popleft()
             self._stalled -= read.has_stalled
-            self._settle(read, result.block)
+            self._settle(read, result)
             self._finished(result)
 
     def _run(self) -> None:
         reader = self._make_reader()
         while (read := self._queue.get()) is not None:
             read.is_started = True
-            result = _MISS if read.is_expired else _survive(reader, read.cid)
+            result = _SLOW if read.is_expired else _survive(reader, read.cid)
             self._done.append((read, result))
             if not self._is_waking:
                 self._is_waking = True
@@ -230,4 +239,4 @@ def _survive(reader: BlockReader, cid: Cid) -> ReadResult:
         return reader.read(cid)
     except Exception:  # noqa: BLE001 (a dead thread would make misses of all later reads)
         _log.exception("a reader of the disk cache failed")
-        return _MISS
+        return _UNAVAILABLE

@@ -10,7 +10,7 @@ from gateway.cache.memory import MemoryTier
 from gateway.cache.outcome import Condition, Health, IndexState
 from gateway.content.block import Block
 from gateway.content.cid import Cid
-from gateway.ports import BlockStore, Clock, Observer, Tier
+from gateway.ports import BlockStore, Clock, MissReason, Observer, Tier
 from gateway.settings import CacheSettings
 
 LATE_DROP_S: Final = 2.0
@@ -24,6 +24,10 @@ _NO_DISK: Final[dict[str, object]] = {
     "pending_bytes": 0,
     "quarantined": 0,
     "write_errors": 0,
+    "purged": 0,
+    "purged_bytes": 0,
+    "pins": 0,
+    "pinned_bytes": 0,
     "index_state": IndexState.OFF.value,
     "coldest_age_s": None,
 }
@@ -80,15 +84,17 @@ class TieredStore(BlockStore):
         block = self.peek(cid)
         if block is not None:
             return block, Tier.MEMORY
+        reason = MissReason.ABSENT
         if self._disk is not None:
             purges = self._purges
-            block = await self._disk.find(cid)
-            if block is not None:
+            found = await self._disk.find(cid)
+            if isinstance(found, Block):
                 if purges == self._purges:  # else it may have been purged while it was read
-                    self._memory.put(block)
-                self._observer.block_found(Tier.DISK, len(block.data))
-                return block, Tier.DISK
-        self._observer.block_missed()
+                    self._memory.put(found)
+                self._observer.block_found(Tier.DISK, len(found.data))
+                return found, Tier.DISK
+            reason = found
+        self._observer.block_missed(reason)
         return None
 
     def has(self, cid: Cid) -> bool:

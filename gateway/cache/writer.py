@@ -20,6 +20,7 @@ from gateway.cache.handle import IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
 from gateway.cache.orders import Flush, Forget, IndexLost, Job, Order, Stop, Store
 from gateway.cache.outcome import EvictionReason, IndexState
+from gateway.cache.pins import total_of
 from gateway.cache.purge import NO_PURGES, Purges, purges_after
 from gateway.cache.quarantine import Quarantine
 from gateway.cache.scan import Sweep
@@ -75,6 +76,8 @@ class Report:
     bytes: int = 0
     coldest_ms: int | None = None
     """When the block that is evicted next was last used; milliseconds since the epoch."""
+    pins: int = 0
+    pinned_bytes: int = 0
 
 
 class Writer:
@@ -279,6 +282,7 @@ class Writer:
         self._purges_seen = report.purges.last
         report.blocks, report.bytes = index.totals()
         report.coldest_ms = index.coldest_ms()
+        report.pins, report.pinned_bytes = total_of(index)
 
 
 def _do(job: Job, index: Index) -> None:

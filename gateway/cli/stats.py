@@ -91,7 +91,7 @@ def _tables(
 
 def _format(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_format('', item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key} {_format(name, item)}" for key, item in value.items()) or "none"
     words = set(name.split("_"))
     if isinstance(value, float):
         return f"{value:.1%}" if words & _RATIOS else f"{value:.1f}"

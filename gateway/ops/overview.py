@@ -24,6 +24,8 @@ OWN_FIGURES: Final = frozenset(
         "memory_bytes",
         "memory_limit",
         "pending_bytes",
+        "purged",
+        "purged_bytes",
         "quarantined",
         "write_errors",
     )
