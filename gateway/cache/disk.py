@@ -47,7 +47,14 @@ T = TypeVar("T")
 class DiskTier:
     """Blocks in one directory, below `limit_bytes` with everything that belongs to them."""
 
-    def __init__(self, directory: Path, limit_bytes: int, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        limit_bytes: int,
+        clock: Clock,
+        observer: Observer,
+        tag_key: bytes | None = None,
+    ) -> None:
         """Make a tier; `open` starts it.
 
         Args:
@@ -55,6 +62,7 @@ class DiskTier:
             limit_bytes: of blocks, index and quarantine; writes in flight come on top.
             clock: for the order of use, and for noticing stalls.
             observer: told of damaged and evicted blocks, always in the event loop.
+            tag_key: check reads by keyed tags; None to hash them against their CIDs.
         """
         directory = directory.absolute()
         self._directory = directory
@@ -72,6 +80,8 @@ class DiskTier:
             limit_bytes,
             clock,
         )
+        self._writer.tag_key = tag_key
+        self._tag_key = tag_key
         self._readers: ReaderPool | None = None
         self._pending: dict[bytes, Block] = {}
         self._pending_bytes = 0
@@ -106,7 +116,7 @@ class DiskTier:
     async def open(self) -> None:
         """Start the threads; ready at once, whatever is left to scan."""
         loop = asyncio.get_running_loop()
-        self._readers = ReaderPool(self._make_reader, self._take_result)
+        self._readers = ReaderPool(self._make_reader, self.take_result)
 
         def hand_over(report: Report) -> None:
             try:
@@ -214,6 +224,14 @@ class DiskTier:
         before = self._purged
         self._purged = Purged(before.blocks + purged.blocks, before.bytes + purged.bytes, 0)
 
+    def open_reader(self) -> tuple[IndexHandle, BlockReader]:
+        """Return a reader that checks CIDs, whatever the setting is, and its way to the index.
+
+        Both belong to the thread that uses them first. What the reader finds goes to `take_result`.
+        """
+        handle = IndexHandle(self._directory, WRITE_BUSY_TIMEOUT_S, self._epoch)
+        return handle, BlockReader(self._files, handle, self._quarantine)
+
     def forget(self, keys: Iterable[bytes] | None) -> None:
         """Drop from memory what was or is about to be purged; None for all."""
         if keys is None:
@@ -276,9 +294,10 @@ class DiskTier:
 
     def _make_reader(self) -> BlockReader:
         handle = IndexHandle(self._directory, READ_BUSY_TIMEOUT_S, self._epoch)
-        return BlockReader(self._files, handle, self._quarantine)
+        return BlockReader(self._files, handle, self._quarantine, self._tag_key)
 
-    def _take_result(self, result: ReadResult) -> None:
+    def take_result(self, result: ReadResult) -> None:
+        """Act on what a read came to; in the event loop."""
         if result.order is not None:
             self._writer.put(result.order)
         if result.is_damaged:

@@ -166,6 +166,26 @@ class Index:
             raise IndexDamaged("a block is not bytes")
         return row[0]
 
+    def blob_and_tag(self, key: bytes) -> tuple[bytes | None, bytes | None]:
+        """Return the bytes of a small block, unverified, and the tag of a block of any size."""
+        try:
+            row = self._run(
+                "SELECT data, tag FROM entries LEFT JOIN blobs USING (id) WHERE key = ?", key
+            ).fetchone()
+        except (sqlite3.Error, MemoryError) as exc:
+            self._raise(exc)
+        match row:
+            case None:
+                return None, None
+            case (bytes() | None as data, bytes() | None as tag):
+                return data, tag
+            case _:
+                raise IndexDamaged("a block or its tag is not bytes")
+
+    def set_tag(self, key: bytes, tag: bytes) -> None:
+        """Write the tag of a block, if it is here; inside a transaction."""
+        self.execute("UPDATE entries SET tag = ? WHERE key = ?", tag, key)
+
     def entry(self, key: bytes) -> Entry | None:
         """Return what is known of a block."""
         rows = self._entries(f"{_SELECT_ENTRIES} WHERE key = ?", key)

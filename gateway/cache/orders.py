@@ -22,6 +22,13 @@ class Forget(NamedTuple):
     key: bytes
 
 
+class Tag(NamedTuple):
+    """Write the tag of a block that was hashed against its CID again."""
+
+    key: bytes
+    tag: bytes
+
+
 class IndexLost(NamedTuple):
     """Replace this index: a reader found it damaged."""
 
@@ -45,4 +52,4 @@ class Stop(NamedTuple):
     """Do what was ordered, then end."""
 
 
-Order = Store | Forget | IndexLost | Job | Flush | Stop
+Order = Store | Forget | Tag | IndexLost | Job | Flush | Stop

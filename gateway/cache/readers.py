@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, NamedTuple
@@ -16,9 +17,9 @@ from typing import Final, NamedTuple
 from gateway.cache.files import BlockFiles, FileDamaged
 from gateway.cache.handle import IndexHandle
 from gateway.cache.index import IndexDamaged, IndexUnavailable
-from gateway.cache.orders import Forget, IndexLost
+from gateway.cache.orders import Forget, IndexLost, Tag
 from gateway.cache.quarantine import Quarantine
-from gateway.content.block import Block, rename, verify
+from gateway.content.block import Block, make_tag, rename, verify, verify_tag
 from gateway.content.cid import Cid
 from gateway.errors import BadBlock
 from gateway.ports import MissReason
@@ -40,7 +41,7 @@ class ReadResult(NamedTuple):
     block: Block | None
     is_damaged: bool = False
     """Whether bytes were there, but wrong; they are out of the way now."""
-    order: Forget | IndexLost | None = None
+    order: Forget | Tag | IndexLost | None = None
     """What the writer has to do about it."""
     reason: MissReason = MissReason.ABSENT
     """Why there is no block."""
@@ -58,11 +59,25 @@ def _damaged(key: bytes) -> ReadResult:
 class BlockReader:
     """Reads and verifies blocks; belongs to one thread."""
 
-    def __init__(self, files: BlockFiles, handle: IndexHandle, quarantine: Quarantine) -> None:
-        """Remember where to look; nothing is opened before the first read."""
+    def __init__(
+        self,
+        files: BlockFiles,
+        handle: IndexHandle,
+        quarantine: Quarantine,
+        tag_key: bytes | None = None,
+    ) -> None:
+        """Remember where to look; nothing is opened before the first read.
+
+        Args:
+            files: large blocks.
+            handle: this thread's way to the index.
+            quarantine: where damaged files go.
+            tag_key: check blocks against their tags first; None to check the CID at once.
+        """
         self._files = files
         self._handle = handle
         self._quarantine = quarantine
+        self._tag_key = tag_key
 
     def read(self, cid: Cid) -> ReadResult:
         """Read one block and hash it. Never raises for what is on the disk."""
@@ -71,7 +86,7 @@ class BlockReader:
             data = self._files.read(key)
             if data is None:
                 return self._read_row(cid)
-            return ReadResult(verify(cid, data))
+            return self._check(cid, data, self._find_tag(key))
         except (FileDamaged, BadBlock):
             self._quarantine.take(Path(self._files.path(key)))
             return _damaged(key)
@@ -85,7 +100,7 @@ class BlockReader:
     def _read_row(self, cid: Cid) -> ReadResult:
         key = cid.multihash
         try:
-            data = self._handle.get().blob(key)
+            data, tag = self._find_row(key)
         except IndexDamaged:
             self._handle.close()
             lost = self._handle.path
@@ -95,9 +110,36 @@ class BlockReader:
         if data is None:
             return _MISS
         try:
-            return ReadResult(verify(cid, data))
+            return self._check(cid, data, tag)
         except BadBlock:
             return _damaged(key)
+
+    def _find_row(self, key: bytes) -> tuple[bytes | None, bytes | None]:
+        index = self._handle.get()
+        return (index.blob(key), None) if self._tag_key is None else index.blob_and_tag(key)
+
+    def _find_tag(self, key: bytes) -> bytes | None:
+        if self._tag_key is None:
+            return None
+        try:
+            return self._handle.get().blob_and_tag(key)[1]
+        except (IndexDamaged, IndexUnavailable):  # whoever reads a row will say so
+            return None
+
+    def _check(self, cid: Cid, data: bytes, tag: bytes | None) -> ReadResult:
+        """Check a block by its tag; by its CID when there is none, or not the right one.
+
+        Raises:
+            BadBlock: the CID does not fit either.
+        """
+        tag_key = self._tag_key
+        if tag_key is None:
+            return ReadResult(verify(cid, data))
+        if tag is not None:
+            with suppress(BadBlock):
+                return ReadResult(verify_tag(cid, data, tag, tag_key))
+        block = verify(cid, data)
+        return ReadResult(block, order=Tag(cid.multihash, make_tag(tag_key, cid.multihash, data)))
 
 
 class _Read:

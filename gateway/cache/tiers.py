@@ -1,6 +1,7 @@
 """The store that the rest of the house sees: memory first, then the disk."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -8,6 +9,7 @@ from typing import Final, Self
 from gateway.cache.disk import DiskTier
 from gateway.cache.memory import MemoryTier
 from gateway.cache.outcome import Condition, Health, IndexState
+from gateway.cache.tags import load_key
 from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.ports import BlockStore, Clock, MissReason, Observer, Tier
@@ -32,13 +34,15 @@ _NO_DISK: Final[dict[str, object]] = {
     "coldest_age_s": None,
 }
 
+_log = logging.getLogger(__name__)
+
 
 class TieredStore(BlockStore):
     """Verified blocks by multihash in up to two tiers; each may be off.
 
     Belongs to the event loop, in which the Observer is told everything. Identity CIDs carry their
-    block in themselves and are never stored. `read_verification = "tag"` does what `"cid"` does:
-    every read from the disk is hashed against its CID, never less.
+    block in themselves and are never stored. Every read from the disk is checked, against its CID
+    or, with `read_verification = "tag"`, against its tag.
     """
 
     def __init__(self, memory: MemoryTier, disk: DiskTier | None, observer: Observer) -> None:
@@ -61,7 +65,8 @@ class TieredStore(BlockStore):
         disk = None
         if settings.disk_size:
             directory = Path(settings.directory)
-            disk = DiskTier(directory, settings.disk_size, clock, observer)
+            key = await asyncio.to_thread(_load_key, settings)
+            disk = DiskTier(directory, settings.disk_size, clock, observer, key)
             await disk.open()
         memory = MemoryTier(settings.memory_size, observer, disk.touch if disk else None)
         return cls(memory, disk, observer)
@@ -169,3 +174,14 @@ class TieredStore(BlockStore):
         if self._disk is None:
             return Health(Condition.HEALTHY, "the disk tier is off")
         return self._disk.health()
+
+
+def _load_key(settings: CacheSettings) -> bytes | None:
+    """Return the key of the tags; None when blocks are checked against their CIDs."""
+    if settings.read_verification != "tag":
+        return None
+    try:
+        return load_key(Path(settings.tag_key))
+    except OSError as exc:
+        _log.warning("no tags: %s; blocks are hashed against their CIDs", exc)
+        return None

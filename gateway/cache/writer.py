@@ -18,7 +18,7 @@ from gateway.cache.files import BlockFiles
 from gateway.cache.flush import Batch
 from gateway.cache.handle import IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
-from gateway.cache.orders import Flush, Forget, IndexLost, Job, Order, Stop, Store
+from gateway.cache.orders import Flush, Forget, IndexLost, Job, Order, Stop, Store, Tag
 from gateway.cache.outcome import EvictionReason, IndexState
 from gateway.cache.pins import total_of
 from gateway.cache.purge import NO_PURGES, Purges, purges_after
@@ -108,6 +108,8 @@ class Writer:
         self._sweep = sweep
         self._limit_bytes = limit_bytes
         self._clock = clock
+        self.tag_key: bytes | None = None
+        """Of the tags that blocks get; None for no tags. Set before `start`."""
         self._eviction = Eviction(files, limit_bytes)
         self._max_batch_bytes = min(MAX_BATCH_BYTES, limit_bytes // 4)
         self._spare_pages = min(MAX_SPARE_BYTES, limit_bytes // SPARE_SHARE) // PAGE_BYTES
@@ -184,14 +186,13 @@ class Writer:
 
     def _turn(self, orders: list[Order]) -> Report:
         report = _report_on(orders)
-        batch = Batch(self._files, self._quarantine, int(self._clock.now() * 1000))
+        now_ms = int(self._clock.now() * 1000)
+        batch = Batch(self._files, self._quarantine, now_ms, self.tag_key)
         self._patience_s = TICK_S
         try:
             self._replace_lost(orders, report)
             batch.stage([order for order in orders if isinstance(order, Store)])
-            forgotten = [order.key for order in orders if isinstance(order, Forget)]
-            jobs = [order for order in orders if isinstance(order, Job)]
-            self._carry_out(batch, forgotten, jobs, report)
+            self._carry_out(batch, orders, report)
         except IndexUnavailable as exc:
             batch.give_up(exc)
             _refuse(orders, exc)
@@ -210,18 +211,17 @@ class Writer:
             if isinstance(order, IndexLost):
                 report.quarantined += self._owner.replace(order.path)
 
-    def _carry_out(
-        self, batch: Batch, forgotten: list[bytes], jobs: list[Job], report: Report
-    ) -> None:
+    def _carry_out(self, batch: Batch, orders: list[Order], report: Report) -> None:
         for _ in range(ATTEMPTS):
             try:
                 index = self._open()
-                self._apply(index, batch, forgotten)
+                self._apply(index, batch, orders)
                 if not self._owner.is_current():  # replaced meanwhile: it went to the old one
                     continue
                 report.known = batch.finish()
-                for job in jobs:
-                    _do(job, index)
+                for order in orders:
+                    if isinstance(order, Job):
+                        _do(order, index)
                 self._keep_up(index, report)
             except IndexDamaged:
                 if self._owner.path is not None:
@@ -239,14 +239,18 @@ class Writer:
             self._sweep.begin(is_new=self._owner.ensure())
         return self._owner.get()
 
-    def _apply(self, index: Index, batch: Batch, forgotten: list[bytes]) -> None:
+    def _apply(self, index: Index, batch: Batch, orders: list[Order]) -> None:
+        forgotten = [order.key for order in orders if isinstance(order, Forget)]
+        tags = [order for order in orders if isinstance(order, Tag)]
         if batch.written:
             self._eviction.make_room(index, batch.incoming_bytes)
         touches = self._take_touches()
-        if batch.written or forgotten or touches:
+        if batch.written or forgotten or tags or touches:
             with index.transaction():
                 self._forget(index, forgotten)
                 batch.enter(index)
+                for key, tag in tags:
+                    index.set_tag(key, tag)
                 index.touch(touches.items())
         if batch.missing_bytes:
             self._eviction.free_space(index, batch.missing_bytes)

@@ -18,7 +18,6 @@ Section = TypeVar("Section")
 HOSTS = "hosts"
 UPSTREAMS = "upstreams"
 _LATER = {  # settings whose features are not in this version
-    "cache.read_verification",
     "cluster.api",
     "shared.bucket",
     "shared.endpoint",

@@ -3,6 +3,7 @@
 import asyncio
 
 from gateway.cache.keeper import CacheKeeper
+from gateway.cache.scrub import BackgroundScrub
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
@@ -65,6 +66,9 @@ class Gateway:
         self._keeper = CacheKeeper(store, clock)
         self._upkeep = Upkeep(store, self._keeper, self._retrieval, clock)
         self.obey = self._upkeep.obey
+        rate = settings.cache.scrub_rate
+        self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
+        self._scrubbing: asyncio.Task[None] | None = None
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -85,6 +89,8 @@ class Gateway:
     async def start(self) -> None:
         """Begin to carry out pins; `build` opened what has to be open."""
         self._upkeep.start()
+        if self._scrub is not None:
+            self._scrubbing = asyncio.create_task(self._scrub.run())
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -99,6 +105,9 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
+            await asyncio.gather(self._scrubbing, return_exceptions=True)
         await self._upkeep.close()
         self._keeper.close()
         await self._names.close()

@@ -214,6 +214,7 @@ async def test_every_read_is_hashed_whatever_the_setting(
         disk_size=MIB,
         memory_size=0,
         read_verification="tag" if word == "tag" else "cid",
+        tag_key=str(directory.with_name("tag.key")),
     )
     store = await TieredStore.open(settings, FakeClock(), observer)
     await store.keep(block)
