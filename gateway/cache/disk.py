@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle, IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
+from gateway.cache.inline import InlineReader
 from gateway.cache.orders import Flush, Job, Stop, Store
 from gateway.cache.outcome import Condition, Health, IndexState
 from gateway.cache.presence import Presence
@@ -83,6 +84,10 @@ class DiskTier:
         self._writer.tag_key = tag_key
         self._tag_key = tag_key
         self._readers: ReaderPool | None = None
+        no_wait = IndexHandle(directory, 0.0, self._epoch)
+        self._inline = InlineReader(
+            BlockReader(self._files, no_wait, self._quarantine, tag_key), clock
+        )
         self._pending: dict[bytes, Block] = {}
         self._pending_bytes = 0
         self._presence = Presence()
@@ -116,7 +121,7 @@ class DiskTier:
     async def open(self) -> None:
         """Start the threads; ready at once, whatever is left to scan."""
         loop = asyncio.get_running_loop()
-        self._readers = ReaderPool(self._make_reader, self.take_result)
+        self._readers = ReaderPool(self._make_reader, self.take_result, took=self._inline.note)
 
         def hand_over(report: Report) -> None:
             try:
@@ -133,6 +138,7 @@ class DiskTier:
         if self._readers is None:
             return
         self._readers.stop()
+        self._inline.close()
         self._writer.put(Stop(), is_urgent=True)
         await asyncio.to_thread(self._writer.join, CLOSE_DEADLINE_S)
         await asyncio.to_thread(self._readers.join, 0.0 if self._readers.is_stalled else 1.0)
@@ -144,6 +150,12 @@ class DiskTier:
             return rename(block, cid)
         if self._readers is None or self._is_closed:
             return MissReason.UNAVAILABLE
+        if self._inline.is_open():
+            result = self._inline.read(cid)
+            if result is not None and result.block is not None:
+                self.take_result(result)
+                self.touch(cid.multihash)
+                return result.block
         found = await self._readers.read(cid)
         if isinstance(found, Block):
             self._presence.add(cid.multihash)
@@ -307,10 +319,10 @@ class DiskTier:
         self._flushes_done += report.flushed
         for key in report.done:
             self._settle(key)
-        if report.purges.is_all or report.purges.keys:
-            self.dropped(None if report.purges.is_all else report.purges.keys)
         for key in report.known:
             self._presence.add(key)
+        if report.purges.is_all or report.purges.keys:  # after what was written in the same turn
+            self.dropped(None if report.purges.is_all else report.purges.keys)
         for reason, size in report.evicted:
             self._observer.block_evicted(Tier.DISK, reason, size)
         self._count_damaged(report.quarantined)

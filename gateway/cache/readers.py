@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Final, NamedTuple
 
 from gateway.cache.files import BlockFiles, FileDamaged
@@ -85,7 +86,7 @@ class BlockReader:
         try:
             data = self._files.read(key)
             if data is None:
-                return self._read_row(cid)
+                return self.read_row(cid)
             return self._check(cid, data, self._find_tag(key))
         except (FileDamaged, BadBlock):
             self._quarantine.take(Path(self._files.path(key)))
@@ -97,7 +98,8 @@ class BlockReader:
         """Close the index."""
         self._handle.close()
 
-    def _read_row(self, cid: Cid) -> ReadResult:
+    def read_row(self, cid: Cid) -> ReadResult:
+        """Read one block if it is a small one. Never raises for what is on the disk."""
         key = cid.multihash
         try:
             data, tag = self._find_row(key)
@@ -164,6 +166,7 @@ class ReaderPool:
         make_reader: Callable[[], BlockReader],
         finished: Callable[[ReadResult], None],
         deadline_s: float = READ_DEADLINE_S,
+        took: Callable[[float], None] | None = None,
     ) -> None:
         """Start the threads; must be called where the event loop runs.
 
@@ -171,12 +174,14 @@ class ReaderPool:
             make_reader: called once in each thread.
             finished: told every result, in the event loop.
             deadline_s: after so long, and up to half as long again, a read is a miss.
+            took: told, in the event loop, how many seconds the disk took for a read.
         """
         self._loop = asyncio.get_running_loop()
         self._make_reader = make_reader
         self._finished = finished
+        self._took = took
         self._queue: SimpleQueue[_Read | None] = SimpleQueue()
-        self._done: deque[tuple[_Read, ReadResult]] = deque()
+        self._done: deque[tuple[_Read, ReadResult, float]] = deque()
         self._is_waking = False
         self._deadline_s = deadline_s
         self._reads: dict[bytes, _Read] = {}
@@ -256,7 +261,9 @@ class ReaderPool:
     def _deliver(self) -> None:
         self._is_waking = False  # first: what a thread adds from now on wakes the loop again
         while self._done:
-            read, result = self._done.popleft()
+            read, result, took_s = self._done.popleft()
+            if self._took is not None:
+                self._took(took_s)
             self._stalled -= read.has_stalled
             self._settle(read, result)
             self._finished(result)
@@ -265,8 +272,9 @@ class ReaderPool:
         reader = self._make_reader()
         while (read := self._queue.get()) is not None:
             read.is_started = True
+            started_s = perf_counter()
             result = _SLOW if read.is_expired else _survive(reader, read.cid)
-            self._done.append((read, result))
+            self._done.append((read, result, perf_counter() - started_s))
             if not self._is_waking:
                 self._is_waking = True
                 try:
