@@ -53,6 +53,7 @@ class Tier(StrEnum):
 
     MEMORY = "memory"
     DISK = "disk"
+    SHARED = "shared"
 
 
 class MissReason(StrEnum):

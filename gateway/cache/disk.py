@@ -73,21 +73,11 @@ class DiskTier:
         self._files = BlockFiles(directory)
         self._quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
         self._epoch = Epoch()
-        self._writer = Writer(
-            self._files,
-            IndexOwner(directory, WRITE_BUSY_TIMEOUT_S, self._epoch, self._quarantine),
-            self._quarantine,
-            Sweep(directory, self._files, self._quarantine, clock),
-            limit_bytes,
-            clock,
-        )
+        self._writer = self._make_writer()
         self._writer.tag_key = tag_key
         self._tag_key = tag_key
         self._readers: ReaderPool | None = None
-        no_wait = IndexHandle(directory, 0.0, self._epoch)
-        self._inline = InlineReader(
-            BlockReader(self._files, no_wait, self._quarantine, tag_key), clock
-        )
+        self._inline = InlineReader(self._make_reader(0.0), clock)
         self._pending: dict[bytes, Block] = {}
         self._pending_bytes = 0
         self._presence = Presence()
@@ -304,8 +294,18 @@ class DiskTier:
             return False
         return True
 
-    def _make_reader(self) -> BlockReader:
-        handle = IndexHandle(self._directory, READ_BUSY_TIMEOUT_S, self._epoch)
+    def _make_writer(self) -> Writer:
+        return Writer(
+            self._files,
+            IndexOwner(self._directory, WRITE_BUSY_TIMEOUT_S, self._epoch, self._quarantine),
+            self._quarantine,
+            Sweep(self._directory, self._files, self._quarantine, self._clock),
+            self._limit_bytes,
+            self._clock,
+        )
+
+    def _make_reader(self, busy_timeout_s: float = READ_BUSY_TIMEOUT_S) -> BlockReader:
+        handle = IndexHandle(self._directory, busy_timeout_s, self._epoch)
         return BlockReader(self._files, handle, self._quarantine, self._tag_key)
 
     def take_result(self, result: ReadResult) -> None:

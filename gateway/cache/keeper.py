@@ -1,6 +1,7 @@
 """What operators order of the cache: purge and pin."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -20,6 +21,8 @@ PURGE_STEP = 256
 """Blocks purged in one transaction: some 10 ms, in which nothing else is written."""
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class CacheKeeper(BlockKeeper):
@@ -44,6 +47,20 @@ class CacheKeeper(BlockKeeper):
     @override
     async def purge(self, cids: Sequence[Cid]) -> Purged:
         keys = [cid.multihash for cid in cids]
+        told = await self._purge_here(keys)
+        if self._store.shared is not None:
+            for start in range(0, len(keys), PURGE_STEP):
+                await self._store.shared.purge(keys[start : start + PURGE_STEP])
+        return told
+
+    async def follow_purge(self, keys: Sequence[bytes]) -> None:
+        """Take out what was purged on another machine; never raises."""
+        try:
+            await self._purge_here(keys)
+        except CacheUnavailable as exc:
+            _log.warning("a purge of another machine could not be followed: %s", exc)
+
+    async def _purge_here(self, keys: Sequence[bytes]) -> Purged:
         is_named = len(keys) <= MAX_NAMED
         told = Purged(0, 0, 0)
         for start in range(0, len(keys), PURGE_STEP):

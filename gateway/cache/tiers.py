@@ -1,4 +1,4 @@
-"""The store that the rest of the house sees: memory first, then the disk."""
+"""The store that the rest of the house sees: memory first, then the disk, then what is shared."""
 
 import asyncio
 import logging
@@ -9,11 +9,14 @@ from typing import Final, Self
 from gateway.cache.disk import DiskTier
 from gateway.cache.memory import MemoryTier
 from gateway.cache.outcome import Condition, Health, IndexState
+from gateway.cache.shared import SharedTier
 from gateway.cache.tags import load_key
 from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.ports import BlockStore, Clock, MissReason, Observer, Tier
 from gateway.settings import CacheSettings
+
+_NO_SHARED: Final[dict[str, object]] = {"shared_state": "off"}
 
 LATE_DROP_S: Final = 2.0
 """Finished answers are dropped again so long after a purge: one that was on its way to its client
@@ -38,15 +41,22 @@ _log = logging.getLogger(__name__)
 
 
 class TieredStore(BlockStore):
-    """Verified blocks by multihash in up to two tiers; each may be off.
+    """Verified blocks by multihash in up to three tiers; each may be off.
 
     Belongs to the event loop, in which the Observer is told everything. Identity CIDs carry their
     block in themselves and are never stored. Every read from the disk is checked, against its CID
     or, with `read_verification = "tag"`, against its tag.
     """
 
-    def __init__(self, memory: MemoryTier, disk: DiskTier | None, observer: Observer) -> None:
+    def __init__(
+        self,
+        memory: MemoryTier,
+        disk: DiskTier | None,
+        observer: Observer,
+        shared: SharedTier | None = None,
+    ) -> None:
         """Join tiers that are ready; `open` makes them from settings."""
+        self._shared = shared
         self._memory = memory
         self._disk = disk
         self._observer = observer
@@ -56,7 +66,13 @@ class TieredStore(BlockStore):
             disk.dropped = self.drop
 
     @classmethod
-    async def open(cls, settings: CacheSettings, clock: Clock, observer: Observer) -> Self:
+    async def open(
+        cls,
+        settings: CacheSettings,
+        clock: Clock,
+        observer: Observer,
+        shared: SharedTier | None = None,
+    ) -> Self:
         """Open the tiers; the directory is made if it is not there.
 
         Never raises for what is on the disk: a directory that cannot be used is told by `health`,
@@ -69,11 +85,13 @@ class TieredStore(BlockStore):
             disk = DiskTier(directory, settings.disk_size, clock, observer, key)
             await disk.open()
         memory = MemoryTier(settings.memory_size, observer, disk.touch if disk else None)
-        return cls(memory, disk, observer)
+        return cls(memory, disk, observer, shared)
 
     async def close(self) -> None:
         """Write what is pending, within a deadline of seconds. Finds are misses afterwards."""
         self._memory.clear()
+        if self._shared is not None:
+            await self._shared.close()
         if self._disk is not None:
             await self._disk.close()
 
@@ -99,8 +117,23 @@ class TieredStore(BlockStore):
                 self._observer.block_found(Tier.DISK, len(found.data))
                 return found, Tier.DISK
             reason = found
+        if self._shared is not None:
+            block = await self._find_shared(self._shared, cid)
+            if block is not None:
+                return block, Tier.SHARED
         self._observer.block_missed(reason)
         return None
+
+    async def _find_shared(self, shared: SharedTier, cid: Cid) -> Block | None:
+        purges = self._purges
+        block = await shared.find(cid)
+        if block is not None:
+            if purges == self._purges:
+                self._memory.put(block)
+                if self._disk is not None:
+                    await self._disk.keep(block)
+            self._observer.block_found(Tier.SHARED, len(block.data))
+        return block
 
     def has(self, cid: Cid) -> bool:
         """Tell, from memory alone, whether the block is probably kept."""
@@ -118,6 +151,13 @@ class TieredStore(BlockStore):
         self._memory.put(block)
         if self._disk is not None:
             await self._disk.keep(block)
+        if self._shared is not None:
+            self._shared.keep(block)
+
+    @property
+    def shared(self) -> SharedTier | None:
+        """The tier that several machines share; None when it is off."""
+        return self._shared
 
     @property
     def disk(self) -> DiskTier | None:
@@ -139,6 +179,8 @@ class TieredStore(BlockStore):
                 self._memory.remove(key)
         if self._disk is not None:
             self._disk.forget(keys)
+        if self._shared is not None:
+            self._shared.forget(keys)
         self._tell_purged()
         asyncio.get_running_loop().call_later(LATE_DROP_S, self._tell_purged)
 
@@ -164,6 +206,7 @@ class TieredStore(BlockStore):
         """
         return {
             **(self._disk.stats() if self._disk is not None else _NO_DISK),
+            **(self._shared.stats() if self._shared is not None else _NO_SHARED),
             "memory_blocks": len(self._memory),
             "memory_bytes": self._memory.size_bytes,
             "memory_limit": self._memory.capacity_bytes,

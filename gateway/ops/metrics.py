@@ -53,6 +53,9 @@ _CACHE_GAUGES: Final = (
 _CACHE_COUNTERS: Final = (
     ("quarantined", "gateway_cache_quarantined", "Damaged files that were set aside"),
     ("write_errors", "gateway_cache_write_errors", "Blocks that could not be written to disk"),
+    ("shared_written", "gateway_shared_written_blocks", "Blocks written to the shared tier"),
+    ("shared_dropped", "gateway_shared_dropped_blocks", "Blocks not written to the shared tier"),
+    ("shared_errors", "gateway_shared_errors", "Failures of the shared tier"),
     ("purged", "gateway_cache_purged_blocks", "Blocks that operators took out"),
     ("purged_bytes", "gateway_cache_purged_bytes", "Bytes of blocks that operators took out"),
 )
@@ -167,26 +170,6 @@ def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
         by_word(blocks["miss_reasons"], MissReason),
     )
     yield counter(
-        "gateway_cached_requests",
-        "Requests that needed no upstream, by the farthest tier that was needed",
-        ["tier"],
-        by_word(requests["by_tier"], Tier),
-    )
-    yield counter(
-        "gateway_cached_served_bytes",
-        "Body bytes of requests that needed no upstream",
-        ["tier"],
-        by_word(requests["bytes_by_tier"], Tier),
-    )
-    yield untyped("http_blockstore_cache_hit", "Blocks found in the cache", [], [([], found)])
-    yield untyped(
-        "http_blockstore_cache_requests",
-        "Blocks looked for in the cache",
-        [],
-        [([], found + blocks["missed"])],
-    )
-    yield from _verification(blocks)
-    yield counter(
         "gateway_evictions",
         "Blocks that left a tier",
         ["tier", "reason"],
@@ -197,6 +180,30 @@ def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
         "Bytes of blocks that left a tier",
         ["tier"],
         by_word(blocks["evicted_bytes"], Tier),
+    )
+    yield untyped("http_blockstore_cache_hit", "Blocks found in the cache", [], [([], found)])
+    yield untyped(
+        "http_blockstore_cache_requests",
+        "Blocks looked for in the cache",
+        [],
+        [([], found + blocks["missed"])],
+    )
+    yield from _cached_requests(requests)
+    yield from _verification(blocks)
+
+
+def _cached_requests(requests: RequestCounts) -> Iterator[Metric]:
+    yield counter(
+        "gateway_cached_requests",
+        "Requests that needed no upstream, by the farthest tier that was needed",
+        ["tier"],
+        by_word(requests["by_tier"], Tier),
+    )
+    yield counter(
+        "gateway_cached_served_bytes",
+        "Body bytes of requests that needed no upstream",
+        ["tier"],
+        by_word(requests["bytes_by_tier"], Tier),
     )
 
 

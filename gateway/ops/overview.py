@@ -27,6 +27,10 @@ OWN_FIGURES: Final = frozenset(
         "purged",
         "purged_bytes",
         "quarantined",
+        "shared_dropped",
+        "shared_errors",
+        "shared_pending_bytes",
+        "shared_written",
         "write_errors",
     )
 )

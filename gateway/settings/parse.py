@@ -19,8 +19,6 @@ HOSTS = "hosts"
 UPSTREAMS = "upstreams"
 _LATER = {  # settings whose features are not in this version
     "cluster.api",
-    "shared.bucket",
-    "shared.endpoint",
 }
 
 

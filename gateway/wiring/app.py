@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.scrub import BackgroundScrub
+from gateway.cache.shared import SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
@@ -89,6 +90,8 @@ class Gateway:
     async def start(self) -> None:
         """Begin to carry out pins; `build` opened what has to be open."""
         self._upkeep.start()
+        if self._store.shared is not None:
+            self._store.shared.start(self._keeper.follow_purge)
         if self._scrub is not None:
             self._scrubbing = asyncio.create_task(self._scrub.run())
 
@@ -127,7 +130,8 @@ async def build(settings: Settings) -> Gateway:
     logs = configure(settings.log)
     clock = SystemClock()
     statistics = LoggedStatistics(clock, with_choices=settings.log.access != "json")
-    store = await TieredStore.open(settings.cache, clock, statistics)
+    shared = SharedTier.of(settings.shared, clock, statistics)
+    store = await TieredStore.open(settings.cache, clock, statistics, shared)
     try:
         return Gateway(settings, store, statistics, logs)
     except BaseException:

@@ -26,7 +26,7 @@ def test_the_cache_in_numbers_is_of_all_workers() -> None:
     cache = {"blocks": 3, "disk_bytes": 60, "memory_bytes": 7, "quarantined": 1, "disk_limit": 100}
     workers = [worker_snapshot(worker_statistics(), cache=cache) for _ in range(2)]
     assert cache_figures(merge_workers(workers)) == {
-        "hits": {"hot": 2, "memory": 2, "disk": 2},
+        "hits": {"hot": 2, "memory": 2, "disk": 2, "shared": 0},
         "hit_bytes": {"hot": 2000, "memory": 20, "disk": 40},
         "misses": 2,
         "miss_reasons": {
@@ -63,7 +63,7 @@ def test_the_cache_in_numbers_is_of_all_workers() -> None:
 
 def test_every_promised_number_is_there_before_the_first_request() -> None:
     figures = cache_figures(merge_workers([]))
-    assert figures["hits"] == {"hot": 0, "memory": 0, "disk": 0}
+    assert figures["hits"] == {"hot": 0, "memory": 0, "disk": 0, "shared": 0}
     assert figures["hit_ratio"] == 0
     names = ("misses", "bytes_served", "bytes_fetched", "blocks", "disk_bytes", "memory_bytes")
     assert [figures[name] for name in names] == [0] * 6

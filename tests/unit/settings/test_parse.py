@@ -247,7 +247,7 @@ def test_no_upstream_is_taken_for_a_gateway_behind_a_unix_socket() -> None:
         pytest.param({"cluster": {"api": "http://a:9094"}}, ("cluster.api",), id="cluster"),
         pytest.param(
             {"shared": {"redis": "redis://a/0", "bucket": "s3://abc/p"}},
-            ("shared.bucket",),
+            (),
             id="shared",
         ),
         pytest.param({"cache": {"read_verification": "tag"}}, (), id="tag"),
