@@ -380,6 +380,20 @@ class BadSettings(GatewayError):
         self.problems = tuple(problems)
 
 
+class CacheUnavailable(GatewayError):
+    """An operator's order that the cache cannot carry out now."""
+
+    blame = Blame.OPERATOR
+
+
+class PinsFull(CacheUnavailable):
+    """The pins would fill more than their part of the disk tier."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(f"the pins would fill more than {share:.0%} of cache.disk_size")
+        self.share = share
+
+
 class CannotStart(GatewayError):
     """A valid configuration that this machine does not allow: an address in use, for one."""
 

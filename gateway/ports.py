@@ -53,6 +53,24 @@ class Tier(StrEnum):
 
     MEMORY = "memory"
     DISK = "disk"
+    SHARED = "shared"
+
+
+class MissReason(StrEnum):
+    """Why a block was in no tier."""
+
+    ABSENT = "absent"
+    """It was not here, as far as anybody remembers."""
+    EVICTED = "evicted"
+    """It was here a while ago."""
+    PURGED = "purged"
+    """An operator took it out."""
+    DAMAGED = "damaged"
+    """It was here, but its bytes were wrong."""
+    SLOW = "slow"
+    """The disk did not answer in time."""
+    UNAVAILABLE = "unavailable"
+    """The disk or its index cannot be read now."""
 
 
 class BlockStore(Protocol):
@@ -86,6 +104,99 @@ class BlockStore(Protocol):
             block: what to keep.
             is_scan: it came in passing: it need not be kept close.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge took out."""
+
+    blocks: int
+    bytes: int
+    pinned: int
+    """Blocks that stayed, because a pin holds them."""
+
+
+class PinState(StrEnum):
+    """How far a pin is."""
+
+    WAITING = "waiting"
+    """Nobody has begun yet."""
+    FETCHING = "fetching"
+    PINNED = "pinned"
+    """All of it is here, and stays."""
+    FAILED = "failed"
+    """It is tried again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinRow:
+    """One pinned root as the cache has it."""
+
+    root: bytes
+    """Multihash."""
+    state: PinState
+    reason: str
+    """Why it failed."""
+    blocks: int
+    bytes: int
+    """Room that its blocks take on the disk; what an earlier pin holds is counted there."""
+
+
+class BlockKeeper(Protocol):
+    """What operators order of the cache. Production: `gateway.cache.keeper.CacheKeeper`.
+
+    Raises:
+        CacheUnavailable: from all methods, when the disk tier is off or does not work.
+    """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes learn of a purge through what they share with this one."""
+        ...
+
+    async def purge(self, cids: Sequence[Cid]) -> Purged:
+        """Take blocks out everywhere; pinned ones stay."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Return when this process has dropped what other processes purged before."""
+        ...
+
+    async def pin_roots(self) -> Mapping[str, float]:
+        """Return the roots that must stay, and since when (seconds since the epoch)."""
+        ...
+
+    async def change_pins(self, add: Sequence[Cid], remove: Sequence[Cid]) -> None:
+        """Say which roots must stay from now on, and which no longer."""
+        ...
+
+    async def lead_pins(self) -> bool:
+        """Tell whether this process is the one that carries the pins out."""
+        ...
+
+    async def pins_version(self) -> int:
+        """Return a number that changes when somebody changes the pins."""
+        ...
+
+    async def pins(self) -> Sequence[PinRow]:
+        """Return the pins that were begun."""
+        ...
+
+    async def pin(self, root: Cid, blocks: Sequence[Block]) -> None:
+        """Make blocks of a root stay.
+
+        Raises:
+            PinsFull: the pins would fill too much of the disk tier.
+        """
+        ...
+
+    async def finish_pin(self, root: Cid, failure: str = "") -> None:
+        """Say that all of a root stays, or why it cannot."""
+        ...
+
+    async def unpin(self, root: bytes) -> None:
+        """Let the blocks of a root (by multihash) go when their time comes."""
         ...
 
 
@@ -244,7 +355,7 @@ class Observer(Protocol):
         """A block was served from the cache."""
         ...
 
-    def block_missed(self) -> None:
+    def block_missed(self, reason: MissReason) -> None:
         """A block was in no tier."""
         ...
 

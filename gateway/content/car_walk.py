@@ -54,8 +54,8 @@ def walk_car(
     resolved = yield from resolve(root, segments, scope, start, stop)
     seen: _Seen = set() if is_unique else None
     if scope is Scope.ALL:
-        below = _links(resolved.block)
-        yield from _follow(below, _links, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
+        below = find_links(resolved.block)
+        yield from _follow(below, find_links, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
     elif scope is Scope.ENTITY:
         entity = resolved.entity
         if isinstance(entity, FileEntity):
@@ -64,7 +64,7 @@ def walk_car(
             yield from _follow_shards(entity, seen)
 
 
-def _links(block: Block) -> tuple[Cid, ...]:
+def find_links(block: Block) -> tuple[Cid, ...]:
     """Return what a block links to, in order; nothing for codecs that we do not read."""
     cid = block.cid
     if cid.codec in DECODERS:

@@ -74,7 +74,8 @@ _PARTIAL: Final = _cache_fields(b"PARTIAL", "fwd=partial")
 _HIT: Final = _cache_fields(b"HIT", "hit")  # all of it was in the CID itself
 # Slowest first. `hot` are finished answers.
 _HITS: Final = {
-    tier: _cache_fields(b"HIT", f"hit; detail={tier}") for tier in ("disk", "memory", "hot")
+    tier: _cache_fields(b"HIT", f"hit; detail={tier}")
+    for tier in ("shared", "disk", "memory", "hot")
 }
 
 

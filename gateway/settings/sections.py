@@ -99,6 +99,12 @@ class CacheSettings:
     """Bytes of the memory tier, per worker. 0 turns it off."""
     read_verification: Annotated[Literal["cid", "tag"], one_of("cid", "tag")] = "cid"
     """What a block read from disk is checked against: its CID, or a keyed tag."""
+    tag_key: FilledText = "~/.local/state/ipfs-gateway/tag.key"
+    """File of the key of the tags; made when it is not there. Never in `directory`;
+    `$XDG_STATE_HOME` is respected."""
+    scrub_rate: Size = 0
+    """Bytes of the disk tier that are hashed again in each second, in the background. 0 turns it
+    off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

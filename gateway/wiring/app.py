@@ -2,6 +2,9 @@
 
 import asyncio
 
+from gateway.cache.keeper import CacheKeeper
+from gateway.cache.scrub import BackgroundScrub
+from gateway.cache.shared import SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
@@ -15,6 +18,7 @@ from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
 from gateway.pipeline import Pages, Pipeline
 from gateway.settings import Settings
+from gateway.upkeep.orders import Upkeep
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
@@ -55,6 +59,12 @@ class Gateway:
         self._started = clock.now()
         self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
         self._names = NamesRoom(settings, self._upstreams.pool, clock)
+        self._keeper = CacheKeeper(store, clock)
+        self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock)
+        self.obey = self._upkeep.obey
+        rate = settings.cache.scrub_rate
+        self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
+        self._scrubbing: asyncio.Task[None] | None = None
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -62,6 +72,7 @@ class Gateway:
         )
         admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
         table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
+        store.on_purge(table.clear)
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
         names = self._names.resolver
@@ -74,8 +85,13 @@ class Gateway:
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 
     async def start(self) -> None:
-        """Begin to watch the upstreams; `build` opened what has to be open."""
+        """Begin to watch the upstreams and carry out pins; `build` opened what has to be open."""
         self._upstreams.start()
+        self._upkeep.start()
+        if self._store.shared is not None:
+            self._store.shared.start(self._keeper.follow_purge)
+        if self._scrub is not None:
+            self._scrubbing = asyncio.create_task(self._scrub.run())
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -91,6 +107,11 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
+            await asyncio.gather(self._scrubbing, return_exceptions=True)
+        await self._upkeep.close()
+        self._keeper.close()
         await self._names.close()
         await self._upstreams.close()
         await self._store.close()
@@ -107,7 +128,8 @@ async def build(settings: Settings) -> Gateway:
     logs = configure(settings.log)
     clock = SystemClock()
     statistics = LoggedStatistics(clock, with_choices=settings.log.access != "json")
-    store = await TieredStore.open(settings.cache, clock, statistics)
+    shared = SharedTier.of(settings.shared, clock, statistics)
+    store = await TieredStore.open(settings.cache, clock, statistics, shared)
     try:
         return Gateway(settings, store, statistics, logs)
     except BaseException:

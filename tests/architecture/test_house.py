@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
 EVERYWHERE = {"typing_extensions"}
 LIBRARIES = {
     "admin": {"jinja2", "orjson", "starlette"},
+    "cache": {"obstore", "redis"},
     "cli": {"httpx", "orjson", "rich", "typer"},
     "content": {"blake3", "cryptography", "mmh3", "multiformats"},
     "demo": {"rich", "starlette", "uvicorn", "uvloop"},

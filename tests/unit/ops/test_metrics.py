@@ -9,7 +9,7 @@ from gateway.ops.metrics import CONTENT_TYPE, render
 from gateway.ops.overview import Overview, merge_workers
 from gateway.ops.record import CacheState, Outcome, RequestKind
 from gateway.ops.statistics import Statistics
-from gateway.ports import Choice, Rejection, Tier
+from gateway.ports import Choice, MissReason, Rejection, Tier
 from tests.fakes.requests import RECORD
 from tests.fakes.workers import upstream_row, worker_snapshot
 
@@ -31,7 +31,7 @@ def busy() -> Statistics:
     told.request_started()
     told.block_found(Tier.MEMORY, 10)
     told.block_found(Tier.DISK, 20)
-    told.block_missed()
+    told.block_missed(MissReason.EVICTED)
     told.block_verified(30)
     told.block_rejected(Rejection.MISMATCH, "a")
     told.block_evicted(Tier.DISK, "capacity", 40)
@@ -57,9 +57,8 @@ def value(overview: Overview, name: str, **labels: str) -> float:
 
 
 IDLE = merge_workers([worker_snapshot()])
-BUSY = merge_workers(
-    [worker_snapshot(busy(), [BUSY_ROW], cache={"disk_bytes": 7, "blocks": 1, "quarantined": 2})]
-)
+FIGURES = {"disk_bytes": 7, "blocks": 1, "quarantined": 2, "purged": 6, "coldest_age_s": 9.5}
+BUSY = merge_workers([worker_snapshot(busy(), [BUSY_ROW], cache=FIGURES)])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,13 @@ BUSY = merge_workers(
         pytest.param("ipfs_gateway_cache_hits_total", {"tier": "disk"}, 1, id="disk-hits"),
         pytest.param("ipfs_gateway_cache_hits_total", {"tier": "hot"}, 0, id="hot-hits"),
         pytest.param("ipfs_gateway_cache_hit_bytes_total", {"tier": "disk"}, 20, id="hit-bytes"),
-        pytest.param("ipfs_gateway_cache_misses_total", {}, 1, id="misses"),
+        pytest.param(
+            "ipfs_gateway_cache_misses_total", {"reason": "evicted"}, 1, id="misses-by-reason"
+        ),
+        pytest.param("ipfs_gateway_cache_misses_total", {"reason": "absent"}, 0, id="no-misses"),
+        pytest.param("ipfs_gateway_cached_requests_total", {"tier": "disk"}, 0, id="by-tier"),
+        pytest.param("ipfs_gateway_cache_purged_blocks_total", {}, 6, id="purged"),
+        pytest.param("ipfs_gateway_cache_coldest_age_seconds", {}, 9.5, id="coldest"),
         pytest.param("ipfs_gateway_requests_total", {"cache": "miss"}, 9, id="cache-state"),
         pytest.param("ipfs_gateway_outcomes_total", {"outcome": "truncated"}, 2, id="outcome"),
         pytest.param("ipfs_gateway_outcomes_total", {"outcome": "left"}, 0, id="outcome-zero"),
