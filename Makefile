@@ -13,6 +13,10 @@ FUZZ_S ?= 20
 # More arguments for pytest: make unit ARGS="-k cache -x"
 ARGS ?=
 
+# Other people's clients: half a gigabyte of npm packages, so outside of here.
+GATEWAY_CLIENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ipfs-gateway-ci/clients
+export GATEWAY_CLIENTS
+
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install --no-deps
 # What is installed is what was locked; bytecode is written when a module is first used.
 INSTALL := $(PIP) --no-compile --require-hashes --requirement
@@ -20,7 +24,8 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 	--no-header --no-annotate --quiet --group setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve check test unit integration bench bench-smoke fuzz lock clean
+.PHONY: help setup setup-dev serve check test unit integration conformance \
+	clients bench bench-smoke fuzz lock clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,12 +49,17 @@ check: setup-dev ## Check formatting, style, types, layers, dead code, dependenc
 test: unit integration ## Run all tests
 
 unit: setup-dev ## Run the tests that need nothing else, with their coverage
-	$(BIN)/pytest --ignore=tests/integration -n auto --cov --cov-report=term:skip-covered \
-		--cov-fail-under=97 $(ARGS)
+	$(BIN)/pytest --ignore=tests/integration --ignore=tests/conformance -n auto \
+		--cov --cov-report=term:skip-covered --cov-fail-under=97 $(ARGS)
 	$(BIN)/coverage report --include='gateway/content/*,gateway/protocol/*' --fail-under=100
 
-integration: setup-dev ## Run the tests against real Kubo and nginx; skips what is not there
+integration: setup-dev ## Run the tests against real peers and clients; skips what is not there
 	$(BIN)/pytest tests/integration $(ARGS)
+
+conformance: setup-dev ## Run the official suite; the table goes to build/conformance.md
+	$(BIN)/pytest tests/conformance $(ARGS)
+
+clients: $(GATEWAY_CLIENTS)/.done ## Install clients of other people for the tests (needs npm; 550 MB)
 
 bench: setup-dev ## Measure hits, misses and a load; under five minutes
 	$(BIN)/python -m benchmarks
@@ -91,4 +101,11 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "installing what tests and checks need; this takes another minute"
 	@$(INSTALL) requirements-dev.lock
+	@touch $@
+
+$(GATEWAY_CLIENTS)/.done: tests/integration/clients/package-lock.json
+	@echo "installing clients into $(GATEWAY_CLIENTS); this takes a minute"
+	@mkdir -p $(GATEWAY_CLIENTS)
+	@cp tests/integration/clients/package.json tests/integration/clients/package-lock.json $(GATEWAY_CLIENTS)
+	@npm ci --prefix $(GATEWAY_CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

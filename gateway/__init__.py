@@ -6,7 +6,8 @@ The house, from top to bottom; imports point down only:
     wiring                           the one module that knows every concrete class
     web | admin | demo               the Starlette edges: content, operators, demo origin
     pipeline                         the life of a request
-    upstream | cache | guard | ops   the I/O packages, which do not know each other
+    upkeep                           what operators order: warm, pin, purge
+    upstream | cache | naming | guard | ops   the I/O packages, which do not know each other
     ports                            every seam to the outside
     protocol                         pure: what the HTTP gateway specifications say
     content                          pure: IPFS bytes to values and back

@@ -12,14 +12,17 @@
     |   +-- PreconditionFailed
     |   +-- RangeNotSatisfiable
     |   +-- TooManyRequests     over a limit of this client or of the process
+    |   +-- BadLabel            a root that does not fit into a host name
     |   +-- NameLoop            names that point to names, without an end
     +-- ContentError            verified bytes that do not make sense; nobody's retry helps
     |   +-- BadBlock            a block that its codec does not allow
     |   +-- NoSuchLink          proven absent: the verified directory has no such name
     |   +-- NotTraversable      the path goes into something that has no children
     |   +-- BadIndex            index.html is there, but is not a file
+    |   +-- NotArchivable       something that a TAR cannot hold, or must not
     |   +-- Unsupported         valid, but not something this gateway renders
     |   +-- BadRecord           an IPNS record that is not valid
+    |   +-- BadRedirects        a website's _redirects file that is not valid
     |   +-- BadTarget           a name that points to something that is not a content path
     +-- UpstreamError           an upstream is at fault; the next one may do better
     |   +-- BlockMismatch       bytes whose hash is not the one in the CID
@@ -29,6 +32,7 @@
     |   +-- UpstreamSilent      too slow, or nothing at all, within its time
     |   +-- UpstreamUnreachable no connection, or a connection that broke
     |   +-- BlockAbsent         the upstream says that it does not have it
+    |   +-- NameUnresolved      no valid IPNS record: the name may be at fault, not the upstream
     +-- RetrievalError          all upstreams were tried
     |   +-- NotFound            every upstream said that it does not have the root
     |   +-- Unverifiable        upstreams answered, nothing verified
@@ -147,6 +151,10 @@ class TooManyRequests(ClientError):
         self.fields = dict(fields or {})
 
 
+class BadLabel(ClientError):
+    """A root or a name that does not fit into a host name."""
+
+
 class NameLoop(ClientError):
     """Names that point to names, and never to content."""
 
@@ -199,6 +207,16 @@ class BadIndex(ContentError):
         self.cid = cid
 
 
+class NotArchivable(ContentError):
+    """Something that a TAR cannot hold, or must not."""
+
+    def __init__(self, path: str, reason: str, cid: object = None) -> None:
+        super().__init__(f'no TAR can be made with "{path}": {reason}')
+        self.path = path
+        self.reason = reason
+        self.cid = cid
+
+
 class Unsupported(ContentError):
     """Valid content that this gateway does not render."""
 
@@ -208,6 +226,14 @@ class BadRecord(ContentError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"not a valid IPNS record: {reason}")
+        self.reason = reason
+
+
+class BadRedirects(ContentError):
+    """A website's `_redirects` file that is not valid."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"could not parse _redirects: {reason}")
         self.reason = reason
 
 
@@ -283,13 +309,21 @@ class BlockAbsent(UpstreamError):
         self.cid = cid
 
 
+class NameUnresolved(UpstreamError):
+    """No record that is valid, for reasons that lie in the name as likely as in the upstream.
+
+    Anybody can make a name that an honest upstream searches for in vain, or whose record is over
+    by our clock: it must not count against the upstream.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What one upstream did when it was asked."""
 
     upstream: str
     step: str
-    """`car` or `raw`."""
+    """`car`, `raw`, `record` or `txt`."""
     outcome: str
     """The failure in words."""
 
@@ -344,6 +378,20 @@ class BadSettings(GatewayError):
     def __init__(self, problems: Sequence[BadSetting]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class CacheUnavailable(GatewayError):
+    """An operator's order that the cache cannot carry out now."""
+
+    blame = Blame.OPERATOR
+
+
+class PinsFull(CacheUnavailable):
+    """The pins would fill more than their part of the disk tier."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(f"the pins would fill more than {share:.0%} of cache.disk_size")
+        self.share = share
 
 
 class CannotStart(GatewayError):

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.content.block import Block
 from gateway.content.cid import Cid
+from gateway.content.ipns import IpnsRecord
 from gateway.content.path import ContentPath, MutablePath
 from gateway.content.walk import Want
 
@@ -52,6 +53,24 @@ class Tier(StrEnum):
 
     MEMORY = "memory"
     DISK = "disk"
+    SHARED = "shared"
+
+
+class MissReason(StrEnum):
+    """Why a block was in no tier."""
+
+    ABSENT = "absent"
+    """It was not here, as far as anybody remembers."""
+    EVICTED = "evicted"
+    """It was here a while ago."""
+    PURGED = "purged"
+    """An operator took it out."""
+    DAMAGED = "damaged"
+    """It was here, but its bytes were wrong."""
+    SLOW = "slow"
+    """The disk did not answer in time."""
+    UNAVAILABLE = "unavailable"
+    """The disk or its index cannot be read now."""
 
 
 class BlockStore(Protocol):
@@ -61,8 +80,13 @@ class BlockStore(Protocol):
         """Return the block if it can be had without waiting (memory), else None."""
         ...
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
-        """Return the verified block and where it was, or None. Never raises for bad storage."""
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        """Return the verified block and where it was, or None. Never raises for bad storage.
+
+        Args:
+            cid: of the block.
+            is_scan: it is read in passing: it need not come closer for that.
+        """
         ...
 
     def has(self, cid: Cid) -> bool:
@@ -73,8 +97,106 @@ class BlockStore(Protocol):
         """Tell, without reading large blocks, whether all of them are probably kept."""
         ...
 
-    async def keep(self, block: Block) -> None:
-        """Keep a verified block. Waits only when too many writes are pending; never raises."""
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        """Keep a verified block. Waits only when too many writes are pending; never raises.
+
+        Args:
+            block: what to keep.
+            is_scan: it came in passing: it need not be kept close.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge took out."""
+
+    blocks: int
+    bytes: int
+    pinned: int
+    """Blocks that stayed, because a pin holds them."""
+
+
+class PinState(StrEnum):
+    """How far a pin is."""
+
+    WAITING = "waiting"
+    """Nobody has begun yet."""
+    FETCHING = "fetching"
+    PINNED = "pinned"
+    """All of it is here, and stays."""
+    FAILED = "failed"
+    """It is tried again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinRow:
+    """One pinned root as the cache has it."""
+
+    root: bytes
+    """Multihash."""
+    state: PinState
+    reason: str
+    """Why it failed."""
+    blocks: int
+    bytes: int
+    """Room that its blocks take on the disk; what an earlier pin holds is counted there."""
+
+
+class BlockKeeper(Protocol):
+    """What operators order of the cache. Production: `gateway.cache.keeper.CacheKeeper`.
+
+    Raises:
+        CacheUnavailable: from all methods, when the disk tier is off or does not work.
+    """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes learn of a purge through what they share with this one."""
+        ...
+
+    async def purge(self, cids: Sequence[Cid]) -> Purged:
+        """Take blocks out everywhere; pinned ones stay."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Return when this process has dropped what other processes purged before."""
+        ...
+
+    async def pin_roots(self) -> Mapping[str, float]:
+        """Return the roots that must stay, and since when (seconds since the epoch)."""
+        ...
+
+    async def change_pins(self, add: Sequence[Cid], remove: Sequence[Cid]) -> None:
+        """Say which roots must stay from now on, and which no longer."""
+        ...
+
+    async def lead_pins(self) -> bool:
+        """Tell whether this process is the one that carries the pins out."""
+        ...
+
+    async def pins_version(self) -> int:
+        """Return a number that changes when somebody changes the pins."""
+        ...
+
+    async def pins(self) -> Sequence[PinRow]:
+        """Return the pins that were begun."""
+        ...
+
+    async def pin(self, root: Cid, blocks: Sequence[Block]) -> None:
+        """Make blocks of a root stay.
+
+        Raises:
+            PinsFull: the pins would fill too much of the disk tier.
+        """
+        ...
+
+    async def finish_pin(self, root: Cid, failure: str = "") -> None:
+        """Say that all of a root stays, or why it cannot."""
+        ...
+
+    async def unpin(self, root: bytes) -> None:
+        """Let the blocks of a root (by multihash) go when their time comes."""
         ...
 
 
@@ -130,8 +252,16 @@ class BlockSource(Protocol):
 class Retriever(Protocol):
     """Opens a `BlockSource` for each request. Production: `gateway.upstream.retrieve.Retrieval`."""
 
-    def open_session(self, place: Place | None, *, cached_only: bool = False) -> BlockSource:
-        """Start the retrieval side of one request from a client at `place`."""
+    def open_session(
+        self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False
+    ) -> BlockSource:
+        """Start the retrieval side of one request.
+
+        Args:
+            place: where the client is.
+            cached_only: ask no upstream.
+            is_scan: the request goes through a whole DAG, however large, once.
+        """
         ...
 
 
@@ -155,6 +285,30 @@ class NameRecord:
     """As it was signed."""
     max_age_s: int
     """Whole seconds for which nobody need ask again: by its TTL, and never beyond its end."""
+
+
+class RecordSource(Protocol):
+    """IPNS records from elsewhere. Production: `gateway.upstream.records.UpstreamRecords`."""
+
+    async def fetch(self, key: Cid) -> IpnsRecord:
+        """Fetch the newest valid record that can be had.
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: with what was tried.
+        """
+        ...
+
+
+class DnsOverHttps(Protocol):
+    """DNS messages to a resolver and back. Production: `gateway.upstream.doh.DohClient`."""
+
+    async def exchange(self, query: bytes) -> bytes:
+        """Send a DNS message and return what came back, whatever it is.
+
+        Raises:
+            UpstreamError: nothing usable came in time.
+        """
+        ...
 
 
 class NameResolver(Protocol):
@@ -201,7 +355,7 @@ class Observer(Protocol):
         """A block was served from the cache."""
         ...
 
-    def block_missed(self) -> None:
+    def block_missed(self, reason: MissReason) -> None:
         """A block was in no tier."""
         ...
 

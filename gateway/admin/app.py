@@ -16,11 +16,13 @@ from starlette.routing import Route
 from gateway.admin.api import cache_figures, upstream_rows
 from gateway.admin.fleet import Fleet, look_over
 from gateway.admin.gate import Gate
+from gateway.admin.orders import Orders
 from gateway.admin.pages import START_POLICY, start_page
 from gateway.admin.reply import json_response, raw_response
 from gateway.ops import metrics
 from gateway.ops.health import PARTS, Verdict, judge
 from gateway.ops.overview import Overview, Status
+from gateway.ports import Clock
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -32,17 +34,20 @@ class Page:
     text: str
     """In words, for people."""
     handler: Handler
+    methods: tuple[str, ...] = ("GET", "HEAD")
 
 
-def create_admin(fleet: Fleet, token: str, is_ready: Callable[[], bool]) -> Starlette:
+def create_admin(fleet: Fleet, token: str, is_ready: Callable[[], bool], clock: Clock) -> Starlette:
     """Return the application.
 
     Args:
         fleet: all workers.
         token: asked for on every page but `/healthz`; empty for none.
         is_ready: whether the gateway takes requests now; false while it starts and drains.
+        clock: for the rate of orders.
     """
-    pages = _pages(fleet, is_ready)
+    pages = _pages(fleet, is_ready) | _orders(Orders(fleet, clock))
+    methods = {path: page.methods for path, page in pages.items()}
     texts = {path: page.text for path, page in pages.items()}
 
     async def start(_: Request) -> Response:
@@ -57,8 +62,11 @@ def create_admin(fleet: Fleet, token: str, is_ready: Callable[[], bool]) -> Star
         return json_response({"error": "this page failed; the log says why"}, 500)
 
     app = Starlette(
-        routes=[Route("/", start), *[Route(path, page.handler) for path, page in pages.items()]],
-        middleware=[Middleware(Gate, token=token)],
+        routes=[
+            Route("/", start),
+            *[Route(path, page.handler, methods=page.methods) for path, page in pages.items()],
+        ],
+        middleware=[Middleware(Gate, token=token, methods=methods)],
         exception_handlers={404: not_found, Exception: failed},
     )
     app.router.redirect_slashes = False
@@ -95,6 +103,18 @@ def _pages(fleet: Fleet, is_ready: Callable[[], bool]) -> dict[str, Page]:
         **health,
         "/api/v1/cache": Page("the cache in numbers", cache),
         "/api/v1/upstreams": Page("the upstreams, a row each", upstreams),
+    }
+
+
+def _orders(orders: Orders) -> dict[str, Page]:
+    return {
+        "/api/v1/purge": Page('take out blocks: POST {"cids": [...]}', orders.purge, ("POST",)),
+        "/api/v1/warm": Page('fetch DAGs ahead: POST {"cids": [...]}', orders.warm, ("POST",)),
+        "/api/v1/pins": Page(
+            'the roots that stay; POST {"add": [...], "remove": [...]}',
+            orders.pins,
+            ("GET", "HEAD", "POST"),
+        ),
     }
 
 

@@ -1,9 +1,15 @@
 """Where the figures come from: all workers of this gateway."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from gateway.ops.overview import Overview, WorkerSnapshot, merge_workers
+
+Order = Mapping[str, Any]
+Answer = Mapping[str, Any]
+"""JSON; with `error` when the order was not carried out (`gateway.upkeep.orders`)."""
+
+NO_ANSWER: Final[Answer] = {"error": "the worker does not answer"}
 
 
 class Fleet(Protocol):
@@ -11,6 +17,14 @@ class Fleet(Protocol):
 
     async def snapshots(self) -> Sequence[WorkerSnapshot]:
         """Return what each worker tells, in time; workers that do not answer are left out."""
+        ...
+
+    async def order(self, order: Order) -> Answer:
+        """Have one worker, always the same while it lives, carry out an order."""
+        ...
+
+    async def order_rest(self, order: Order) -> Sequence[Answer]:
+        """Have all the other workers carry out an order."""
         ...
 
 

@@ -8,7 +8,7 @@ no token protects, host names that a stranger's DNS could point at this listener
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +19,8 @@ from gateway.admin.reply import json_response
 OPEN_PATHS: Final = frozenset(("/healthz",))
 """Answered without a token: it says that the process is alive and nothing more."""
 
-_METHODS: Final = ("GET", "HEAD")
+_READING: Final = ("GET", "HEAD")
+_JSON: Final = b"application/json"
 _OWN_SITES: Final = (b"same-origin", b"none")
 
 
@@ -41,7 +42,7 @@ _FOREIGN: Final = Refusal(403, "another web page caused this request")
 _REBOUND: Final = Refusal(
     403, "without admin.token, Host must be localhost or an IP address (DNS rebinding)"
 )
-_READ_ONLY: Final = Refusal(405, "these pages are read only", (("Allow", ", ".join(_METHODS)),))
+_NOT_JSON: Final = Refusal(415, "an order is JSON: Content-Type: application/json")
 
 
 class Gate:
@@ -50,10 +51,14 @@ class Gate:
     Args:
         app: gets the rest.
         token: the bearer token; empty if none is asked for.
+        methods: by path, what is allowed there; GET and HEAD everywhere else.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str, methods: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         self._app = app
+        self._methods = methods or {}
         self._token = _digest(token.encode()) if token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +82,12 @@ class Gate:
                     return _NO_TOKEN
             elif _is_tcp(scope) and not _is_local(host):
                 return _REBOUND
-        return None if scope["method"] in _METHODS else _READ_ONLY
+        allowed = self._methods.get(scope["path"], _READING)
+        if scope["method"] not in allowed:
+            return Refusal(405, "this page has no such method", (("Allow", ", ".join(allowed)),))
+        # A form of another web page cannot be of this type, not even where no Origin is sent.
+        is_json = (_first(headers, b"content-type") or b"").partition(b";")[0].strip() == _JSON
+        return _NOT_JSON if scope["method"] == "POST" and not is_json else None
 
     def _is_known(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Tell whether there is exactly one Authorization and it has the token.

@@ -6,13 +6,16 @@ Observer is told. Whatever the disk does, `find` is a block or a miss, and `keep
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle, IndexOwner
-from gateway.cache.orders import Flush, Stop, Store
+from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
+from gateway.cache.inline import InlineReader
+from gateway.cache.orders import Flush, Job, Stop, Store
 from gateway.cache.outcome import Condition, Health, IndexState
 from gateway.cache.presence import Presence
 from gateway.cache.quarantine import Quarantine
@@ -22,7 +25,8 @@ from gateway.cache.schema import cost_of
 from gateway.cache.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
 from gateway.content.block import Block, rename
 from gateway.content.cid import Cid
-from gateway.ports import Clock, Observer, Rejection, Tier
+from gateway.errors import CacheUnavailable
+from gateway.ports import Clock, MissReason, Observer, Purged, Rejection, Tier
 
 MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 """Blocks that wait to be written; `keep` waits when there are more."""
@@ -33,14 +37,25 @@ STALL_S: Final = 2.0
 stops waiting for it, and drops."""
 OPEN_DEADLINE_S: Final = 2.0
 CLOSE_DEADLINE_S: Final = 10.0
+JOB_DEADLINE_S: Final = 10.0
+"""Jobs take milliseconds, and are made so small that they do."""
 ERROR_MEMORY_S: Final = 60.0
 """How long a write error is told in the health report."""
+
+T = TypeVar("T")
 
 
 class DiskTier:
     """Blocks in one directory, below `limit_bytes` with everything that belongs to them."""
 
-    def __init__(self, directory: Path, limit_bytes: int, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        limit_bytes: int,
+        clock: Clock,
+        observer: Observer,
+        tag_key: bytes | None = None,
+    ) -> None:
         """Make a tier; `open` starts it.
 
         Args:
@@ -48,6 +63,7 @@ class DiskTier:
             limit_bytes: of blocks, index and quarantine; writes in flight come on top.
             clock: for the order of use, and for noticing stalls.
             observer: told of damaged and evicted blocks, always in the event loop.
+            tag_key: check reads by keyed tags; None to hash them against their CIDs.
         """
         directory = directory.absolute()
         self._directory = directory
@@ -57,15 +73,11 @@ class DiskTier:
         self._files = BlockFiles(directory)
         self._quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
         self._epoch = Epoch()
-        self._writer = Writer(
-            self._files,
-            IndexOwner(directory, WRITE_BUSY_TIMEOUT_S, self._epoch, self._quarantine),
-            self._quarantine,
-            Sweep(directory, self._files, self._quarantine, clock),
-            limit_bytes,
-            clock,
-        )
+        self._writer = self._make_writer()
+        self._writer.tag_key = tag_key
+        self._tag_key = tag_key
         self._readers: ReaderPool | None = None
+        self._inline = InlineReader(self._make_reader(0.0), clock)
         self._pending: dict[bytes, Block] = {}
         self._pending_bytes = 0
         self._presence = Presence()
@@ -75,12 +87,31 @@ class DiskTier:
         self._last = Report(state=IndexState.OPENING)
         self._quarantined = 0
         self._write_errors = 0
+        self._purged = Purged(0, 0, 0)
         self._error: tuple[float, str] | None = None
+        self.dropped: Callable[[Iterable[bytes] | None], None] = _ignore
+        """Told, in the event loop, the multihashes of blocks that were purged by any process; None
+        for "it can be any"."""
+
+    @property
+    def limit_bytes(self) -> int:
+        """What blocks, index and quarantine may take."""
+        return self._limit_bytes
+
+    @property
+    def directory(self) -> Path:
+        """Where it is."""
+        return self._directory
+
+    @property
+    def files(self) -> BlockFiles:
+        """The large blocks; for jobs."""
+        return self._files
 
     async def open(self) -> None:
         """Start the threads; ready at once, whatever is left to scan."""
         loop = asyncio.get_running_loop()
-        self._readers = ReaderPool(self._make_reader, self._take_result)
+        self._readers = ReaderPool(self._make_reader, self.take_result, took=self._inline.note)
 
         def hand_over(report: Report) -> None:
             try:
@@ -97,22 +128,31 @@ class DiskTier:
         if self._readers is None:
             return
         self._readers.stop()
+        self._inline.close()
         self._writer.put(Stop(), is_urgent=True)
         await asyncio.to_thread(self._writer.join, CLOSE_DEADLINE_S)
         await asyncio.to_thread(self._readers.join, 0.0 if self._readers.is_stalled else 1.0)
 
-    async def find(self, cid: Cid) -> Block | None:
-        """Return the block, hashed again if it came from the disk, or None."""
+    async def find(self, cid: Cid) -> Block | MissReason:
+        """Return the block, hashed again if it came from the disk, or why there is none."""
         block = self._pending.get(cid.multihash)
         if block is not None:
             return rename(block, cid)
         if self._readers is None or self._is_closed:
-            return None
-        block = await self._readers.read(cid)
-        if block is not None:
+            return MissReason.UNAVAILABLE
+        if self._inline.is_open():
+            result = self._inline.read(cid)
+            if result is not None and result.block is not None:
+                self.take_result(result)
+                self.touch(cid.multihash)
+                return result.block
+        found = await self._readers.read(cid)
+        if isinstance(found, Block):
             self._presence.add(cid.multihash)
             self.touch(cid.multihash)
-        return block
+        elif found is MissReason.ABSENT:
+            return self._presence.why_missed(cid.multihash)
+        return found
 
     def has(self, cid: Cid) -> bool:
         """Tell from memory whether the block is probably here (see `Presence`)."""
@@ -123,7 +163,7 @@ class DiskTier:
         unknown = [cid for cid in cids if not self.has(cid)]
         without_file = await asyncio.to_thread(self._without_file, unknown) if unknown else ()
         for cid in without_file:  # small ones are rows of the index; the first miss ends it
-            if await self.find(cid) is None:
+            if not isinstance(await self.find(cid), Block):
                 return False
         return True
 
@@ -163,6 +203,46 @@ class DiskTier:
         while self._flushes_done < number:
             await self._turned.wait()
 
+    async def run(self, job: Callable[[Index], T]) -> T:
+        """Have the writer do something with the index, after all that was ordered before.
+
+        Raises:
+            CacheUnavailable: it cannot be done now.
+        """
+        if self._readers is None or self._is_closed:
+            raise CacheUnavailable("the disk tier is closed")
+        result: Future[T] = Future()
+        self._writer.put(Job(job, result), is_urgent=True)
+        try:
+            async with asyncio.timeout(JOB_DEADLINE_S):
+                return await asyncio.wrap_future(result)
+        except (IndexDamaged, IndexUnavailable) as exc:
+            raise CacheUnavailable(f"the index of the disk tier cannot be used: {exc}") from exc
+        except TimeoutError:
+            raise CacheUnavailable("the disk does not answer") from None
+
+    def count_purged(self, purged: Purged) -> None:
+        """Count what an operator took out through this process."""
+        before = self._purged
+        self._purged = Purged(before.blocks + purged.blocks, before.bytes + purged.bytes, 0)
+
+    def open_reader(self) -> tuple[IndexHandle, BlockReader]:
+        """Return a reader that checks CIDs, whatever the setting is, and its way to the index.
+
+        Both belong to the thread that uses them first. What the reader finds goes to `take_result`.
+        """
+        handle = IndexHandle(self._directory, WRITE_BUSY_TIMEOUT_S, self._epoch)
+        return handle, BlockReader(self._files, handle, self._quarantine)
+
+    def forget(self, keys: Iterable[bytes] | None) -> None:
+        """Drop from memory what was or is about to be purged; None for all."""
+        if keys is None:
+            self._presence.clear()
+            keys = tuple(self._pending)
+        for key in keys:
+            self._presence.discard(key)
+            self._settle(key)
+
     async def settle(self) -> None:
         """Return when the index is known to agree with the files."""
         while self._last.state is not IndexState.READY:
@@ -178,6 +258,10 @@ class DiskTier:
             "pending_bytes": self._pending_bytes,
             "quarantined": self._quarantined,
             "write_errors": self._write_errors,
+            "purged": self._purged.blocks,
+            "purged_bytes": self._purged.bytes,
+            "pins": self._last.pins,
+            "pinned_bytes": self._last.pinned_bytes,
             "index_state": self._last.state.value,
             "coldest_age_s": (
                 None if coldest_ms is None else max(0.0, self._clock.now() - coldest_ms / 1000)
@@ -210,11 +294,22 @@ class DiskTier:
             return False
         return True
 
-    def _make_reader(self) -> BlockReader:
-        handle = IndexHandle(self._directory, READ_BUSY_TIMEOUT_S, self._epoch)
-        return BlockReader(self._files, handle, self._quarantine)
+    def _make_writer(self) -> Writer:
+        return Writer(
+            self._files,
+            IndexOwner(self._directory, WRITE_BUSY_TIMEOUT_S, self._epoch, self._quarantine),
+            self._quarantine,
+            Sweep(self._directory, self._files, self._quarantine, self._clock),
+            self._limit_bytes,
+            self._clock,
+        )
 
-    def _take_result(self, result: ReadResult) -> None:
+    def _make_reader(self, busy_timeout_s: float = READ_BUSY_TIMEOUT_S) -> BlockReader:
+        handle = IndexHandle(self._directory, busy_timeout_s, self._epoch)
+        return BlockReader(self._files, handle, self._quarantine, self._tag_key)
+
+    def take_result(self, result: ReadResult) -> None:
+        """Act on what a read came to; in the event loop."""
         if result.order is not None:
             self._writer.put(result.order)
         if result.is_damaged:
@@ -223,11 +318,11 @@ class DiskTier:
     def _take_report(self, report: Report) -> None:
         self._flushes_done += report.flushed
         for key in report.done:
-            block = self._pending.pop(key, None)
-            if block is not None:
-                self._pending_bytes -= len(block.data)
+            self._settle(key)
         for key in report.known:
             self._presence.add(key)
+        if report.purges.is_all or report.purges.keys:  # after what was written in the same turn
+            self.dropped(None if report.purges.is_all else report.purges.keys)
         for reason, size in report.evicted:
             self._observer.block_evicted(Tier.DISK, reason, size)
         self._count_damaged(report.quarantined)
@@ -236,9 +331,15 @@ class DiskTier:
         if report.state is IndexState.UNAVAILABLE:  # what was last known is the better guess
             report.blocks, report.bytes = self._last.blocks, self._last.bytes
             report.coldest_ms = self._last.coldest_ms
+            report.pins, report.pinned_bytes = self._last.pins, self._last.pinned_bytes
         self._last = report
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()
+
+    def _settle(self, key: bytes) -> None:
+        block = self._pending.pop(key, None)
+        if block is not None:
+            self._pending_bytes -= len(block.data)
 
     def _count_damaged(self, count: int) -> None:
         self._quarantined += count
@@ -248,3 +349,7 @@ class DiskTier:
     def _count_lost(self, count: int, error: str) -> None:
         self._write_errors += count
         self._error = (self._clock.monotonic(), error)
+
+
+def _ignore(_: Iterable[bytes] | None) -> None:
+    """Stand in for whoever wants to know of purges."""

@@ -46,7 +46,9 @@ class Eviction:
             if freed and freed >= 2 * incoming_bytes:
                 return False
             step = self._evict(index, excess, EvictionReason.CAPACITY)
-            if not step:  # nothing is there: the totals are wrong
+            if not step:  # all is pinned, or nothing is there: then the totals are wrong
+                if self._is_counted:
+                    return False
                 self._recount(index)
                 return self._excess(index, incoming_bytes) <= 0
             freed += step

@@ -16,6 +16,7 @@ from gateway.cache.index import Index
 from gateway.cache.orders import Store
 from gateway.cache.quarantine import Quarantine
 from gateway.cache.schema import cost_of
+from gateway.content.block import make_tag
 
 HEADROOM_BYTES: Final = 512 * 1024
 """What a transaction of the index may need, its journal included."""
@@ -28,6 +29,7 @@ class _Write:
     data: bytes
     staged: str | None = None
     """The temporary file, until it is in its place."""
+    tag: bytes | None = None
     is_placed: bool = False
     is_ours: bool = False
     """Whether this batch made the file, so that it may take it back."""
@@ -44,6 +46,8 @@ class Batch:
     files: BlockFiles
     quarantine: Quarantine
     now_ms: int
+    tag_key: bytes | None = None
+    """Of the tags that blocks get; None for no tags."""
     written: list[_Write] = field(default_factory=list)
     lost: int = 0
     """Blocks that could not be written."""
@@ -58,6 +62,8 @@ class Batch:
         """Write what belongs in files aside; what is there already is not written again."""
         for key, data in stores:
             write = _Write(key, data)
+            if self.tag_key is not None:
+                write.tag = make_tag(self.tag_key, key, data)
             try:
                 if write.is_file and not self._is_there(write):
                     write.staged = self.files.stage(data)
@@ -89,7 +95,7 @@ class Batch:
                 self.written.remove(write)
                 continue
             blob = None if write.is_file else write.data
-            index.add(write.key, len(write.data), self.now_ms, blob)
+            index.add(write.key, len(write.data), self.now_ms, blob, write.tag)
 
     def finish(self) -> list[bytes]:
         """Return the keys of what is on the disk now; nothing can be given up any more."""

@@ -12,11 +12,18 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import quote
 
 from gateway.cache.files import MIN_FILE_BYTES
-from gateway.cache.schema import FORMAT, cost_of, expected_schema, schema_of, write_schema
+from gateway.cache.schema import (
+    FORMAT,
+    PINNED_MS,
+    cost_of,
+    expected_schema,
+    schema_of,
+    write_schema,
+)
 from gateway.content.block import MAX_BLOCK_BYTES
 
 _SQLITE_MAX_VALUE_BYTES: Final = 1024 * 1024  # no value of ours is larger
@@ -35,6 +42,8 @@ _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
 )
 
+_INSERT: Final = """INSERT INTO entries (key, size, cost, used, tag) VALUES (?, ?, ?,
+    CASE WHEN EXISTS (SELECT 1 FROM pinned WHERE key = ?) THEN ? ELSE ? END, ?)"""
 _SELECT_ENTRIES: Final = "SELECT id, key, size, cost FROM entries"
 _DAMAGED_CODES: Final = frozenset(
     {
@@ -157,6 +166,26 @@ class Index:
             raise IndexDamaged("a block is not bytes")
         return row[0]
 
+    def blob_and_tag(self, key: bytes) -> tuple[bytes | None, bytes | None]:
+        """Return the bytes of a small block, unverified, and the tag of a block of any size."""
+        try:
+            row = self._run(
+                "SELECT data, tag FROM entries LEFT JOIN blobs USING (id) WHERE key = ?", key
+            ).fetchone()
+        except (sqlite3.Error, MemoryError) as exc:
+            self._raise(exc)
+        match row:
+            case None:
+                return None, None
+            case (bytes() | None as data, bytes() | None as tag):
+                return data, tag
+            case _:
+                raise IndexDamaged("a block or its tag is not bytes")
+
+    def set_tag(self, key: bytes, tag: bytes) -> None:
+        """Write the tag of a block, if it is here; inside a transaction."""
+        self.execute("UPDATE entries SET tag = ? WHERE key = ?", tag, key)
+
     def entry(self, key: bytes) -> Entry | None:
         """Return what is known of a block."""
         rows = self._entries(f"{_SELECT_ENTRIES} WHERE key = ?", key)
@@ -173,11 +202,15 @@ class Index:
         return self._entries(f"{_SELECT_ENTRIES} WHERE id > ? ORDER BY id LIMIT ?", last_id, limit)
 
     def oldest(self, limit: int) -> list[Entry]:
-        """Return up to `limit` entries, the longest unused first."""
-        return self._entries(f"{_SELECT_ENTRIES} ORDER BY used, id LIMIT ?", limit)
+        """Return up to `limit` entries that are not pinned, the longest unused first."""
+        return self._entries(
+            f"{_SELECT_ENTRIES} WHERE used < {PINNED_MS} ORDER BY used, id LIMIT ?", limit
+        )
 
-    def add(self, key: bytes, size: int, used_ms: int, blob: bytes | None) -> None:
-        """Enter a block; inside a transaction.
+    def add(
+        self, key: bytes, size: int, used_ms: int, blob: bytes | None, tag: bytes | None = None
+    ) -> None:
+        """Enter a block; inside a transaction. One that a pin wants is pinned at once.
 
         A small one that is known but has other bytes is entered anew, if the index is sound.
         """
@@ -189,8 +222,7 @@ class Index:
             self.remove([known.id])
         with self._translated():
             row_id = self._run(
-                "INSERT INTO entries (key, size, cost, used) VALUES (?, ?, ?, ?)",
-                *(key, size, cost_of(size), used_ms),
+                _INSERT, key, size, cost_of(size), key, PINNED_MS, used_ms, tag
             ).lastrowid
             if blob is not None:
                 self._run("INSERT OR REPLACE INTO blobs (id, data) VALUES (?, ?)", row_id, blob)
@@ -233,10 +265,15 @@ class Index:
         return self._pair("SELECT blocks, bytes FROM totals")
 
     def coldest_ms(self) -> int | None:
-        """Return when the longest unused block was used last."""
+        """Return when the longest unused block that is not pinned was used last."""
         with self._translated():
             value = self._run("SELECT min(used) FROM entries").fetchone()[0]
-        return value if isinstance(value, int) else None
+        return value if isinstance(value, int) and value < PINNED_MS else None
+
+    def execute(self, statement: str, *values: object) -> list[Any]:
+        """Run a statement of another module of this package and return its rows."""
+        with self._translated():
+            return self._run(statement, *values).fetchall()
 
     def recount(self) -> None:
         """Set the totals to what the entries say; inside a transaction. O(entries)."""

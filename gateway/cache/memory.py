@@ -131,9 +131,8 @@ class MemoryTier:
             self._turn += 1
             self._turn_bytes = 0
 
-    def remove(self, cid: Cid) -> bool:
-        """Drop a block; tell whether it was here."""
-        key = cid.multihash
+    def remove(self, key: bytes) -> bool:
+        """Drop a block, by multihash; tell whether it was here."""
         self._ghosts.pop(key, None)
         entry = self._main.pop(key, None)
         if entry is None:

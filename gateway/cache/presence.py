@@ -7,9 +7,14 @@ forgotten, evicted ones with them, and the share of false answers stays bounded.
 
 from typing import Final
 
+from gateway.ports import MissReason
+
 FILTER_BITS: Final = 1 << 24
 """2 MiB a filter; with `TURN_KEYS` keys and 3 probes 0.5 % of the answers are false."""
 TURN_KEYS: Final = 1 << 20
+
+MAX_GONE: Final = 1 << 16
+"""Keys that are known to be gone although the filters have them; with more, all is forgotten."""
 
 _MASK: Final = FILTER_BITS - 1
 
@@ -25,8 +30,11 @@ class Presence:
         self._young = bytearray(FILTER_BITS // 8)
         self._old = bytearray(FILTER_BITS // 8)
         self._count = 0
+        self._gone: set[bytes] = set()
 
     def __contains__(self, key: bytes) -> bool:
+        if key in self._gone:
+            return False
         number = int.from_bytes(key[-9:], "little")
         a, b, c = number & _MASK, number >> 24 & _MASK, number >> 48 & _MASK
         return any(
@@ -34,8 +42,15 @@ class Presence:
             for bits in (self._young, self._old)
         )
 
+    def why_missed(self, key: bytes) -> MissReason:
+        """Return what is known of a key that is not on the disk."""
+        if key in self._gone:
+            return MissReason.PURGED
+        return MissReason.EVICTED if key in self else MissReason.ABSENT
+
     def add(self, key: bytes) -> None:
         """Remember a key."""
+        self._gone.discard(key)
         number = int.from_bytes(key[-9:], "little")
         bits = self._young
         is_new = False
@@ -48,3 +63,15 @@ class Presence:
         if self._count >= TURN_KEYS:
             self._old, self._young = bits, bytearray(FILTER_BITS // 8)
             self._count = 0
+
+    def discard(self, key: bytes) -> None:
+        """Forget a key that was taken out."""
+        self._gone.add(key)
+        if len(self._gone) > MAX_GONE:
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget everything; finds and scans will tell again what is there."""
+        self._young, self._old = bytearray(FILTER_BITS // 8), bytearray(FILTER_BITS // 8)
+        self._count = 0
+        self._gone.clear()

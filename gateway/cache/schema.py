@@ -7,9 +7,11 @@ from typing import Final
 
 from gateway.cache.files import MIN_FILE_BYTES
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """`PRAGMA user_version`; an index of another format is moved aside and rebuilt."""
 APPLICATION_ID: Final = 0x69706673
+PINNED_MS: Final = 1 << 62
+"""The `used` of a pinned entry: evictions go by it and never get so far."""
 PAGE_BYTES: Final = 8192
 """Blocks of 1 KiB waste 14 % of such pages, and 33 % of SQLite's usual 4096 bytes."""
 
@@ -26,7 +28,8 @@ _SCHEMA: Final = (
         key BLOB NOT NULL UNIQUE,
         size INTEGER NOT NULL,
         cost INTEGER NOT NULL,
-        used INTEGER NOT NULL)""",
+        used INTEGER NOT NULL,
+        tag BLOB)""",
     "CREATE INDEX entries_by_use ON entries (used)",
     "CREATE TABLE blobs (id INTEGER PRIMARY KEY, data BLOB NOT NULL)",
     """CREATE TABLE totals (
@@ -40,6 +43,19 @@ _SCHEMA: Final = (
         UPDATE totals SET blocks = blocks - 1, bytes = bytes - old.cost;
         DELETE FROM blobs WHERE id = old.id;
     END""",
+    # By multihash and not by entry: a block that is lost and fetched again is still pinned.
+    """CREATE TABLE pinned (
+        key BLOB NOT NULL,
+        pin INTEGER NOT NULL,
+        PRIMARY KEY (key, pin)) WITHOUT ROWID""",
+    """CREATE TABLE pins (
+        id INTEGER PRIMARY KEY,
+        root BLOB NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        blocks INTEGER NOT NULL,
+        bytes INTEGER NOT NULL)""",
+    "CREATE TABLE purges (id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB)",
 )
 
 

@@ -1,16 +1,26 @@
-"""The store that the rest of the house sees: memory first, then the disk."""
+"""The store that the rest of the house sees: memory first, then the disk, then what is shared."""
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from gateway.cache.disk import DiskTier
 from gateway.cache.memory import MemoryTier
 from gateway.cache.outcome import Condition, Health, IndexState
+from gateway.cache.shared import SharedTier
+from gateway.cache.tags import load_key
 from gateway.content.block import Block
 from gateway.content.cid import Cid
-from gateway.ports import BlockStore, Clock, Observer, Tier
+from gateway.ports import BlockStore, Clock, MissReason, Observer, Tier
 from gateway.settings import CacheSettings
+
+_NO_SHARED: Final[dict[str, object]] = {"shared_state": "off"}
+
+LATE_DROP_S: Final = 2.0
+"""Finished answers are dropped again so long after a purge: one that was on its way to its client
+is only kept when it has arrived."""
 
 _NO_DISK: Final[dict[str, object]] = {
     "blocks": 0,
@@ -19,27 +29,50 @@ _NO_DISK: Final[dict[str, object]] = {
     "pending_bytes": 0,
     "quarantined": 0,
     "write_errors": 0,
+    "purged": 0,
+    "purged_bytes": 0,
+    "pins": 0,
+    "pinned_bytes": 0,
     "index_state": IndexState.OFF.value,
     "coldest_age_s": None,
 }
 
+_log = logging.getLogger(__name__)
+
 
 class TieredStore(BlockStore):
-    """Verified blocks by multihash in up to two tiers; each may be off.
+    """Verified blocks by multihash in up to three tiers; each may be off.
 
     Belongs to the event loop, in which the Observer is told everything. Identity CIDs carry their
-    block in themselves and are never stored. `read_verification = "tag"` does what `"cid"` does:
-    every read from the disk is hashed against its CID, never less.
+    block in themselves and are never stored. Every read from the disk is checked, against its CID
+    or, with `read_verification = "tag"`, against its tag.
     """
 
-    def __init__(self, memory: MemoryTier, disk: DiskTier | None, observer: Observer) -> None:
+    def __init__(
+        self,
+        memory: MemoryTier,
+        disk: DiskTier | None,
+        observer: Observer,
+        shared: SharedTier | None = None,
+    ) -> None:
         """Join tiers that are ready; `open` makes them from settings."""
+        self._shared = shared
         self._memory = memory
         self._disk = disk
         self._observer = observer
+        self._purges = 0
+        self._purged: list[Callable[[], None]] = []
+        if disk is not None:
+            disk.dropped = self.drop
 
     @classmethod
-    async def open(cls, settings: CacheSettings, clock: Clock, observer: Observer) -> Self:
+    async def open(
+        cls,
+        settings: CacheSettings,
+        clock: Clock,
+        observer: Observer,
+        shared: SharedTier | None = None,
+    ) -> Self:
         """Open the tiers; the directory is made if it is not there.
 
         Never raises for what is on the disk: a directory that cannot be used is told by `health`,
@@ -48,14 +81,17 @@ class TieredStore(BlockStore):
         disk = None
         if settings.disk_size:
             directory = Path(settings.directory)
-            disk = DiskTier(directory, settings.disk_size, clock, observer)
+            key = await asyncio.to_thread(_load_key, settings)
+            disk = DiskTier(directory, settings.disk_size, clock, observer, key)
             await disk.open()
         memory = MemoryTier(settings.memory_size, observer, disk.touch if disk else None)
-        return cls(memory, disk, observer)
+        return cls(memory, disk, observer, shared)
 
     async def close(self) -> None:
         """Write what is pending, within a deadline of seconds. Finds are misses afterwards."""
         self._memory.clear()
+        if self._shared is not None:
+            await self._shared.close()
         if self._disk is not None:
             await self._disk.close()
 
@@ -66,19 +102,39 @@ class TieredStore(BlockStore):
             self._observer.block_found(Tier.MEMORY, len(block.data))
         return block
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
-        """Return the verified block and where it was, or None."""
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        """Return the verified block and where it was, or None; see `ports.BlockStore`."""
         block = self.peek(cid)
         if block is not None:
             return block, Tier.MEMORY
+        reason = MissReason.ABSENT
         if self._disk is not None:
-            block = await self._disk.find(cid)
+            purges = self._purges  # another number later: it may have been purged meanwhile
+            found = await self._disk.find(cid)
+            if isinstance(found, Block):
+                if purges == self._purges and not is_scan:
+                    self._memory.put(found)
+                self._observer.block_found(Tier.DISK, len(found.data))
+                return found, Tier.DISK
+            reason = found
+        if self._shared is not None:
+            block = await self._find_shared(self._shared, cid, is_scan=is_scan)
             if block is not None:
-                self._memory.put(block)
-                self._observer.block_found(Tier.DISK, len(block.data))
-                return block, Tier.DISK
-        self._observer.block_missed()
+                return block, Tier.SHARED
+        self._observer.block_missed(reason)
         return None
+
+    async def _find_shared(self, shared: SharedTier, cid: Cid, *, is_scan: bool) -> Block | None:
+        purges = self._purges
+        block = await shared.find(cid)
+        if block is not None:
+            if purges == self._purges:
+                if not is_scan or self._disk is None:
+                    self._memory.put(block)
+                if self._disk is not None:
+                    await self._disk.keep(block)
+            self._observer.block_found(Tier.SHARED, len(block.data))
+        return block
 
     def has(self, cid: Cid) -> bool:
         """Tell, from memory alone, whether the block is probably kept."""
@@ -89,13 +145,53 @@ class TieredStore(BlockStore):
         far = [cid for cid in cids if not self._memory.has(cid)]
         return not far or (self._disk is not None and await self._disk.has_all(far))
 
-    async def keep(self, block: Block) -> None:
-        """Keep a verified block in all tiers. Waits only when too many writes are pending."""
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        """Keep a verified block in all tiers, or of a scan in those that can spare the room.
+
+        Waits only when too many writes are pending.
+        """
         if block.cid.is_identity:
             return
-        self._memory.put(block)
+        if not is_scan or self._disk is None:
+            self._memory.put(block)
         if self._disk is not None:
             await self._disk.keep(block)
+        if self._shared is not None:
+            self._shared.keep(block)
+
+    @property
+    def shared(self) -> SharedTier | None:
+        """The tier that several machines share; None when it is off."""
+        return self._shared
+
+    @property
+    def disk(self) -> DiskTier | None:
+        """The disk tier; None when it is off."""
+        return self._disk
+
+    def on_purge(self, drop: Callable[[], None]) -> None:
+        """Have `drop` called after each purge, by whoever keeps answers made of blocks."""
+        self._purged.append(drop)
+
+    def drop(self, keys: Iterable[bytes] | None) -> None:
+        """Forget blocks that are or will be purged from the disk, by multihash; None for all."""
+        self._purges += 1
+        if keys is None:
+            self._memory.clear()
+        else:
+            keys = tuple(keys)
+            for key in keys:
+                self._memory.remove(key)
+        if self._disk is not None:
+            self._disk.forget(keys)
+        if self._shared is not None:
+            self._shared.forget(keys)
+        self._tell_purged()
+        asyncio.get_running_loop().call_later(LATE_DROP_S, self._tell_purged)
+
+    def _tell_purged(self) -> None:
+        for drop in self._purged:
+            drop()
 
     async def flush(self) -> None:
         """Return when everything that was kept before is written or given up."""
@@ -115,6 +211,7 @@ class TieredStore(BlockStore):
         """
         return {
             **(self._disk.stats() if self._disk is not None else _NO_DISK),
+            **(self._shared.stats() if self._shared is not None else _NO_SHARED),
             "memory_blocks": len(self._memory),
             "memory_bytes": self._memory.size_bytes,
             "memory_limit": self._memory.capacity_bytes,
@@ -125,3 +222,14 @@ class TieredStore(BlockStore):
         if self._disk is None:
             return Health(Condition.HEALTHY, "the disk tier is off")
         return self._disk.health()
+
+
+def _load_key(settings: CacheSettings) -> bytes | None:
+    """Return the key of the tags; None when blocks are checked against their CIDs."""
+    if settings.read_verification != "tag":
+        return None
+    try:
+        return load_key(Path(settings.tag_key))
+    except OSError as exc:
+        _log.warning("no tags: %s; blocks are hashed against their CIDs", exc)
+        return None

@@ -18,8 +18,10 @@ from gateway.cache.files import BlockFiles
 from gateway.cache.flush import Batch
 from gateway.cache.handle import IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
-from gateway.cache.orders import Flush, Forget, IndexLost, Order, Stop, Store
+from gateway.cache.orders import Flush, Forget, IndexLost, Job, Order, Stop, Store, Tag
 from gateway.cache.outcome import EvictionReason, IndexState
+from gateway.cache.pins import total_of
+from gateway.cache.purge import NO_PURGES, Purges, purges_after
 from gateway.cache.quarantine import Quarantine
 from gateway.cache.scan import Sweep
 from gateway.cache.schema import PAGE_BYTES
@@ -66,12 +68,16 @@ class Report:
     """Blocks that could not be written."""
     error: str = ""
     """Why the last of them, or the index, could not be used."""
+    purges: Purges = NO_PURGES
+    """What operators took out, through any process."""
     flushed: int = 0
     """`Flush` orders that were carried out."""
     blocks: int = 0
     bytes: int = 0
     coldest_ms: int | None = None
     """When the block that is evicted next was last used; milliseconds since the epoch."""
+    pins: int = 0
+    pinned_bytes: int = 0
 
 
 class Writer:
@@ -102,12 +108,15 @@ class Writer:
         self._sweep = sweep
         self._limit_bytes = limit_bytes
         self._clock = clock
+        self.tag_key: bytes | None = None
+        """Of the tags that blocks get; None for no tags. Set before `start`."""
         self._eviction = Eviction(files, limit_bytes)
         self._max_batch_bytes = min(MAX_BATCH_BYTES, limit_bytes // 4)
         self._spare_pages = min(MAX_SPARE_BYTES, limit_bytes // SPARE_SHARE) // PAGE_BYTES
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._urgent = threading.Event()
         self._touched: deque[tuple[bytes, int]] = deque(maxlen=MAX_TOUCHES)
+        self._purges_seen = -1
         self._patience_s = 0.0
         self._turned_s = clock.monotonic()
         self._thread: threading.Thread | None = None
@@ -158,6 +167,7 @@ class Writer:
             _log.exception("the writer of the disk cache failed")
             report = _report_on(orders)
             report.lost, report.error = len(report.done), repr(exc)
+            _refuse(orders, exc)
             return report
 
     def _gather(self) -> list[Order]:
@@ -176,15 +186,16 @@ class Writer:
 
     def _turn(self, orders: list[Order]) -> Report:
         report = _report_on(orders)
-        batch = Batch(self._files, self._quarantine, int(self._clock.now() * 1000))
+        now_ms = int(self._clock.now() * 1000)
+        batch = Batch(self._files, self._quarantine, now_ms, self.tag_key)
         self._patience_s = TICK_S
         try:
             self._replace_lost(orders, report)
             batch.stage([order for order in orders if isinstance(order, Store)])
-            forgotten = [order.key for order in orders if isinstance(order, Forget)]
-            self._carry_out(batch, forgotten, report)
+            self._carry_out(batch, orders, report)
         except IndexUnavailable as exc:
             batch.give_up(exc)
+            _refuse(orders, exc)
             report.error = str(exc)
             report.state = IndexState.UNAVAILABLE
         else:
@@ -200,14 +211,17 @@ class Writer:
             if isinstance(order, IndexLost):
                 report.quarantined += self._owner.replace(order.path)
 
-    def _carry_out(self, batch: Batch, forgotten: list[bytes], report: Report) -> None:
+    def _carry_out(self, batch: Batch, orders: list[Order], report: Report) -> None:
         for _ in range(ATTEMPTS):
             try:
                 index = self._open()
-                self._apply(index, batch, forgotten)
+                self._apply(index, batch, orders)
                 if not self._owner.is_current():  # replaced meanwhile: it went to the old one
                     continue
                 report.known = batch.finish()
+                for order in orders:
+                    if isinstance(order, Job):
+                        _do(order, index)
                 self._keep_up(index, report)
             except IndexDamaged:
                 if self._owner.path is not None:
@@ -225,14 +239,18 @@ class Writer:
             self._sweep.begin(is_new=self._owner.ensure())
         return self._owner.get()
 
-    def _apply(self, index: Index, batch: Batch, forgotten: list[bytes]) -> None:
+    def _apply(self, index: Index, batch: Batch, orders: list[Order]) -> None:
+        forgotten = [order.key for order in orders if isinstance(order, Forget)]
+        tags = [order for order in orders if isinstance(order, Tag)]
         if batch.written:
             self._eviction.make_room(index, batch.incoming_bytes)
         touches = self._take_touches()
-        if batch.written or forgotten or touches:
+        if batch.written or forgotten or tags or touches:
             with index.transaction():
                 self._forget(index, forgotten)
                 batch.enter(index)
+                for key, tag in tags:
+                    index.set_tag(key, tag)
                 index.touch(touches.items())
         if batch.missing_bytes:
             self._eviction.free_space(index, batch.missing_bytes)
@@ -264,8 +282,28 @@ class Writer:
         is_shrinking = index.shrink(self._spare_pages, SHRINK_PAGES)
         if is_shrinking or (self._eviction.evicted and not fits):
             self._patience_s = 0.0  # there is more to do
+        report.purges = purges_after(index, self._purges_seen)
+        self._purges_seen = report.purges.last
         report.blocks, report.bytes = index.totals()
         report.coldest_ms = index.coldest_ms()
+        report.pins, report.pinned_bytes = total_of(index)
+
+
+def _do(job: Job, index: Index) -> None:
+    if job.result.done():  # in an earlier attempt
+        return
+    try:
+        job.result.set_result(job.run(index))
+    except (IndexDamaged, IndexUnavailable):
+        raise
+    except Exception as exc:  # noqa: BLE001 (its owner gets it)
+        job.result.set_exception(exc)
+
+
+def _refuse(orders: list[Order], error: Exception) -> None:
+    for order in orders:
+        if isinstance(order, Job) and not order.result.done():
+            order.result.set_exception(error)
 
 
 def _report_on(orders: list[Order]) -> Report:

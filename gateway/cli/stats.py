@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -10,20 +10,16 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from gateway.cli.terminal import examples, output, told_errors
-from gateway.errors import CannotStart
+from gateway.cli.remote import DEFAULT_URL, AdminToken, AdminUrl, connect, fetch
+from gateway.cli.terminal import examples, format_bytes, output, told_errors
 
-DEFAULT_URL = "http://127.0.0.1:8081"
 CACHE_PAGE = "/api/v1/cache"
 UPSTREAMS_PAGE = "/api/v1/upstreams"
-TIMEOUT_S = 5.0
 ROOTS_SHOWN = 10
 
 # Words in the names of figures that are no plain counts.
 _BYTES = {"bytes", "limit"}
 _RATIOS = {"ratio", "share"}
-
-Shape = TypeVar("Shape", dict[str, Any], list[dict[str, Any]])
 
 
 def register(app: typer.Typer) -> None:
@@ -39,28 +35,18 @@ def register(app: typer.Typer) -> None:
 
 
 def stats(
-    url: Annotated[str, typer.Option(help="The admin listener.")] = DEFAULT_URL,
-    token: Annotated[
-        str, typer.Option(help="Its bearer token.", envvar="GATEWAY_ADMIN__TOKEN")
-    ] = "",
+    url: AdminUrl = DEFAULT_URL,
+    token: AdminToken = "",
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
 ) -> None:
     """Show the statistics of a running gateway."""
-    with told_errors(), _connect(url, token) as client:
+    with told_errors(), connect(url, token) as client:
         if not watch:
             output().print(_look(client))
             return
         _watch(client, every)
-
-
-def _connect(url: str, token: str) -> httpx.Client:
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    try:
-        return httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
-    except httpx.InvalidURL as exc:
-        raise CannotStart(f"{url} is not a URL ({exc})") from None
 
 
 def _watch(client: httpx.Client, every_s: float) -> None:
@@ -74,32 +60,7 @@ def _watch(client: httpx.Client, every_s: float) -> None:
 
 
 def _look(client: httpx.Client) -> Group:
-    return render(_fetch(client, CACHE_PAGE, dict), _fetch(client, UPSTREAMS_PAGE, list))
-
-
-def _fetch(client: httpx.Client, page: str, shape: type[Shape]) -> Shape:
-    """Fetch one page of JSON.
-
-    Raises:
-        CannotStart: with words for whoever typed the command.
-    """
-    where = f"{str(client.base_url).rstrip('/')}{page}"
-    try:
-        response = client.get(page)
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise CannotStart(f"{where} wants another token (--token, GATEWAY_ADMIN__TOKEN)")
-        response.raise_for_status()
-        told = response.json()
-    except httpx.HTTPStatusError as exc:
-        raise CannotStart(f"{where} answers {exc.response.status_code}") from None
-    except httpx.HTTPError as exc:
-        hint = "is the gateway running, and is this its admin listener?"
-        raise CannotStart(f"no answer from {where} ({exc}): {hint}") from None
-    except ValueError:
-        told = None
-    if not isinstance(told, shape):
-        raise CannotStart(f"{where} is not a page of the admin listener of a gateway")
-    return told
+    return render(fetch(client, CACHE_PAGE, dict), fetch(client, UPSTREAMS_PAGE, list))
 
 
 def render(cache: Mapping[str, Any], upstreams: Sequence[Mapping[str, Any]]) -> Group:
@@ -130,18 +91,10 @@ def _tables(
 
 def _format(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_format('', item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key} {_format(name, item)}" for key, item in value.items()) or "none"
     words = set(name.split("_"))
     if isinstance(value, float):
         return f"{value:.1%}" if words & _RATIOS else f"{value:.1f}"
     if isinstance(value, int):
-        return _format_bytes(value) if words & _BYTES else f"{value:,}"
+        return format_bytes(value) if words & _BYTES else f"{value:,}"
     return "-" if value is None else str(value)
-
-
-def _format_bytes(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -55,3 +55,12 @@ def told_errors() -> Iterator[None]:
         fail(FAILED, exc)
     except GatewayError as exc:
         fail(MISCONFIGURED, exc)
+
+
+def format_bytes(size: float) -> str:
+    """Return a size as people say it: `1.5 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

@@ -1,14 +1,23 @@
-"""Verified blocks. `verify` is the only door: no other code makes a `Block`."""
+"""Verified blocks. `verify` is the door: no other code makes a `Block` of bytes from elsewhere.
+
+`verify_tag` is a second door, for bytes that came in by the first one and were kept on a disk.
+"""
 
 import hashlib
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Final
+
+from blake3 import blake3
 
 from gateway.content.cid import Cid
 from gateway.content.multihash import IDENTITY, SHA2_256_PREFIX, decode_multihash, matches
 from gateway.errors import BadBlock
 
 MAX_BLOCK_BYTES: Final = 2 * 1024 * 1024  # trustless-gateway.md: clients refuse larger blocks
+
+TAG_BYTES: Final = 16
+"""Nobody guesses one of 2**128."""
 
 _DOOR = object()
 
@@ -43,6 +52,31 @@ def verify(cid: Cid, data: bytes) -> Block:
         is_right = matches(code, digest, data)
     if not is_right:
         raise BadBlock("block", "the bytes do not match the CID", cid)
+    return Block(cid, data, _DOOR)
+
+
+def make_tag(key: bytes, multihash: bytes, data: bytes) -> bytes:
+    """Return the tag that says, to who holds the key, that `data` was checked against `multihash`.
+
+    BLAKE3 in keyed mode, four times as fast as SHA-256. It covers the multihash as well, which
+    says itself where it ends: bytes and tag of one block are no good under the name of another.
+
+    Args:
+        key: 32 bytes that nobody knows who can change what is tagged.
+        multihash: of the block.
+        data: checked against it by `verify`.
+    """
+    return blake3(multihash, key=key).update(data).digest(TAG_BYTES)
+
+
+def verify_tag(cid: Cid, data: bytes, tag: bytes, key: bytes) -> Block:
+    """Check `data` against the tag that was made when it was checked against `cid`.
+
+    Raises:
+        BadBlock: the tag is of other bytes, another CID or another key.
+    """
+    if not compare_digest(make_tag(key, cid.multihash, data), tag):
+        raise BadBlock("block", "the bytes do not match their tag", cid)
     return Block(cid, data, _DOOR)
 
 

@@ -42,11 +42,16 @@ class ContentPath:
         if not self.root_text:
             object.__setattr__(self, "root_text", str(self.root))
 
+    @property
+    def root_name(self) -> str:
+        """The canonical text of the root."""
+        return str(self.root)
+
     @override
     def __str__(self) -> str:
         """Return the path with the canonical text of its root, not escaped."""
         slash = "/" if self.is_directory else ""
-        return "/".join(("", self.namespace, str(self.root), *self.segments)) + slash
+        return "/".join(("", self.namespace, self.root_name, *self.segments)) + slash
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,16 @@ class MutablePath:
         """`ipns`."""
         return "ipns"
 
+    @property
+    def root_name(self) -> str:
+        """The canonical text of the name."""
+        return str(self.name)
+
     @override
     def __str__(self) -> str:
         """Return the path with the canonical text of its name, not escaped."""
         slash = "/" if self.is_directory else ""
-        return "/".join(("", self.namespace, str(self.name), *self.segments)) + slash
+        return "/".join(("", self.namespace, self.root_name, *self.segments)) + slash
 
 
 AnyPath = ContentPath | MutablePath
@@ -157,3 +167,8 @@ def _bad(raw: bytes, reason: str) -> BadPath:
 def escape_path(text: str) -> str:
     """Percent-encode a path for a Location header or an href; slashes stay."""
     return quote(text, safe=_UNESCAPED)
+
+
+def escape_segment(name: str) -> str:
+    """Percent-encode one name, a slash in it too."""
+    return escape_path(name).replace("/", "%2F")

@@ -23,10 +23,12 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.content.car import car_header, car_section
 from gateway.content.car_walk import walk_car
+from gateway.content.path import ContentPath
 from gateway.content.resolve import resolve
 from gateway.content.walk import Walk
 from gateway.demo.carfile import CarFile
 from gateway.errors import BlockAbsent, ClientError, ContentError, NoSuchLink
+from gateway.protocol.car import CarParams
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.request import GatewayRequest, parse_request
 
@@ -50,24 +52,27 @@ class Origin:
             wanted = parse_request(
                 request.method, scope["raw_path"], scope["query_string"], request.headers.raw
             )
-            response = self._answer(wanted) if isinstance(wanted, GatewayRequest) else _refusal()
+            if isinstance(wanted, GatewayRequest) and isinstance(wanted.path, ContentPath):
+                response = self._answer(wanted, wanted.path)
+            else:
+                response = _refusal()
         except ClientError as exc:
             response = PlainTextResponse(f"{exc}\n", 400)
         await response(scope, receive, send)
 
-    def _answer(self, wanted: GatewayRequest) -> Response:
-        if wanted.path.root not in self._blocks:
+    def _answer(self, wanted: GatewayRequest, path: ContentPath) -> Response:
+        if path.root not in self._blocks:
             status = 412 if wanted.only_if_cached else 404
-            return PlainTextResponse(f"{wanted.path.root} is not here\n", status)
+            return PlainTextResponse(f"{path.root} is not here\n", status)
         if wanted.format is ResponseFormat.RAW:
-            return self._raw(wanted)
+            return self._raw(wanted, path)
         if wanted.format is ResponseFormat.CAR:
-            return self._car(wanted)
+            return self._car(wanted, path)
         return _refusal()
 
-    def _raw(self, wanted: GatewayRequest) -> Response:
+    def _raw(self, wanted: GatewayRequest, path: ContentPath) -> Response:
         try:
-            block = self._run(resolve(wanted.path.root, wanted.path.segments)).block
+            block = self._run(resolve(path.root, path.segments)).block
         except (ContentError, BlockAbsent) as exc:
             return PlainTextResponse(f"{exc}\n", 404)
         headers = _headers(wanted, "application/vnd.ipld.raw") | {
@@ -85,7 +90,7 @@ class Origin:
             value: T = stop.value
             return value
 
-    def _car(self, wanted: GatewayRequest) -> Response:
+    def _car(self, wanted: GatewayRequest, path: ContentPath) -> Response:
         dups = "y" if wanted.car.dups else "n"
         headers = _headers(
             wanted, f"application/vnd.ipld.car; version=1; order=dfs; dups={dups}"
@@ -94,24 +99,19 @@ class Origin:
             response = Response(headers=headers)
             del response.headers["Content-Length"]  # not known before all blocks were walked
             return response
-        return StreamingResponse(self._sections(wanted), headers=headers)
+        return StreamingResponse(self._sections(wanted.car, path), headers=headers)
 
-    async def _sections(self, wanted: GatewayRequest) -> AsyncIterator[bytes]:
+    async def _sections(self, car: CarParams, path: ContentPath) -> AsyncIterator[bytes]:
         """Yield the CAR in pieces; a name that is not there ends it after the blocks that say so.
 
         Raises:
             BlockAbsent, BadBlock: the file has a hole, or rotted; the connection then breaks off.
         """
-        car, sent = wanted.car, set[bytes]()
+        sent: set[bytes] = set()
         walk = walk_car(
-            wanted.path.root,
-            wanted.path.segments,
-            car.scope,
-            car.start,
-            car.stop,
-            is_unique=not car.dups,
+            path.root, path.segments, car.scope, car.start, car.stop, is_unique=not car.dups
         )
-        yield car_header((wanted.path.root,))
+        yield car_header((path.root,))
         try:
             want = next(walk)
             while True:
@@ -128,7 +128,7 @@ def _headers(wanted: GatewayRequest, media_type: str) -> dict[str, str]:
     suffix = "car" if wanted.format is ResponseFormat.CAR else "bin"
     return {
         "Content-Type": media_type,
-        "Content-Disposition": f'attachment; filename="{wanted.path.root}.{suffix}"',
+        "Content-Disposition": f'attachment; filename="{wanted.path.root_name}.{suffix}"',
         "Cache-Control": _FOREVER,
         "X-Content-Type-Options": "nosniff",
     }

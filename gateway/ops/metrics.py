@@ -24,8 +24,8 @@ from gateway.ops.histogram import (
 from gateway.ops.overview import STATES, Overview, UpstreamRow, Worker
 from gateway.ops.record import HOT, CacheState, Outcome, RequestKind
 from gateway.ops.snapshot import BlockCounts, RequestCounts, UpstreamCounts
-from gateway.ops.statistics import CAR_FAILED
-from gateway.ports import Tier
+from gateway.ops.statistics import CAR_FAILED, TAR_FAILED
+from gateway.ports import MissReason, Tier
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -35,12 +35,18 @@ _DURATIONS: Final[Mapping[str, tuple[str, str]]] = {
     RequestKind.LISTING: ("unixfs_gen_dir_listing_get", "Seconds to serve a made listing"),
     RequestKind.CAR: ("car_stream_get", "Seconds to serve a CAR"),
     RequestKind.RAW: ("raw_block_get", "Seconds to serve a raw block"),
+    RequestKind.TAR: ("tar_stream_get", "Seconds to serve a TAR"),
+    RequestKind.DOCUMENT: ("jsoncbor_get", "Seconds to serve a JSON or CBOR document"),
+    RequestKind.IPNS_RECORD: ("ipns_record_get", "Seconds to serve an IPNS record"),
     CAR_FAILED: ("car_stream_fail", "Seconds that CARs lasted which broke off"),
+    TAR_FAILED: ("tar_stream_fail", "Seconds that TARs lasted which broke off"),
 }
 
 _MEDIA_TYPES: Final[Mapping[str, str]] = {  # boxo's label: the format asked for, "" for UnixFS
     RequestKind.CAR: "application/vnd.ipld.car",
     RequestKind.RAW: "application/vnd.ipld.raw",
+    RequestKind.TAR: "application/x-tar",
+    RequestKind.IPNS_RECORD: "application/vnd.ipfs.ipns-record",
 }
 
 _CACHE_GAUGES: Final = (
@@ -49,6 +55,23 @@ _CACHE_GAUGES: Final = (
     ("gateway_cache_blocks", "Blocks kept", ("memory_blocks", "blocks")),
 )
 """Name, help, and the figures of the cache for memory and for disk."""
+
+_CACHE_COUNTERS: Final = (
+    ("quarantined", "gateway_cache_quarantined", "Damaged files that were set aside"),
+    ("write_errors", "gateway_cache_write_errors", "Blocks that could not be written to disk"),
+    ("shared_written", "gateway_shared_written_blocks", "Blocks written to the shared tier"),
+    ("shared_dropped", "gateway_shared_dropped_blocks", "Blocks not written to the shared tier"),
+    ("shared_errors", "gateway_shared_errors", "Failures of the shared tier"),
+    ("purged", "gateway_cache_purged_blocks", "Blocks that operators took out"),
+    ("purged_bytes", "gateway_cache_purged_bytes", "Bytes of blocks that operators took out"),
+)
+_CACHE_FIGURES: Final = (
+    ("pending_bytes", "gateway_cache_pending_bytes", "Bytes waiting to be written to disk"),
+    ("coldest_age_s", "gateway_cache_coldest_age_seconds", "Since the coldest block was used"),
+    ("pins", "gateway_cache_pins", "Roots that operators pinned"),
+    ("pinned_bytes", "gateway_cache_pinned_bytes", "Bytes that stay because of a pin"),
+)
+"""Figure of the cache, name, help."""
 
 
 class _Page(Collector):
@@ -112,7 +135,7 @@ def _durations(counts: RequestCounts) -> Iterator[Metric]:
     for space, series in spaces.items():
         whole = Histogram(DURATION_BUCKETS_S)
         for kind, snapshot in series.items():
-            if kind != CAR_FAILED:
+            if kind not in (CAR_FAILED, TAR_FAILED):
                 whole.add(snapshot)
         wholes.append((space, whole.snapshot()))
     text = "Seconds to serve any successful answer"
@@ -139,21 +162,19 @@ def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
         ["tier"],
         by_word(hits, Tier),
     )
+    hit_bytes = {HOT: requests["bytes_by_tier"].get(HOT, 0), **blocks["found_bytes"]}
     yield counter(
         "gateway_cache_hit_bytes",
-        "Bytes of blocks found in the cache",
+        "Bytes found in the cache, by tier: what upstreams were not asked for",
         ["tier"],
-        by_word(blocks["found_bytes"], Tier),
+        by_word(hit_bytes, Tier),
     )
-    yield counter("gateway_cache_misses", "Blocks found in no tier", [], [([], blocks["missed"])])
-    yield untyped("http_blockstore_cache_hit", "Blocks found in the cache", [], [([], found)])
-    yield untyped(
-        "http_blockstore_cache_requests",
-        "Blocks looked for in the cache",
-        [],
-        [([], found + blocks["missed"])],
+    yield counter(
+        "gateway_cache_misses",
+        "Blocks found in no tier, and why",
+        ["reason"],
+        by_word(blocks["miss_reasons"], MissReason),
     )
-    yield from _verification(blocks)
     yield counter(
         "gateway_evictions",
         "Blocks that left a tier",
@@ -165,6 +186,30 @@ def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
         "Bytes of blocks that left a tier",
         ["tier"],
         by_word(blocks["evicted_bytes"], Tier),
+    )
+    yield untyped("http_blockstore_cache_hit", "Blocks found in the cache", [], [([], found)])
+    yield untyped(
+        "http_blockstore_cache_requests",
+        "Blocks looked for in the cache",
+        [],
+        [([], found + blocks["missed"])],
+    )
+    yield from _cached_requests(requests)
+    yield from _verification(blocks)
+
+
+def _cached_requests(requests: RequestCounts) -> Iterator[Metric]:
+    yield counter(
+        "gateway_cached_requests",
+        "Requests that needed no upstream, by the farthest tier that was needed",
+        ["tier"],
+        by_word(requests["by_tier"], Tier),
+    )
+    yield counter(
+        "gateway_cached_served_bytes",
+        "Body bytes of requests that needed no upstream",
+        ["tier"],
+        by_word(requests["bytes_by_tier"], Tier),
     )
 
 
@@ -198,24 +243,11 @@ def _cache(cache: Mapping[str, object]) -> Iterator[Metric]:
         tiers = zip((Tier.MEMORY, Tier.DISK), figures, strict=True)
         rows = [([str(tier)], value) for tier, figure in tiers for value in _figure(cache, figure)]
         yield gauge(name, text, ["tier"], rows)
-    yield gauge(
-        "gateway_cache_pending_bytes",
-        "Bytes waiting to be written to disk",
-        [],
-        [([], value) for value in _figure(cache, "pending_bytes")],
-    )
-    yield counter(
-        "gateway_cache_quarantined",
-        "Damaged files that were set aside",
-        [],
-        [([], value) for value in _figure(cache, "quarantined")],
-    )
-    yield counter(
-        "gateway_cache_write_errors",
-        "Blocks that could not be written to disk",
-        [],
-        [([], value) for value in _figure(cache, "write_errors")],
-    )
+
+    for figure, name, text in _CACHE_COUNTERS:
+        yield counter(name, text, [], [([], value) for value in _figure(cache, figure)])
+    for figure, name, text in _CACHE_FIGURES:
+        yield gauge(name, text, [], [([], value) for value in _figure(cache, figure)])
 
 
 def _figure(cache: Mapping[str, object], name: str) -> list[float]:

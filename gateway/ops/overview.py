@@ -24,7 +24,13 @@ OWN_FIGURES: Final = frozenset(
         "memory_bytes",
         "memory_limit",
         "pending_bytes",
+        "purged",
+        "purged_bytes",
         "quarantined",
+        "shared_dropped",
+        "shared_errors",
+        "shared_pending_bytes",
+        "shared_written",
         "write_errors",
     )
 )

@@ -22,6 +22,10 @@ class RequestCounts(TypedDict):
     """By `CacheState`."""
     by_outcome: Counts
     bytes_served: int
+    by_tier: Counts
+    """Requests that were answered whole from the cache, by the farthest tier that was needed."""
+    bytes_by_tier: Counts
+    """Body bytes of these."""
     hot_hits: int
     """Answers sent from the table of finished answers; no block is looked for then."""
     types: dict[str, Counts]
@@ -40,6 +44,8 @@ class BlockCounts(TypedDict):
     """By tier."""
     found_bytes: Counts
     missed: int
+    miss_reasons: Counts
+    """By `gateway.ports.MissReason`."""
     verified: int
     verified_bytes: int
     rejected: dict[str, Counts]

@@ -19,10 +19,12 @@ from gateway.ops.snapshot import (
     UpstreamCounts,
 )
 from gateway.ops.top_roots import TopKeys
-from gateway.ports import Choice, Rejection, Tier
+from gateway.ports import Choice, MissReason, Rejection, Tier
 
 CAR_FAILED: Final = "car_stream_fail"
-"""boxo's word for CARs that broke off."""
+TAR_FAILED: Final = "tar_stream_fail"
+_FAILED: Final[Mapping[str, str]] = {RequestKind.CAR: CAR_FAILED, RequestKind.TAR: TAR_FAILED}
+"""boxo's words for streams that broke off."""
 
 _Series = dict[str, Histogram]
 
@@ -79,7 +81,7 @@ class Statistics:
         self._roots = TopKeys()
         self._found: defaultdict[str, int] = defaultdict(int)
         self._found_bytes: defaultdict[str, int] = defaultdict(int)
-        self._missed = 0
+        self._missed: defaultdict[str, int] = defaultdict(int)
         self._verified = 0
         self._verified_bytes = 0
         self._rejected: defaultdict[str, defaultdict[str, int]]
@@ -110,9 +112,9 @@ class Statistics:
         self._found[tier] += 1
         self._found_bytes[tier] += size_bytes
 
-    def block_missed(self) -> None:
+    def block_missed(self, reason: MissReason = MissReason.ABSENT) -> None:
         """Count a block that was in no tier."""
-        self._missed += 1
+        self._missed[reason] += 1
 
     def block_verified(self, size_bytes: int) -> None:
         """Count bytes from an upstream that were hashed and right."""
@@ -164,7 +166,12 @@ class Statistics:
         by_cache: defaultdict[str, int] = defaultdict(int)
         by_outcome: defaultdict[str, int] = defaultdict(int)
         types: defaultdict[str, defaultdict[str, int]] = defaultdict(partial(defaultdict, int))
-        for (namespace, kind, status, cache, _, outcome), cell in self._cells.items():
+        by_tier: defaultdict[str, int] = defaultdict(int)
+        bytes_by_tier: defaultdict[str, int] = defaultdict(int)
+        for (namespace, kind, status, cache, tier, outcome), cell in self._cells.items():
+            if tier:
+                by_tier[tier] += cell.requests
+                bytes_by_tier[tier] += cell.size_bytes
             by_status[str(status)] += cell.requests
             by_cache[cache] += cell.requests
             by_outcome[outcome] += cell.requests
@@ -175,7 +182,9 @@ class Statistics:
             "by_cache": _plain(by_cache),
             "by_outcome": _plain(by_outcome),
             "bytes_served": sum(cell.size_bytes for cell in self._cells.values()),
-            "hot_hits": sum(cell.requests for key, cell in self._cells.items() if key[4] == HOT),
+            "by_tier": _plain(by_tier),
+            "bytes_by_tier": _plain(bytes_by_tier),
+            "hot_hits": by_tier[HOT],
             "types": {namespace: _plain(kinds) for namespace, kinds in types.items()},
             "durations": self._durations(),
             "ttfb": self._ttfb(),
@@ -200,7 +209,8 @@ class Statistics:
         return {
             "found": _plain(self._found),
             "found_bytes": _plain(self._found_bytes),
-            "missed": self._missed,
+            "missed": sum(self._missed.values()),
+            "miss_reasons": _plain(self._missed),
             "verified": self._verified,
             "verified_bytes": self._verified_bytes,
             "rejected": {source: _plain(reasons) for source, reasons in self._rejected.items()},
@@ -214,7 +224,7 @@ def _duration_series(kind: str, status: int, outcome: str) -> str | None:
         return None
     if outcome == Outcome.COMPLETE:
         return kind
-    return CAR_FAILED if kind == RequestKind.CAR and outcome == Outcome.TRUNCATED else None
+    return _FAILED.get(kind) if outcome == Outcome.TRUNCATED else None
 
 
 def _add_to(sums: _Series, name: str, histogram: Histogram) -> None:

@@ -7,10 +7,10 @@ from gateway.content.cid import Cid
 from gateway.errors import PreconditionFailed
 from gateway.protocol.conditional import Verdict, evaluate, format_date
 from gateway.protocol.disposition import content_disposition
+from gateway.protocol.formats import ResponseFormat, media_type
 from gateway.protocol.headers import (
     ALLOW,
     CORS,
-    IMMUTABLE,
     NO_STORE,
     NOSNIFF,
     Header,
@@ -19,8 +19,9 @@ from gateway.protocol.headers import (
     location_text,
     roots_text,
 )
-from gateway.protocol.redirects import Redirect, path_href
+from gateway.protocol.redirects import Redirect
 from gateway.protocol.request import GatewayRequest
+from gateway.protocol.sites import url_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,16 @@ class BodyCar:
 
 
 @dataclass(frozen=True, slots=True)
+class BodyTar:
+    """The file, or the directory with all that is below it, as a TAR."""
+
+
+@dataclass(frozen=True, slots=True)
 class BodyListing:
     """The generated page of the directory."""
 
 
-Body = NoBody | BodyBytes | BodyFile | BodyParts | BodyCar | BodyListing
+Body = NoBody | BodyBytes | BodyFile | BodyParts | BodyCar | BodyTar | BodyListing
 NO_BODY: Final = NoBody()
 
 
@@ -92,8 +98,8 @@ class Source(NamedTuple):
     """With quotes; see `gateway.protocol.etags`."""
     roots: tuple[Cid, ...]
     """One for each segment of the path; the last is the thing itself."""
-    cache_control: bytes = IMMUTABLE
-    """Empty leaves the field out."""
+    is_generated: bool = False
+    """Whether it is a page that is made here, which may look different after an upgrade."""
     mtime: int | None = None
     """Seconds since the epoch, when UnixFS has it."""
 
@@ -105,8 +111,10 @@ OPTIONS: Final = Answer(200, (ALLOW, (b"content-length", b"0"), *CORS), NO_BODY)
 def source_fields(request: GatewayRequest, source: Source) -> Headers:
     """Return the fields that every answer with content has, a 304 too."""
     fields: list[Header] = [(b"etag", source.etag), *path_fields(request, source)]
-    if source.cache_control:
-        fields.append((b"cache-control", source.cache_control))
+    freshness = request.freshness
+    cache_control = freshness.generated if source.is_generated else freshness.content
+    if cache_control:
+        fields.append((b"cache-control", cache_control))
     if source.mtime is not None and (date := format_date(source.mtime)):
         fields.append((b"last-modified", date))
     if request.format_from_accept:
@@ -133,12 +141,12 @@ def ipfs_path(request: GatewayRequest) -> bytes:
 def content_location(request: GatewayRequest) -> bytes:
     """Return the URL that names this format without an `Accept` (path-gateway.md)."""
     slash = "/" if request.path.is_directory else ""
-    car = request.car
-    dups = "y" if car.dups else "n"
-    asked = f"car&car-version=1&car-order=dfs&car-dups={dups}" if request.format == "car" else "raw"
+    asked = str(request.format)
+    if request.format is ResponseFormat.CAR:
+        asked += f"&car-version=1&car-order=dfs&car-dups={'y' if request.car.dups else 'n'}"
     # In front: of a parameter that stands there twice the first counts.
     query = f"format={asked}" + (f"&{request.query}" if request.query else "")
-    return location_text(f"{path_href(request.path)}{slash}?{query}".encode("latin-1"))
+    return location_text(f"{url_path(request.site, request.path)}{slash}?{query}".encode("latin-1"))
 
 
 def check_preconditions(request: GatewayRequest, source: Source) -> Answer | None:
@@ -164,7 +172,7 @@ def listing_answer(request: GatewayRequest, source: Source, page: Headers) -> An
 
     Args:
         request: the request.
-        source: its `cache_control` should be `GENERATED`.
+        source: of a page that is generated.
         page: the fields of the page itself, such as its Content-Security-Policy.
     """
     if unchanged := check_preconditions(request, source):
@@ -199,6 +207,21 @@ def car_answer(request: GatewayRequest, source: Source) -> Answer:
         NOSNIFF,
     )
     return Answer(200, headers, NO_BODY if request.is_head else BodyCar())
+
+
+def tar_answer(request: GatewayRequest, source: Source) -> Answer:
+    """Answer with a TAR; its length is not known before it is written."""
+    if unchanged := check_preconditions(request, source):
+        return unchanged
+    name = request.filename or f"{source.roots[-1]}.tar"
+    headers = (
+        *source_fields(request, source),
+        (b"content-type", media_type(ResponseFormat.TAR)),
+        (b"content-disposition", content_disposition(name, is_attachment=True)),
+        (b"accept-ranges", b"none"),
+        NOSNIFF,
+    )
+    return Answer(200, headers, NO_BODY if request.is_head else BodyTar())
 
 
 def cached_answer(request: GatewayRequest) -> Answer:

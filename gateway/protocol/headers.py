@@ -10,10 +10,6 @@ from gateway.content.cid import Cid
 Header = tuple[bytes, bytes]
 Headers = tuple[Header, ...]
 
-# path-gateway.md: content of an immutable path does not change; 29030400 s are 48 weeks.
-IMMUTABLE: Final = b"public, max-age=29030400, immutable"
-# boxo: a generated page may look different after an upgrade; a week, then a month while asking.
-GENERATED: Final = b"public, max-age=604800, stale-while-revalidate=2678400"
 NO_STORE: Final = b"no-store"
 
 ALLOW: Final = (b"allow", b"GET, HEAD, OPTIONS")
@@ -78,8 +74,14 @@ _PARTIAL: Final = _cache_fields(b"PARTIAL", "fwd=partial")
 _HIT: Final = _cache_fields(b"HIT", "hit")  # all of it was in the CID itself
 # Slowest first. `hot` are finished answers.
 _HITS: Final = {
-    tier: _cache_fields(b"HIT", f"hit; detail={tier}") for tier in ("disk", "memory", "hot")
+    tier: _cache_fields(b"HIT", f"hit; detail={tier}")
+    for tier in ("shared", "disk", "memory", "hot")
 }
+
+
+def mark_stale(headers: Headers) -> Headers:
+    """Tell operators that the name behind an answer is being asked for again."""
+    return tuple([(n, b"STALE") if n == b"x-cache-status" else (n, v) for n, v in headers])
 
 
 def server_timing(durations: Iterable[tuple[str, float]]) -> Header:

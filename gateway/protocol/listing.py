@@ -1,7 +1,9 @@
 """What a directory listing shows, as values; `gateway.web.listing` makes HTML of them.
 
 The links are those that the conformance suite looks for: breadcrumbs without a final slash, and a
-link to each entry by its CID whose file name is percent-encoded twice.
+link to each entry by its CID whose file name is percent-encoded twice. A website of its own has
+no `/ipfs/`: there the former lead to the gateway that the subdomain belongs to, and CIDs are
+explained by a page for that.
 """
 
 from typing import Final, NamedTuple
@@ -9,9 +11,9 @@ from urllib.parse import quote
 
 from gateway.content.cid import DAG_PB, Cid
 from gateway.content.listing import DirectoryEntry
-from gateway.content.path import AnyPath
+from gateway.content.path import AnyPath, escape_segment
 from gateway.protocol.media import guess_type
-from gateway.protocol.redirects import escape_segment, path_href
+from gateway.protocol.sites import Site, SiteKind, url_path
 
 
 class Crumb(NamedTuple):
@@ -34,6 +36,8 @@ class ListingHead(NamedTuple):
     parent_href: str | None
     """None for the root of the content."""
     cid: str
+    cid_base: str
+    """What the link to an entry by its CID starts with; empty where none is served."""
 
 
 class Row(NamedTuple):
@@ -61,32 +65,55 @@ _VISIBLE: Final = {
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _ARCHIVES: Final = ("zip", "gzip", "bzip2", "x-xz", "zstd", "compressed", "rar", "x-tar", "archive")
 _SHORT_ENDS: Final = 4
+_CID_PAGE: Final = "https://cid.ipfs.tech/#"  # explains a CID in the browser; the suite's choice
 
 
-def listing_head(path: AnyPath, cid: Cid) -> ListingHead:
+def listing_head(site: Site, path: AnyPath, cid: Cid) -> ListingHead:
     """Return what stands above the entries of the directory `cid` at `path`."""
-    href = path_href(path)
-    crumbs = [Crumb(f"/{path.namespace}/{path.root_text}", path.root_text)]
-    for segment in path.segments:
-        above = crumbs[-1].href
-        crumbs.append(Crumb(f"{above}/{escape_segment(segment)}", show_name(segment)))
+    href = url_path(site, path)
+    crumbs = _crumbs(site, path)
     return ListingHead(
         title="/".join(("", path.namespace, *[crumb.text for crumb in crumbs])),
         namespace=path.namespace,
-        crumbs=tuple(crumbs),
+        crumbs=crumbs,
         base_href=f"{href}/",
         parent_href=f"{href}/.." if path.segments else None,
         cid=str(cid),
+        cid_base="" if site.kind is SiteKind.DNSLINK else f"{_gateway(site)}/ipfs/",
     )
 
 
-def listing_row(base_href: str, entry: DirectoryEntry) -> Row:
-    """Return one entry of the directory whose links start with `base_href`."""
+def cid_href(site: Site, cid: Cid) -> str:
+    """Return a link to content by its CID alone."""
+    return f"{_CID_PAGE}{cid}" if site.kind is SiteKind.DNSLINK else f"{_gateway(site)}/ipfs/{cid}"
+
+
+def _gateway(site: Site) -> str:
+    """Return where `/ipfs/` is, as a reference without scheme."""
+    return f"//{site.parent}" if site.kind is SiteKind.SUBDOMAIN else ""
+
+
+def _crumbs(site: Site, path: AnyPath) -> tuple[Crumb, ...]:
+    if site.kind is SiteKind.DNSLINK:
+        base = f"//{site.host}"
+        crumbs = [Crumb(f"{base}/", path.root_text)]
+    else:
+        base = f"{_gateway(site)}/{path.namespace}/{path.root_text}"
+        crumbs = [Crumb(base, path.root_text)]
+    for segment in path.segments:
+        base = f"{base}/{escape_segment(segment)}"
+        crumbs.append(Crumb(base, show_name(segment)))
+    return tuple(crumbs)
+
+
+def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
+    """Return one entry of a directory."""
     cid, segment = str(entry.cid), escape_segment(entry.name)
+    by_cid = f"{head.cid_base}{cid}?filename={quote(segment, safe='')}"
     return Row(
         name=show_name(entry.name),
-        href=base_href + segment,
-        hash_href=f"/ipfs/{cid}?filename={quote(segment, safe='')}",
+        href=head.base_href + segment,
+        hash_href=by_cid if head.cid_base else f"{_CID_PAGE}{cid}",
         cid=cid,
         short_cid=f"{cid[:_SHORT_ENDS]}\N{HORIZONTAL ELLIPSIS}{cid[-_SHORT_ENDS:]}",
         size="" if entry.tsize is None else format_size(entry.tsize),

@@ -1,21 +1,24 @@
-"""The redirects of a path gateway: `?uri=`, `/ipfs/ipfs/` and the slash of a directory."""
+"""Redirects: `?uri=`, `/ipfs/ipfs/`, the slash of a directory, canonical names, subdomains."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.content.path import AnyPath, escape_path, parse_path
+from gateway.content.path import AnyPath, ContentPath, MutablePath, escape_segment, parse_path
 from gateway.errors import BadPath, BadRequest
 from gateway.protocol.headers import location_text
+from gateway.protocol.labels import domain_label, root_label
+from gateway.protocol.query import parse_query
+from gateway.protocol.sites import Site, url_path
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where the client should look instead; always a path on the same host."""
+    """Where the client should look instead."""
 
     location: bytes
-    """Printable ASCII that starts with one slash."""
+    """Printable ASCII: a path on the same host, or an absolute URL."""
     status: int = 301
 
 
@@ -24,14 +27,21 @@ _URI: Final = re.compile(r"(ip[fn]s)://([^/?#]+)([^#]*)(?:#.*)?", re.IGNORECASE 
 _SUPERFLUOUS: Final = re.compile(rb"/+ipfs/+(ip[fn]s)/+([^/].*)", re.DOTALL)
 
 
-def uri_redirect(target: bytes, query: Mapping[str, str]) -> Redirect | None:
+def find_redirect(target: bytes, query: bytes) -> Redirect | None:
+    """Return where a target leads that is no path itself but means one."""
+    if target in _PROTOCOL_HANDLERS:
+        return uri_redirect(parse_query(query))
+    return namespace_redirect(target, query)
+
+
+def uri_redirect(query: Mapping[str, str]) -> Redirect | None:
     """Send `/ipfs/?uri=ipfs://...` to the path that the URI means (browser protocol handlers).
 
     Raises:
         BadRequest: the URI is not an `ipfs:` or `ipns:` one.
     """
     uri = query.get("uri")
-    if not uri or target not in _PROTOCOL_HANDLERS:
+    if not uri:
         return None
     match = _URI.fullmatch(uri)
     if match is None or match[2] in (".", ".."):
@@ -45,15 +55,50 @@ def namespace_redirect(target: bytes, query: bytes) -> Redirect | None:
     if match is None:
         return None
     inner = b"/" + match[1] + b"/" + match[2]
-    if match[1] == b"ipfs":
-        try:
-            parse_path(inner)
-        except BadPath:
-            return None
+    try:
+        parse_path(inner)
+    except BadPath:
+        return None
     return Redirect(location_text(inner + (b"?" + query if query else b"")))
 
 
-def slash_redirect(path: AnyPath, query: str) -> Redirect | None:
+def key_redirect(path: AnyPath, query: str) -> Redirect | None:
+    """Send `/ipns/{key}` in another text form to the canonical one, base36."""
+    if not isinstance(path, MutablePath) or isinstance(path.name, str):
+        return None
+    if path.root_text == str(path.name):
+        return None
+    rest = _rest(path.segments, is_directory=path.is_directory)
+    return _to(f"/{path.namespace}/{path.name}{rest}", query, 302)
+
+
+def subdomain_redirect(
+    path: AnyPath, query: str, gateway: str, scheme: str, *, is_inlined: bool
+) -> Redirect:
+    """Send a path to the origin that its root has below a subdomain gateway.
+
+    Args:
+        path: only its root is looked at; nothing is fetched (IPIP-386).
+        query: as it was sent.
+        gateway: `host[:port]`.
+        scheme: `http` or `https`.
+        is_inlined: write DNSLink names into one label; over https that is done in any case, as a
+            certificate covers one level only.
+
+    Raises:
+        BadLabel: the root does not fit into a label.
+    """
+    if isinstance(path, ContentPath):
+        label = root_label(path.root)
+    elif isinstance(path.name, str):
+        label = domain_label(path.name) if is_inlined or scheme == "https" else path.name
+    else:
+        label = root_label(path.name)
+    rest = _rest(path.segments, is_directory=path.is_directory) or "/"
+    return _to(f"{scheme}://{label}.{path.namespace}.{gateway}{rest}", query)
+
+
+def slash_redirect(site: Site, path: AnyPath, query: str) -> Redirect | None:
     """Send a directory's path without a slash to the one with it, so that relative links work.
 
     None when the path has its slash, and for `?go-get=1`, with which Go's tools look for a
@@ -61,16 +106,13 @@ def slash_redirect(path: AnyPath, query: str) -> Redirect | None:
     """
     if path.is_directory or "go-get=1" in query.split("&"):
         return None
-    suffix = f"?{query}" if query else ""
-    return Redirect(location_text(f"{path_href(path)}/{suffix}".encode()))
+    return _to(f"{url_path(site, path)}/", query)
 
 
-def path_href(path: AnyPath) -> str:
-    """Return the path percent-encoded, as the client wrote its root, without a final slash."""
-    parts = (path.namespace, path.root_text, *path.segments)
-    return "".join("/" + escape_segment(part) for part in parts)
+def _rest(segments: tuple[str, ...], *, is_directory: bool) -> str:
+    rest = "".join(["/" + escape_segment(segment) for segment in segments])
+    return f"{rest}/" if is_directory else rest
 
 
-def escape_segment(name: str) -> str:
-    """Percent-encode one name, a slash in it too."""
-    return escape_path(name).replace("/", "%2F")
+def _to(url: str, query: str, status: int = 301) -> Redirect:
+    return Redirect(location_text(f"{url}?{query}".encode() if query else url.encode()), status)

@@ -4,16 +4,18 @@ The order of decisions is the one of the deployed gateways (boxo): method, `?uri
 namespace, path, service worker, format.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from gateway.content.path import ContentPath, parse_path
+from gateway.content.path import AnyPath, ContentPath, parse_path
 from gateway.errors import BadPath, BadRequest, MethodNotAllowed
 from gateway.protocol.car import DEFAULT_CAR, CarParams, parse_car_params
 from gateway.protocol.disposition import clean_filename
 from gateway.protocol.formats import ResponseFormat, choose_format
+from gateway.protocol.freshness import IMMUTABLE, UNKNOWN, Freshness
 from gateway.protocol.query import parse_query
-from gateway.protocol.redirects import Redirect, namespace_redirect, uri_redirect
+from gateway.protocol.redirects import Redirect, find_redirect
+from gateway.protocol.sites import PATH_SITE, Site
 
 _FIELDS: Final = {
     name: name.decode("ascii")
@@ -30,6 +32,8 @@ _FIELDS: Final = {
     )
 }
 
+_CONDITIONS: Final = frozenset(_FIELDS.values()) - {"accept", "cache-control", "service-worker"}
+
 
 class GatewayRequest(NamedTuple):
     """A GET or HEAD for content. Header values are empty strings when the field is not there.
@@ -38,11 +42,13 @@ class GatewayRequest(NamedTuple):
     """
 
     is_head: bool
-    target: str
-    """The path of the target as it was sent, still percent-encoded; no query, no host."""
     query: str
     """As it was sent, without the question mark."""
-    path: ContentPath
+    path: AnyPath
+    """What the client asked for, before any name was resolved."""
+    site: Site
+    freshness: Freshness
+    """How long the path stays true; of a name `UNKNOWN` until it is resolved."""
     format: ResponseFormat
     format_from_accept: bool
     """Whether `Accept` chose the format; the answer then says so in `Content-Location`."""
@@ -51,25 +57,27 @@ class GatewayRequest(NamedTuple):
     filename: str | None
     """Made harmless; None when not asked for."""
     download: bool
-    accept: str
     wants_html: bool
     """Whether it may be a person's browser: `Accept` names text/html."""
     only_if_cached: bool
-    if_match: str
-    if_none_match: str
-    if_modified_since: str
-    if_unmodified_since: str
-    if_range: str
-    range_header: str
+    if_match: str = ""
+    if_none_match: str = ""
+    if_modified_since: str = ""
+    if_unmodified_since: str = ""
+    if_range: str = ""
+    range_header: str = ""
 
-    @property
-    def name(self) -> str:
-        """The file name that the content type goes by; empty for a bare CID."""
-        return self.filename or (self.path.segments[-1] if self.path.segments else "")
+    def plain(self) -> "GatewayRequest":
+        """Return the same request without ranges and preconditions."""
+        return _with_conditions(self, {})
 
 
 def parse_request(
-    method: str, raw_path: bytes, query: bytes, headers: Iterable[tuple[bytes, bytes]]
+    method: str,
+    raw_path: bytes,
+    query: bytes,
+    headers: Iterable[tuple[bytes, bytes]],
+    site: Site = PATH_SITE,
 ) -> GatewayRequest | Redirect:
     """Parse a request for content.
 
@@ -78,41 +86,44 @@ def parse_request(
         raw_path: the target up to the question mark, percent-encoded; absolute form is taken too.
         query: after the question mark.
         headers: lower-case names; fields that stand there twice are joined.
+        site: where the request came in.
 
     Raises:
         MethodNotAllowed: neither GET nor HEAD.
         BadPath: not a content path.
         BadRequest: parameters that cannot be understood, or a service worker for all of `/ipfs/`.
-        NotAcceptable: a format that is not served.
     """
     if method not in ("GET", "HEAD"):
         raise MethodNotAllowed(method)
     target = _origin_form(raw_path)
-    parameters = parse_query(query)
-    redirect = uri_redirect(target, parameters) or namespace_redirect(target, query)
-    if redirect is not None:
+    if not site.is_isolated and (redirect := find_redirect(target, query)):
         return redirect
-    path = parse_path(target)
-    if not isinstance(path, ContentPath):
-        raise BadPath(str(path), "names are not served by this gateway")
-    fields = _pick(headers)
-    _refuse_service_worker(path, fields.get("service-worker", ""))
+    path = parse_path(site.root.encode("ascii") + target)
+    parameters, fields = parse_query(query), _pick(headers)
+    if not site.is_isolated:
+        _refuse_service_worker(path, fields.get("service-worker", ""))
     accept = fields.get("accept", "")
     choice = choose_format(parameters.get("format"), accept)
     is_car = choice.format is ResponseFormat.CAR
-    return GatewayRequest(
+    request = GatewayRequest(
         is_head=method == "HEAD",
-        target=target.decode("latin-1"),
         query=query.decode("latin-1"),
         path=path,
+        site=site,
+        freshness=IMMUTABLE if isinstance(path, ContentPath) else UNKNOWN,
         format=choice.format,
         format_from_accept=choice.is_from_accept,
         car=parse_car_params(parameters, choice.parameters) if is_car else DEFAULT_CAR,
         filename=clean_filename(parameters["filename"]) if "filename" in parameters else None,
         download=parameters.get("download") == "true",
-        accept=accept,
         wants_html=accepts_html(accept),
         only_if_cached=_has_directive(fields.get("cache-control", ""), "only-if-cached"),
+    )
+    return request if _CONDITIONS.isdisjoint(fields) else _with_conditions(request, fields)
+
+
+def _with_conditions(request: GatewayRequest, fields: Mapping[str, str]) -> GatewayRequest:
+    return request._replace(
         if_match=fields.get("if-match", ""),
         if_none_match=fields.get("if-none-match", ""),
         if_modified_since=fields.get("if-modified-since", ""),
@@ -146,7 +157,7 @@ def _pick(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _refuse_service_worker(path: ContentPath, service_worker: str) -> None:
+def _refuse_service_worker(path: AnyPath, service_worker: str) -> None:
     # path-gateway.md: a worker at /ipfs/{cid} would control every site of the gateway.
     is_above_content = not path.segments and not path.is_directory
     if is_above_content and service_worker.strip().lower() == "script":

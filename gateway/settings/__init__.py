@@ -10,7 +10,6 @@ from gateway.settings.parse import (
     nearest_key,
     parse_settings,
     shape_of,
-    unsupported,
 )
 from gateway.settings.sections import (
     PUBLIC_UPSTREAMS,
@@ -71,5 +70,4 @@ __all__ = [
     "parse_origin",
     "parse_settings",
     "shape_of",
-    "unsupported",
 ]

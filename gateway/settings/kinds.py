@@ -158,10 +158,17 @@ def _read_resolver(text: str) -> str:
     return text
 
 
+def _read_domains(values: list[str]) -> tuple[str, ...]:
+    for value in values:
+        if value != "*" and not is_host(value.removeprefix("*.")):
+            raise ValueError(f'"{value}" is not "example.com", "*.example.com" or "*"')
+    return tuple(value.lower() for value in values)
+
+
 def _read_dnslink(table: Mapping[str, str]) -> Mapping[str, str]:
     for name, target in table.items():
-        if not is_host(name):
-            raise ValueError(f'"{name}" is not a host name')
+        if not is_host(name) or "." not in name:
+            raise ValueError(f'"{name}" is not a host name of two labels or more')
         if not target.startswith(tuple(f"{space}/" for space in CONTENT_NAMESPACES)):
             raise ValueError(f'"{name}": "{target}" starts with neither /ipfs/ nor /ipns/')
     return dict(table)
@@ -186,6 +193,7 @@ Regions = Annotated[tuple[str, ...], Kind(Shape.TEXTS, _read_regions, list)]
 Redis = Annotated[str, Kind(Shape.TEXT, _read_redis)]
 Bucket = Annotated[str, Kind(Shape.TEXT, _read_bucket)]
 Resolver = Annotated[str, Kind(Shape.TEXT, _read_resolver)]
+Domains = Annotated[tuple[str, ...], Kind(Shape.TEXTS, _read_domains, list)]
 Dnslink = Annotated[Mapping[str, str], Kind(Shape.TABLE, _read_dnslink, dict)]
 
 

@@ -10,6 +10,7 @@ from gateway.settings.kinds import (
     Continent,
     Country,
     Dnslink,
+    Domains,
     Duration,
     FilledText,
     Flag,
@@ -68,6 +69,10 @@ class HostSettings:
     """Write DNSLink names into one label, so that one wildcard certificate is enough."""
     paths: Annotated[tuple[str, ...], texts_of(*CONTENT_NAMESPACES)] = CONTENT_NAMESPACES
     """Namespaces served under this host."""
+    dnslink: Flag = True
+    """Show the host's own DNSLink website at paths that are none of these namespaces."""
+    deserialized: Flag = True
+    """Answer with files and pages; false leaves blocks, CARs and IPNS records, for programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,8 @@ class NamesSettings:
     """A static map, asked before DNS: host name to `/ipfs/...` or `/ipns/...`."""
     resolver: Resolver = "system"
     """`system`, the address of a DNS server, or the URL of a DNS-over-HTTPS service."""
+    allowed: Domains = ("*",)
+    """Domains that DNS may be asked about: `example.com`, `*.example.com` or `*`; none for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,12 @@ class CacheSettings:
     """Bytes of the memory tier, per worker. 0 turns it off."""
     read_verification: Annotated[Literal["cid", "tag"], one_of("cid", "tag")] = "cid"
     """What a block read from disk is checked against: its CID, or a keyed tag."""
+    tag_key: FilledText = "~/.local/state/ipfs-gateway/tag.key"
+    """File of the key of the tags; made when it is not there. Never in `directory`;
+    `$XDG_STATE_HOME` is respected."""
+    scrub_rate: Size = 0
+    """Bytes of the disk tier that are hashed again in each second, in the background. 0 turns it
+    off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +199,7 @@ class SharedSettings:
     """The cache tier that several machines share; off while `redis` and `bucket` are empty."""
 
     redis: Redis = ""
-    """`redis://host:port/database`, for small blocks and names."""
+    """`redis://host:port/database`, for the records of names."""
     bucket: Bucket = ""
     """`s3://bucket/prefix`, for large blocks."""
     endpoint: OptionalOrigin = ""

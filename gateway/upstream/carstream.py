@@ -74,6 +74,7 @@ class CarStream(Fetch):
         """How much may lie ready for the leader."""
         super().__init__(tools, exchange, leader)
         self.has_path = bool(plan.segments)
+        self.has_range = (plan.start, plan.stop) != (0, None)
         self._plan = plan
         self._walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
         self.stop_at: int | None = None

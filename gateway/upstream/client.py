@@ -1,4 +1,4 @@
-"""Trustless gateways over HTTP.
+"""Trustless gateways over HTTP, and DNS over HTTPS.
 
 An answer is bytes from a stranger: nothing is followed, decompressed or remembered, everything
 has a limit in bytes and in time, and every failure leaves as one of our own errors. What the bytes
@@ -13,14 +13,21 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import UpstreamRefused
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
 from gateway.upstream.connector import GuardedResolver, open_session, translate
 from gateway.upstream.public_address import is_public
-from gateway.upstream.request import HEADERS, CarPlan, Step, car_target, check_head, raw_target
+from gateway.upstream.request import (
+    HEADERS,
+    MAX_BYTES,
+    CarPlan,
+    Step,
+    car_target,
+    check_head,
+    raw_target,
+)
 
 CONNECT_TIMEOUT_S: Final = 5.0  # name, TCP and TLS; boxo's httpnet dials as long
 MIN_WINDOW_BYTES: Final = 10 * 1024
@@ -35,7 +42,7 @@ can be used again saves two to six round trips."""
 
 
 class TrustlessClient:
-    """Asks trustless gateways for blocks and CARs; verifies nothing."""
+    """Asks trustless gateways for blocks, CARs and IPNS records; verifies nothing."""
 
     def __init__(
         self,
@@ -59,14 +66,36 @@ class TrustlessClient:
         Raises:
             UpstreamError: any but BlockMismatch and those of CARs.
         """
-        async with self._open(upstream, cid, raw_target(cid), Step.RAW) as body:
+        return await self.fetch(upstream, cid, raw_target(cid), Step.RAW, received)
+
+    async def fetch(
+        self,
+        upstream: UpstreamSettings,
+        what: object,
+        target: str,
+        step: Step,
+        received: Callable[[int], None],
+    ) -> bytes:
+        """Fetch a small body, unverified.
+
+        Args:
+            upstream: whom to ask.
+            what: what is asked for, in the words of an error.
+            target: path and query of the request.
+            step: how it is asked for; one of those in `MAX_BYTES`.
+            received: told the size of each piece.
+
+        Raises:
+            UpstreamError: any but BlockMismatch and those of CARs.
+        """
+        async with self._open(upstream, what, target, step) as body:
             pieces: list[bytes] = []
             size = 0
             while piece := await body.read():
                 received(len(piece))
                 size += len(piece)
-                if size > MAX_BLOCK_BYTES:
-                    raise UpstreamRefused(upstream.name, "sent more bytes than a block has", 200)
+                if size > MAX_BYTES[step]:
+                    raise UpstreamRefused(upstream.name, f"sent a {step} of too many bytes", 200)
                 pieces.append(piece)
             return b"".join(pieces)
 
@@ -117,7 +146,7 @@ class TrustlessClient:
 
     @asynccontextmanager
     async def _open(
-        self, upstream: UpstreamSettings, cid: Cid, target: str, step: Step
+        self, upstream: UpstreamSettings, what: object, target: str, step: Step
     ) -> AsyncIterator["Body"]:
         async with self._turn(upstream):
             first_byte_at = _loop_time() + self._settings.first_byte_timeout
@@ -125,7 +154,7 @@ class TrustlessClient:
             response = await self._request(upstream, url, step, first_byte_at)
             try:
                 now = self._clock.now()
-                check_head(upstream.name, cid, step, response.status, response.headers, now)
+                check_head(upstream.name, what, step, response.status, response.headers, now)
                 yield Body(upstream.name, response, first_byte_at, self._settings)
             finally:
                 response.release()  # closes the connection when there is something left to read

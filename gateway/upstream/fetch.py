@@ -61,6 +61,8 @@ class Fetch(ABC):
     step: Step
     has_path = False
     """Whether the request names segments below a CID."""
+    has_range = False
+    """Whether the request names bytes of a file."""
 
     def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf) -> None:
         self.tools = tools
@@ -142,7 +144,11 @@ class Fetch(ABC):
     def _note(self, error: UpstreamError) -> None:
         self.exchange.failed(error)
         self.failure = failure_of(
-            error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
+            error,
+            self.step,
+            has_path=self.has_path,
+            has_progressed=self.delivered > 0,
+            has_range=self.has_range,
         )
 
     def _give_up(self, error: UpstreamError) -> None:
@@ -212,7 +218,8 @@ class Fetch(ABC):
         self.delivered += 1
         self.delivered_bytes += len(block.data)
         self.tools.absences.forget(multihash)
-        await self.tools.store.keep(block)
+        is_scan = bool(self._shelves) and all(shelf.is_scan for shelf in self._shelves)
+        await self.tools.store.keep(block, is_scan=is_scan)
         self._entries.pop(multihash, None)
         waited = self.tools.flights.land(multihash, Landed(block, None))
         if self.leader is not None and self.leader not in waited:

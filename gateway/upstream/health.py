@@ -17,6 +17,7 @@ from gateway.errors import (
     BlockAbsent,
     BlockMismatch,
     IncompleteCar,
+    NameUnresolved,
     UpstreamError,
     UpstreamRefused,
     UpstreamSilent,
@@ -52,9 +53,11 @@ class FailureKind(StrEnum):
     UNREACHABLE = "unreachable"
     ABSENT = "absent"
     """404, 410 or 451: an honest answer, no failure."""
+    UNRESOLVED = "unresolved"
+    """No valid record for a name, which may be the name's fault."""
 
 
-NO_FAULT: Final = frozenset({FailureKind.ABSENT, FailureKind.INCOMPLETE})
+NO_FAULT: Final = frozenset({FailureKind.ABSENT, FailureKind.INCOMPLETE, FailureKind.UNRESOLVED})
 
 _KINDS: Final = (
     (BlockMismatch, FailureKind.MISMATCH),
@@ -62,6 +65,7 @@ _KINDS: Final = (
     (IncompleteCar, FailureKind.INCOMPLETE),
     (BlockAbsent, FailureKind.ABSENT),
     (UpstreamSilent, FailureKind.SILENT),
+    (NameUnresolved, FailureKind.UNRESOLVED),
 )
 
 

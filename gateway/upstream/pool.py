@@ -9,6 +9,7 @@ from gateway.ports import Choice, Clock, Observer, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
 from gateway.upstream.health import UpstreamState, kind_of
 from gateway.upstream.member import Member, candidate_of, row_of
+from gateway.upstream.request import Step
 from gateway.upstream.selection import Wish, choose, is_within
 
 EXPLORE_EVERY: Final = 100
@@ -239,14 +240,16 @@ class Exchange:
         self._pool.observer.upstream_received(self.member.label, size_bytes)
 
     def delivered(self) -> None:
-        """Count a block that was wanted; the first one tells how fast the upstream is."""
+        """Count what was wanted; the first block tells how fast the upstream is."""
         if self._has_delivered:
             return
         self._has_delivered = True
         now = self._pool.clock.monotonic()
-        self.member.health.measured(now - self._started, now)
         if self._is_probe:
             self.member.health.succeeded(now)
+        if self.step == Step.RECORD:  # the search for a name says nothing about blocks
+            return
+        self.member.health.measured(now - self._started, now)
         self._pool.observer.upstream_answered(self.member.label, self.step, now - self._started)
 
     def outrun(self) -> None:

@@ -14,17 +14,23 @@ from urllib.parse import quote
 from gateway import __version__
 from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.content.cid import RAW, Cid
+from gateway.content.ipns import MAX_RECORD_BYTES
 from gateway.content.walk import Scope, Want
 from gateway.errors import BlockAbsent, UpstreamRefused
 
 ABSENT_STATUSES: Final = frozenset({404, 410, 451})
+MAX_DNS_BYTES: Final = 65_535  # RFC 8484, 6: as over TCP
 
 
 class Step(StrEnum):
-    """How an upstream is asked."""
+    """How an upstream is asked, and what for."""
 
     CAR = "car"
     RAW = "raw"
+    RECORD = "record"
+    """An IPNS record."""
+    DNS = "dns"
+    """A DNS message; of a resolver, which is no upstream."""
     HEAD = "head"
     """Whether it holds a block; asked of cluster nodes before anything else."""
 
@@ -32,14 +38,25 @@ class Step(StrEnum):
 MEDIA_TYPES: Final[Mapping[Step, frozenset[str]]] = {
     Step.CAR: frozenset({"application/vnd.ipld.car"}),
     Step.RAW: frozenset({"application/vnd.ipld.raw", "application/octet-stream"}),
+    Step.RECORD: frozenset({"application/vnd.ipfs.ipns-record"}),
+    Step.DNS: frozenset({"application/dns-message"}),
 }
 """Types that an answer may have. What is in it is proven by its hashes, but a page that says it is
 HTML is a captive portal or an error, and need not be read."""
+
+MAX_BYTES: Final[Mapping[Step, int]] = {
+    Step.RAW: MAX_BLOCK_BYTES,
+    Step.RECORD: MAX_RECORD_BYTES,
+    Step.DNS: MAX_DNS_BYTES,
+}
+"""Of a body; a CAR is read piece by piece."""
 
 _COMMON: Final = {"Accept-Encoding": "identity", "User-Agent": f"ipfs-gateway/{__version__}"}
 HEADERS: Final[Mapping[Step, Mapping[str, str]]] = {
     Step.CAR: {**_COMMON, "Accept": "application/vnd.ipld.car; version=1; order=dfs; dups=y"},
     Step.RAW: {**_COMMON, "Accept": "application/vnd.ipld.raw"},
+    Step.RECORD: {**_COMMON, "Accept": "application/vnd.ipfs.ipns-record"},
+    Step.DNS: {**_COMMON, "Accept": "application/dns-message"},
 }
 
 
@@ -70,6 +87,19 @@ def raw_target(cid: Cid) -> str:
     return f"/ipfs/{cid}?format=raw"
 
 
+def record_target(key: Cid) -> str:
+    """Return path and query of the request for an IPNS record to a trustless gateway."""
+    return f"/ipns/{key}?format=ipns-record"
+
+
+def routing_target(key: Cid) -> str:
+    """Return the path of the request for an IPNS record to a delegated router.
+
+    https://specs.ipfs.tech/routing/http-routing-v1/
+    """
+    return f"/routing/v1/ipns/{key}"
+
+
 def car_target(plan: CarPlan) -> str:
     """Return path and query of the request for a CAR.
 
@@ -85,13 +115,13 @@ def car_target(plan: CarPlan) -> str:
 
 
 def check_head(
-    upstream: str, cid: Cid, step: Step, status: int, headers: Mapping[str, str], now: float
+    upstream: str, what: object, step: Step, status: int, headers: Mapping[str, str], now: float
 ) -> None:
     """Refuse answers that cannot hold what was asked for.
 
     Args:
         upstream: its name.
-        cid: what was asked for.
+        what: what was asked for: a CID, a key, a domain name.
         step: how.
         status: the answer's status.
         headers: the answer's header fields; names are found in any case.
@@ -102,7 +132,7 @@ def check_head(
         UpstreamRefused: anything else that is not taken.
     """
     if status in ABSENT_STATUSES:
-        raise BlockAbsent(upstream, cid)
+        raise BlockAbsent(upstream, what)
     if status != 200:
         retry_after_s = parse_retry_after(headers.get("Retry-After"), now)
         raise UpstreamRefused(upstream, f"answered with status {status}", status, retry_after_s)
@@ -114,8 +144,9 @@ def check_head(
     if encoding != "identity":
         raise UpstreamRefused(upstream, f"answered with encoding {encoding[:40]!r}", status)
     length = headers.get("Content-Length", "0")
-    if step is Step.RAW and (not length.isdecimal() or int(length[:20]) > MAX_BLOCK_BYTES):
-        raise UpstreamRefused(upstream, f"announced a block of {length[:20]} bytes", status)
+    limit = MAX_BYTES.get(step)
+    if limit is not None and (not length.isdecimal() or int(length[:20]) > limit):
+        raise UpstreamRefused(upstream, f"announced a {step} of {length[:20]} bytes", status)
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:

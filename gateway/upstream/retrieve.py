@@ -1,6 +1,7 @@
 """Blocks for one request: from the cache, from whoever brings them already, or from an upstream."""
 
 import asyncio
+from typing import Final
 
 from typing_extensions import override
 
@@ -31,6 +32,10 @@ from gateway.upstream.shelf import Shelf
 from gateway.upstream.stripes import Stripes
 from gateway.upstream.trail import Trail
 
+SCAN_BYTES: Final = 8 * 1024 * 1024
+"""What a scan may bring into memory. A CAR of a page is worth keeping close; one of a film would
+push everybody else's blocks out, and the process would grow by the whole tier for one request."""
+
 
 class Retrieval(Retriever):
     """Opens the retrieval side of requests.
@@ -58,9 +63,13 @@ class Retrieval(Retriever):
         self._settings = settings
 
     @override
-    def open_session(self, place: Place | None, *, cached_only: bool = False) -> "Session":
+    def open_session(
+        self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False
+    ) -> "Session":
         """Start the retrieval side of one request; see `ports.Retriever`."""
-        session = Session(self.tools, self._settings, place, cached_only=cached_only)
+        session = Session(
+            self.tools, self._settings, place, cached_only=cached_only, is_scan=is_scan
+        )
         session.players = self._players
         return session
 
@@ -103,6 +112,7 @@ class Session(BlockSource):
         place: Place | None,
         *,
         cached_only: bool = False,
+        is_scan: bool = False,
     ) -> None:
         self.trace = RetrievalTrace()
         self._tools = tools
@@ -110,6 +120,8 @@ class Session(BlockSource):
         self._place = place
         self._deadline = tools.clock.monotonic() + settings.total_timeout
         self._cached_only = cached_only
+        self._is_scan = is_scan
+        self._read_bytes = 0
         self._supply: _Supply | None = None  # most requests find all they want in memory
         self._has_delivered = False
         self._has_looked = False
@@ -193,6 +205,9 @@ class Session(BlockSource):
 
     def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
         self._has_delivered = True
+        self._read_bytes += len(block.data)
+        if self._supply is not None and self._is_scan and self._read_bytes > SCAN_BYTES:
+            self._supply.shelf.is_scan = True
         if tier is None:
             self.trace.fetched += 1
         else:
@@ -251,7 +266,8 @@ class Session(BlockSource):
         multihash = want.cid.multihash
         try:
             if not trail.failures:
-                found = await self._tools.store.find(want.cid)
+                is_scan = self._is_scan and self._read_bytes > SCAN_BYTES
+                found = await self._tools.store.find(want.cid, is_scan=is_scan)
                 if found is not None:
                     landed = Landed(*found)
                     self._tools.flights.land(multihash, landed)

@@ -41,6 +41,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.size_bytes = 0
+        self.is_scan = False
+        """Whether the reader goes through so much that none of it is kept in memory for others."""
         self.workers: set[Worker] = set()
         """Who must be told when the reader goes."""
         self.kept: set[Worker] = set()

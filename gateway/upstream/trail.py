@@ -50,17 +50,24 @@ class Failure:
     again: Again
     has_progressed: bool
     """Some blocks came before."""
+    is_out_of_range: bool = False
+    """It may be that no file has such bytes: 400 says so, too (trustless-gateway.md)."""
 
     @property
     def is_car_useless(self) -> bool:
         """Whether the upstream should be asked for blocks only, if it turns out to have them."""
-        if self.step is not Step.CAR or self.has_progressed:
+        if self.step is not Step.CAR or self.has_progressed or self.is_out_of_range:
             return False
         return self.kind in (FailureKind.REFUSED, FailureKind.INCOMPLETE, FailureKind.BAD_CAR)
 
 
 def failure_of(
-    error: UpstreamError, step: Step, *, has_path: bool, has_progressed: bool
+    error: UpstreamError,
+    step: Step,
+    *,
+    has_path: bool,
+    has_progressed: bool,
+    has_range: bool = False,
 ) -> Failure:
     """Judge an error.
 
@@ -69,6 +76,7 @@ def failure_of(
         step: how the upstream was asked.
         has_path: the request named segments below a CID: 404 may mean one of them.
         has_progressed: some blocks came before.
+        has_range: the request named bytes of a file: 400 may mean that it has none of them.
     """
     kind = kind_of(error)
     is_4xx = isinstance(error, UpstreamRefused) and 400 <= error.status < 500
@@ -77,7 +85,9 @@ def failure_of(
         again = Again.NOW
     elif step is Step.CAR:
         again = _again_after_car(kind, has_path=has_path, has_progressed=has_progressed)
-    return Failure(error.upstream, step, kind, error.reason, again, has_progressed)
+    is_400 = isinstance(error, UpstreamRefused) and error.status == 400
+    is_outside = is_400 and has_range
+    return Failure(error.upstream, step, kind, error.reason, again, has_progressed, is_outside)
 
 
 def _again_after_car(kind: FailureKind, *, has_path: bool, has_progressed: bool) -> Again:

@@ -11,21 +11,18 @@ from collections.abc import Callable, Mapping
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.errors import BadRequest, GatewayError, NoSuchPage, TooManyRequests
+from gateway.errors import BadRequest, GatewayError, TooManyRequests
 from gateway.ops.record import Outcome
 from gateway.pipeline import Pipeline, Reply
 from gateway.ports import Admission, Clock
-from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
+from gateway.protocol.answer import Answer
 from gateway.protocol.headers import Headers
-from gateway.protocol.host import check_host
-from gateway.protocol.redirects import Redirect
-from gateway.protocol.request import GatewayRequest, parse_request
+from gateway.protocol.request import GatewayRequest
 from gateway.web.choices import debug_field, timing_field
-from gateway.web.clients import Clients
 from gateway.web.exchange import Exchange, RequestObserver
-from gateway.web.landing import landing_answer
 from gateway.web.problem import problem_answer
 from gateway.web.request_id import request_ids
+from gateway.web.routing import Router
 from gateway.web.send import Message, Receive, Scope, Send, Watch, request_target, send_reply
 
 OnServed = Callable[[Scope, GatewayRequest, Reply], None]
@@ -33,7 +30,6 @@ OnServed = Callable[[Scope, GatewayRequest, Reply], None]
 
 _FRAMING = frozenset(("Host", "body"))
 """What is wrong with these may be an attempt at request smuggling: the connection ends."""
-_NAMESPACES = (b"/ipfs/", b"/ipns/", b"/ipfs", b"/ipns")
 _LOG = logging.getLogger("gateway.web")
 
 
@@ -41,9 +37,9 @@ class ContentEndpoint:
     """Answers every request of the content listener.
 
     Args:
+        router: tells who asks, and for what.
         pipeline: makes replies.
         admission: says who may come in.
-        clients: tells who asks, and from where.
         observer: told of each request.
         clock: time.
         on_served: told of each reply that was sent whole.
@@ -54,16 +50,17 @@ class ContentEndpoint:
 
     def __init__(
         self,
+        router: Router,
         pipeline: Pipeline,
         admission: Admission,
-        clients: Clients,
         observer: RequestObserver,
         clock: Clock,
         on_served: OnServed,
     ) -> None:
+        self._router = router
+        self._clients = router.clients
         self._pipeline = pipeline
         self._admission = admission
-        self._clients = clients
         self._observer = observer
         self._clock = clock
         self._on_served = on_served
@@ -138,10 +135,10 @@ class ContentEndpoint:
     ) -> None:
         request: GatewayRequest | None = None
         try:
-            asked = _parse(scope)
+            asked = await self._router.route(scope)
             if isinstance(asked, GatewayRequest):
                 request = asked
-                exchange.root = str(request.path.root)
+                exchange.root = request.path.root_name
                 place = self._clients.place(exchange.client)
                 reply = await self._pipeline.reply(request, place, watch.start)
             else:
@@ -171,27 +168,6 @@ class ContentEndpoint:
             # Returning with the body incomplete makes the server close the connection.
             exchange.outcome = Outcome.TRUNCATED
             exchange.error = str(error)
-
-
-def _parse(scope: Scope) -> GatewayRequest | Answer:
-    headers = scope["headers"]
-    hosts = [value for name, value in headers if name == b"host"]
-    check_host(hosts, is_required=scope["http_version"] == "1.1")
-    if any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
-        for name, value in headers
-    ):
-        raise BadRequest("body", "a request for content has none")
-    method, raw_path = scope["method"], scope["raw_path"]
-    if method == "OPTIONS":
-        return OPTIONS
-    if method in ("GET", "HEAD") and not raw_path.startswith(_NAMESPACES):
-        if raw_path == b"/":
-            return landing_answer(is_head=method == "HEAD")
-        if raw_path.startswith(b"/"):
-            raise NoSuchPage(raw_path.decode("latin-1"))
-    asked = parse_request(method, raw_path, scope["query_string"], headers)
-    return redirect_answer(asked) if isinstance(asked, Redirect) else asked
 
 
 def _problem(scope: Scope, exchange: Exchange, error: Exception) -> Answer:

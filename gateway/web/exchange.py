@@ -12,7 +12,20 @@ from gateway.protocol.request import GatewayRequest
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 
-_CACHE_STATES = {b"HIT": CacheState.HIT, b"MISS": CacheState.MISS, b"PARTIAL": CacheState.PARTIAL}
+_CACHE_STATES = (
+    (b"; hit", CacheState.HIT),
+    (b"; fwd=miss", CacheState.MISS),
+    (b"; fwd=partial", CacheState.PARTIAL),
+)
+_KINDS = {
+    ResponseFormat.RAW: RequestKind.RAW,
+    ResponseFormat.CAR: RequestKind.CAR,
+    ResponseFormat.TAR: RequestKind.TAR,
+    ResponseFormat.DAG_JSON: RequestKind.DOCUMENT,
+    ResponseFormat.DAG_CBOR: RequestKind.DOCUMENT,
+    ResponseFormat.IPNS_RECORD: RequestKind.IPNS_RECORD,
+}
+"""Of the formats that are always the same kind; what JSON is told by its ETag."""
 
 
 class RequestObserver(Protocol):
@@ -62,8 +75,10 @@ class Exchange:
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
             self.fetch_s = trace.waited_s
-            self.cache = _CACHE_STATES.get(_find(headers, b"x-cache-status"), CacheState.NONE)
-            self.tier = _find(headers, b"cache-status").partition(b"detail=")[2].decode()
+            status = _find(headers, b"cache-status")
+            states = (state for words, state in _CACHE_STATES if words in status)
+            self.cache = next(states, CacheState.NONE)
+            self.tier = status.partition(b"detail=")[2].decode()
 
     def note_client_left(self) -> None:
         """Note that nobody reads the answer any more."""
@@ -95,12 +110,14 @@ class Exchange:
 
 
 def _kind(request: GatewayRequest, headers: Headers) -> RequestKind:
-    if request.format is ResponseFormat.RAW:
-        return RequestKind.RAW
-    if request.format is ResponseFormat.CAR:
-        return RequestKind.CAR
-    if _find(headers, b"etag").startswith(b'"DirIndex-'):
+    kind = _KINDS.get(request.format)
+    if kind is not None:
+        return kind
+    etag = _find(headers, b"etag")
+    if etag.startswith(b'"DirIndex-'):
         return RequestKind.LISTING
+    if b"." in etag or etag.startswith(b'"DagIndex-'):  # `"{cid}.dag-cbor"`; files have `"{cid}"`
+        return RequestKind.DOCUMENT
     return RequestKind.INDEX if request.path.is_directory else RequestKind.FILE
 
 

@@ -43,13 +43,13 @@ _HARMLESS = frozenset(
     )
 )
 _READ_BY_US = frozenset((b"accept", b"if-none-match", b"x-forwarded-for"))
-# A path gateway makes the same answer whatever a proxy says of scheme and host.
-_IGNORED_FROM_PROXIES = frozenset((b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"))
-_KNOWN = _HARMLESS | _READ_BY_US | _IGNORED_FROM_PROXIES
+# The scheme is only in redirects, of which there are none here. The host matters: it is looked at.
+_FROM_PROXIES = frozenset((b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"))
+_KNOWN = _HARMLESS | _READ_BY_US | _FROM_PROXIES
 
 # An Accept value that names one of these may choose a format (protocol.request decides).
 _FORMAT_WORDS = (b"vnd.", b"application/json", b"application/cbor", b"application/x-tar")
-MAX_HOSTS = 1024  # Host values remembered as well-formed
+MAX_HOSTS = 1024  # Host values of which it is known what they stand for
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,13 @@ class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make
 
 
 class HotTable:
-    """Entries by raw request target, bounded by bytes; the oldest not lately used goes first."""
+    """Entries by site and raw request target, bounded by bytes; the oldest not lately used goes."""
 
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity = capacity_bytes
         self._entries: dict[bytes, HotEntry] = {}
         self._used: set[bytes] = set()
-        self._hosts: set[bytes] = set()
+        self._sites: dict[bytes, bytes] = {}
         self._size = 0
 
     @property
@@ -103,21 +103,29 @@ class HotTable:
         return len(self._entries)
 
     def __contains__(self, target: bytes) -> bool:
+        """Tell whether there is an entry for a target of path gateways."""
         return target in self._entries
 
-    def put(self, target: bytes, host: bytes, entry: HotEntry) -> None:
-        """Keep an answer that was given to a request for `target` with a well-formed `host`.
+    def put(self, target: bytes, host: bytes, site: bytes, entry: HotEntry) -> None:
+        """Keep an answer.
 
         An entry that is too large for the table is not kept.
+
+        Args:
+            target: the request target, query included.
+            host: the `Host` that it was sent with, well-formed.
+            site: empty when a path gateway answered, whose answers are the same under every
+                host; else the host of the site.
+            entry: the answer.
         """
-        if len(self._hosts) < MAX_HOSTS:
-            self._hosts.add(host)
-        size = entry.size_bytes
-        if size * 4 > self._capacity or len(target) > MAX_TARGET_BYTES or target in self._entries:
+        if len(self._sites) < MAX_HOSTS:
+            self._sites[host] = site
+        size, key = entry.size_bytes, site + target
+        if size * 4 > self._capacity or len(key) > MAX_TARGET_BYTES or key in self._entries:
             return
         while self._size + size > self._capacity:
             self._evict_one()
-        self._entries[target] = entry
+        self._entries[key] = entry
         self._size += size
 
     def clear(self) -> None:
@@ -128,13 +136,13 @@ class HotTable:
 
     def _evict_one(self) -> None:
         while True:
-            target = next(iter(self._entries))
-            entry = self._entries.pop(target)
-            if target not in self._used:
+            key = next(iter(self._entries))
+            entry = self._entries.pop(key)
+            if key not in self._used:
                 self._size -= entry.size_bytes
                 return
-            self._used.discard(target)  # second chance: CLOCK over the dict's own order
-            self._entries[target] = entry
+            self._used.discard(key)  # second chance: CLOCK over the dict's own order
+            self._entries[key] = entry
 
     def find(self, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
         """Decide whether a GET or HEAD of `target` can be answered from here.
@@ -143,16 +151,21 @@ class HotTable:
             target: the request target as it was sent, query included.
             headers: names in lower case.
         """
-        entry = self._entries.get(target)
-        seen = _read(headers) if entry is not None else None
-        if entry is None or seen is None:
+        seen = _read(headers)
+        if seen is None:
             return None
-        if seen.get(b"host") not in self._hosts or not accepts_default(seen.get(b"accept", b"")):
+        host = seen.get(b"host", b"")
+        site = self._sites.get(host)
+        if site is None or seen.get(b"x-forwarded-host", host) != host:
+            return None
+        key = site + target
+        entry = self._entries.get(key)
+        if entry is None or not accepts_default(seen.get(b"accept", b"")):
             return None
         unless = seen.get(b"if-none-match")
         if unless is not None and unless != entry.etag:
             return None
-        self._used.add(target)
+        self._used.add(key)
         return HotRequest(
             entry,
             unless is not None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.content.path import MutablePath
 from gateway.errors import TooManyRequests
 from gateway.ops.record import HOT, CacheState, RequestKind, RequestRecord
 from gateway.pipeline import Reply
@@ -116,10 +117,13 @@ class HotPath:
             return
         if answer.status != 200 or request.format is not ResponseFormat.UNIXFS:
             return
-        target = request_target(scope)
-        if reply.trace is None or reply.trace.fetched or target in self._table:
-            return  # asked for the first time: half of all content never is again
+        if any(name == b"vary" for name, _ in answer.headers):
+            return  # a browser and a program are answered differently at this target
+        if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
+            return  # asked for the first time: half of all content never is again; or mutable
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        if request.site.is_isolated and request.site.host.encode("ascii") != host:
+            return  # a proxy told the host
         fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
         etag = next(value for name, value in fields if name == b"etag")
         unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
@@ -128,9 +132,10 @@ class HotPath:
             head_unchanged=_lines(*unchanged, *_HOT_FIELDS),
             etag=etag,
             body=answer.body.data,
-            root=str(request.path.root),
+            root=request.path.root_name,
         )
-        self._table.put(target, host, entry)
+        site = host if request.site.is_isolated else b""
+        self._table.put(request_target(scope), host, site, entry)
 
 
 def _lines(*fields: tuple[bytes, bytes]) -> bytes:

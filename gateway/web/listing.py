@@ -32,17 +32,17 @@ class ListingPage:
         Raises:
             GatewayError: whatever `entries` raises; the page is not complete then.
         """
-        head = listing_head(request.path, cid)
+        head = listing_head(request.site, request.path, cid)
         yield _render("head", head=head)
         count = 0
         rows: list[Row] = []
         async for entry in entries:
             count += 1
-            rows.append(listing_row(head.base_href, entry))
+            rows.append(listing_row(head, entry))
             if len(rows) == ROWS_AT_ONCE:
-                yield _render("rows", rows=rows)
+                yield _render("rows", head=head, rows=rows)
                 rows = []
-        yield _render("rows", rows=rows) + _render("tail", count=count)
+        yield _render("rows", head=head, rows=rows) + _render("tail", count=count)
 
 
 def _render(block: str, **values: object) -> bytes:

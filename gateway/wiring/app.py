@@ -2,6 +2,9 @@
 
 import asyncio
 
+from gateway.cache.keeper import CacheKeeper
+from gateway.cache.scrub import BackgroundScrub
+from gateway.cache.shared import SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
@@ -13,21 +16,19 @@ from gateway.ops.overview import WorkerSnapshot
 from gateway.ops.record import RequestRecord
 from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
-from gateway.pipeline import Pipeline
-from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.upstream.client import TrustlessClient
-from gateway.upstream.cluster import Cluster
-from gateway.upstream.pool import UpstreamPool
-from gateway.upstream.probe import Prober
-from gateway.upstream.public_address import is_public
-from gateway.upstream.retrieve import Retrieval
-from gateway.upstream.routing import Router, is_any
+from gateway.pipeline import Pages, Pipeline
+from gateway.settings import Settings
+from gateway.upkeep.orders import Upkeep
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
+from gateway.web.document import PreviewPage
 from gateway.web.hot import SHARE_OF_MEMORY, HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
+from gateway.web.routing import Router
+from gateway.wiring.names import NamesRoom
+from gateway.wiring.upstreams import UpstreamsRoom
 
 
 class RequestLog:
@@ -56,28 +57,14 @@ class Gateway:
         self._statistics = statistics
         self._logs = logs
         self._started = clock.now()
-        self._pool = UpstreamPool(
-            settings.upstreams or PUBLIC_UPSTREAMS,
-            clock,
-            statistics,
-            settings.selection,
-            settings.server.workers,
-        )
-        may_be = is_any if settings.routing.allow_private else is_public
-        self._client = TrustlessClient(settings.retrieval, clock, may_be)
-        self._retrieval = Retrieval(
-            store, self._pool, self._client, settings.retrieval, clock, statistics
-        )
-        self._prober = Prober(self._pool, self._client, clock)
-        self._retrieval.tools.presence.is_final = not settings.cluster.search
-        self._cluster: Cluster | None = None
-        if settings.cluster.api:
-            self._cluster = Cluster(settings.cluster, self._pool, clock)
-            self._retrieval.tools.presence.allocated = self._cluster.allocated
-        self._router: Router | None = None
-        if settings.routing.url:
-            self._router = Router(settings.routing, self._pool, clock)
-            self._retrieval.tools.presence.router = self._router
+        self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
+        self._names = NamesRoom(settings, self._upstreams.pool, clock)
+        self._keeper = CacheKeeper(store, clock)
+        self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock)
+        self.obey = self._upkeep.obey
+        rate = settings.cache.scrub_rate
+        self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
+        self._scrubbing: asyncio.Task[None] | None = None
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
@@ -85,19 +72,26 @@ class Gateway:
         )
         admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
         table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
+        store.on_purge(table.clear)
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
-        pipeline = Pipeline(self._retrieval, store, ListingPage())
-        endpoint = ContentEndpoint(pipeline, admission, clients, requests, clock, hot.keep)
+        names = self._names.resolver
+        pages = Pages(ListingPage(), PreviewPage())
+        pipeline = Pipeline(self._upstreams.retrieval, store, names, pages)
+        router = Router(clients, settings.hosts, names)
+        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
         endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
 
     async def start(self) -> None:
-        """Begin to watch the upstreams; `build` opened what has to be open."""
-        self._prober.start()
-        if self._cluster is not None:
-            self._cluster.start()
+        """Begin to watch the upstreams and carry out pins; `build` opened what has to be open."""
+        self._upstreams.start()
+        self._upkeep.start()
+        if self._store.shared is not None:
+            self._store.shared.start(self._keeper.follow_purge)
+        if self._scrub is not None:
+            self._scrubbing = asyncio.create_task(self._scrub.run())
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -105,21 +99,21 @@ class Gateway:
         return take_snapshot(
             self._statistics,
             (self._store.stats(), (health.status, health.reason)),
-            self._pool.rows(),
+            self._upstreams.pool.rows(),
             self._started,
             self._clock.now(),
-            None if self._cluster is None else self._cluster.condition(),
+            self._upstreams.cluster_condition(),
         )
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
-        await self._prober.close()
-        if self._cluster is not None:
-            await self._cluster.close()
-        if self._router is not None:
-            await self._router.close()
-        await self._retrieval.close()
-        await self._client.close()
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
+            await asyncio.gather(self._scrubbing, return_exceptions=True)
+        await self._upkeep.close()
+        self._keeper.close()
+        await self._names.close()
+        await self._upstreams.close()
         await self._store.close()
         self._logs.flush()
 
@@ -128,12 +122,14 @@ async def build(settings: Settings) -> Gateway:
     """Make a gateway of its settings and open its cache.
 
     Raises:
-        BadSetting: the GeoIP database or a network of a trusted proxy cannot be read.
+        BadSetting: the GeoIP database, a network of a trusted proxy or a static DNSLink cannot
+            be read.
     """
     logs = configure(settings.log)
     clock = SystemClock()
     statistics = LoggedStatistics(clock, with_choices=settings.log.access != "json")
-    store = await TieredStore.open(settings.cache, clock, statistics)
+    shared = SharedTier.of(settings.shared, clock, statistics)
+    store = await TieredStore.open(settings.cache, clock, statistics, shared)
     try:
         return Gateway(settings, store, statistics, logs)
     except BaseException:

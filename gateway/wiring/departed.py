@@ -12,7 +12,17 @@ from gateway.ops.overview import (
 )
 from gateway.ops.snapshot import merge
 
-COUNTED: Final = frozenset(("quarantined", "write_errors"))
+COUNTED: Final = frozenset(
+    (
+        "purged",
+        "purged_bytes",
+        "quarantined",
+        "shared_dropped",
+        "shared_errors",
+        "shared_written",
+        "write_errors",
+    )
+)
 """Figures of a cache that are counts; the others say what a worker held."""
 
 

@@ -5,9 +5,12 @@ from contextlib import AsyncExitStack, closing
 from functools import partial
 
 from gateway.admin.app import create_admin
+from gateway.admin.fleet import Answer, Order
 from gateway.errors import CannotStart
+from gateway.ops.clock import SystemClock
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
+from gateway.wiring.allocator import use_one_arena
 from gateway.wiring.descriptors import raise_descriptor_limit
 from gateway.wiring.listeners import Listener, open_listener
 from gateway.wiring.service import Service, open_service
@@ -35,6 +38,7 @@ def serve(settings: Settings, say: Say, factory: str = APP) -> None:
         CannotStart: an address is taken, a worker does not start.
     """
     raise_descriptor_limit()
+    use_one_arena()
     main = serve_alone if settings.server.workers == 1 else serve_with_workers
     run_until_stopped(partial(main, settings=settings, say=say, factory=factory))
 
@@ -48,7 +52,10 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
         stack.callback(public.cut)
         say(f"listening on {content}")
         admin = create_admin(
-            _Alone(service), settings.admin.token, lambda: not stop.requested.is_set()
+            _Alone(service),
+            settings.admin.token,
+            lambda: not stop.requested.is_set(),
+            SystemClock(),
         )
         private = await Serving.start(admin, operators)
         stack.callback(private.cut)
@@ -77,6 +84,7 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
             supervisor,
             settings.admin.token,
             lambda: supervisor.is_serving and not stop.requested.is_set(),
+            SystemClock(),
         )
         private = await Serving.start(admin, operators)
         stack.callback(private.cut)
@@ -100,3 +108,9 @@ class _Alone:
 
     async def snapshots(self) -> Sequence[WorkerSnapshot]:
         return (self._service.snapshot(),)
+
+    async def order(self, order: Order) -> Answer:
+        return await self._service.obey(order)
+
+    async def order_rest(self, _: Order) -> Sequence[Answer]:
+        return ()

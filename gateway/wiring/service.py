@@ -5,7 +5,7 @@ The name (`package.module:function`) is how a worker process finds its factory.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -33,6 +33,10 @@ class Service(Protocol):
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this process has counted, as JSON values."""
+        ...
+
+    async def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Carry out an operator's order; JSON in and out (`gateway.upkeep.orders`)."""
         ...
 
     async def start(self) -> None:

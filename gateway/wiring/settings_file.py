@@ -146,13 +146,18 @@ def _find_folders(settings: Settings, environment: Mapping[str, str]) -> Setting
     # The XDG specification: a path that is not absolute is to be ignored.
     if directory == CacheSettings().directory and xdg.startswith("/"):
         directory = f"{xdg}/ipfs-gateway"
+    tag_key = settings.cache.tag_key
+    xdg = environment.get("XDG_STATE_HOME", "")
+    if tag_key == CacheSettings().tag_key and xdg.startswith("/"):
+        tag_key = f"{xdg}/ipfs-gateway/tag.key"
     database = settings.geoip.database
     home = environment.get("HOME", "")
     directory = _absolute("cache.directory", directory, home)
+    tag_key = _absolute("cache.tag_key", tag_key, home)
     database = database and _absolute("geoip.database", database, home)
     return replace(
         settings,
-        cache=replace(settings.cache, directory=directory),
+        cache=replace(settings.cache, directory=directory, tag_key=tag_key),
         geoip=replace(settings.geoip, database=database),
     )
 

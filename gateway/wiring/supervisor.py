@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gateway.admin.fleet import NO_ANSWER, Answer, Order
 from gateway.errors import BadSettings, CannotStart
 from gateway.ops.overview import WorkerSnapshot
 from gateway.wiring.departed import retire
 from gateway.wiring.serving import GRACE_S
 
+ORDER_TIMEOUT_S: Final = 600.0  # a purge of a million blocks takes a minute or two
 ASK_TIMEOUT_S: Final = 2.0  # a page of metrics does not wait longer for a busy worker
 HUNG_AFTER_S: Final = 5.0  # uvicorn's timeout_worker_healthcheck
 HEARTBEAT_S: Final = 1.0
@@ -39,6 +41,10 @@ class Worker(Protocol):
 
     async def ask(self, timeout_s: float) -> WorkerSnapshot | None:
         """Ask for a snapshot; None if there is none in time."""
+        ...
+
+    async def order(self, order: Order, timeout_s: float) -> Answer:
+        """Have it carry out an order; `NO_ANSWER` if it does not say so in time."""
         ...
 
     async def wait_ended(self) -> int:
@@ -114,6 +120,19 @@ class Supervisor:
         answers = await asyncio.gather(*(worker.ask(ASK_TIMEOUT_S) for worker in asked))
         told = [answer or worker.last for answer, worker in zip(answers, asked, strict=True)]
         return [snapshot for snapshot in (*told, self._departed) if snapshot is not None]
+
+    async def order(self, order: Order) -> Answer:
+        """Have the worker with the lowest number carry out an order."""
+        first = self._in_order()[:1]
+        return await first[0].order(order, ORDER_TIMEOUT_S) if first else NO_ANSWER
+
+    async def order_rest(self, order: Order) -> Sequence[Answer]:
+        """Have all the other workers carry out an order."""
+        rest = self._in_order()[1:]
+        return await asyncio.gather(*(worker.order(order, ORDER_TIMEOUT_S) for worker in rest))
+
+    def _in_order(self) -> list[Worker]:
+        return sorted(self._serving, key=lambda worker: worker.pid)
 
     async def drain(self) -> None:
         """Ask all workers to finish, and wait for them; who takes too long is killed."""

@@ -4,19 +4,25 @@ Started by `gateway.wiring.supervisor`. It serves on the socket that it inherits
 parent's questions, and ends when the parent asks it to or is gone.
 """
 
+import asyncio
+import logging
 import socket
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.settings import parse_settings
+from gateway.wiring.allocator import use_one_arena
 from gateway.wiring.channel import Channel
 from gateway.wiring.listeners import Listener
 from gateway.wiring.service import Service, open_service
 from gateway.wiring.serving import Serving
 from gateway.wiring.stopping import Stop, first_of, run_until_stopped
+
+_log = logging.getLogger("gateway.worker")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -26,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         arguments: the factory's name, the number of the listening socket, and that of the
             control socket.
     """
+    use_one_arena()
     factory, listen, control = arguments
     run_until_stopped(
         partial(
@@ -63,9 +70,32 @@ async def work(stop: Stop, *, factory: str, listener: Listener, control: socket.
 
 
 async def _answer(channel: Channel, service: Service) -> None:
-    """Answer each question with a snapshot, until the parent is gone."""
-    while (question := await channel.receive()) is not None:
-        await channel.send({"answer": question["ask"], "snapshot": service.snapshot()})
+    """Answer each question, until the parent is gone.
+
+    Orders take their time; questions for a snapshot are answered meanwhile.
+    """
+    orders: set[asyncio.Task[None]] = set()
+    try:
+        while (question := await channel.receive()) is not None:
+            number = question["ask"]
+            if "order" in question:
+                order = asyncio.create_task(_obey(channel, service, number, question["order"]))
+                orders.add(order)
+                order.add_done_callback(orders.discard)
+            else:
+                await channel.send({"answer": number, "snapshot": service.snapshot()})
+    finally:
+        for order in orders:
+            order.cancel()
+
+
+async def _obey(channel: Channel, service: Service, number: int, order: dict[str, Any]) -> None:
+    try:
+        result = await service.obey(order)
+    except Exception:  # noqa: BLE001 (the other end waits for an answer)
+        _log.exception("an operator's order failed")
+        result = {"error": "the order failed; the log says why"}
+    await channel.send({"answer": number, "result": result})
 
 
 if __name__ == "__main__":

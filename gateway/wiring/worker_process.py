@@ -4,9 +4,11 @@ import asyncio
 import itertools
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
+from gateway.admin.fleet import NO_ANSWER, Answer, Order
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings, format_settings
@@ -21,7 +23,7 @@ class WorkerProcess:
         self._process = process
         self._channel = channel
         self._numbers = itertools.count()
-        self._waiting: dict[int, asyncio.Future[WorkerSnapshot | None]] = {}
+        self._waiting: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read())
         self.last: WorkerSnapshot | None = None
@@ -59,15 +61,24 @@ class WorkerProcess:
 
     async def ask(self, timeout_s: float) -> WorkerSnapshot | None:
         """Ask for a snapshot; None if there is none in time."""
+        answer = await self._ask({}, timeout_s)
+        return None if answer is None else answer["snapshot"]
+
+    async def order(self, order: Order, timeout_s: float) -> Answer:
+        """Have it carry out an order; `NO_ANSWER` if it does not say so in time."""
+        answer = await self._ask({"order": order}, timeout_s)
+        return NO_ANSWER if answer is None else answer["result"]
+
+    async def _ask(self, question: Mapping[str, Any], timeout_s: float) -> dict[str, Any] | None:
         if self._reading.done():
             return None
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._channel.send({"ask": number})
-                snapshot: WorkerSnapshot | None = await answer
-                return snapshot
+                await self._channel.send({"ask": number, **question})
+                told: dict[str, Any] | None = await answer
+                return told
         except TimeoutError:
             return None
         finally:
@@ -100,11 +111,12 @@ class WorkerProcess:
 
     def _take(self, message: dict[str, Any]) -> None:
         match message:
-            case {"answer": int(number), "snapshot": dict(snapshot)}:
-                self.last = cast("WorkerSnapshot", snapshot)
+            case {"answer": int(number)}:
+                if "snapshot" in message:
+                    self.last = cast("WorkerSnapshot", message["snapshot"])
                 waiting = self._waiting.get(number)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result(self.last)
+                    waiting.set_result(message)
             case {"problems": list(problems)}:
                 self._finish_start(BadSettings([BadSetting(key, why) for key, why in problems]))
             case {"failure": str(reason)}:

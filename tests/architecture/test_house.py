@@ -34,9 +34,13 @@ TESTED_ELSEWHERE = {
     "settings/sections.py": "architecture/test_settings.py",
     # Steps of one request: tested as requests, from the path to the reply.
     "pipeline/cars.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/documents.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/contents.py": "unit/pipeline/test_pipeline.py",
     "pipeline/drive.py": "unit/pipeline/test_pipeline.py",
     "pipeline/files.py": "unit/pipeline/test_pipeline.py",
     "pipeline/reply.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/websites.py": "unit/web/test_routing.py",
+    "pipeline/tars.py": "unit/pipeline/test_pipeline.py",
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
     "web/hot_path.py": "unit/web/test_app.py",
@@ -44,6 +48,7 @@ TESTED_ELSEWHERE = {
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
     "wiring/app.py": "unit/cli/test_serve.py",
+    "wiring/upstreams.py": "unit/cli/test_serve.py",
 }
 
 # Libraries that each room may use, beside the standard library. typing_extensions has `override`,
@@ -51,10 +56,12 @@ TESTED_ELSEWHERE = {
 EVERYWHERE = {"typing_extensions"}
 LIBRARIES = {
     "admin": {"jinja2", "orjson", "starlette"},
+    "cache": {"obstore", "redis"},
     "cli": {"httpx", "orjson", "rich", "typer"},
-    "content": {"blake3", "mmh3", "multiformats"},
+    "content": {"blake3", "cryptography", "mmh3", "multiformats"},
     "demo": {"rich", "starlette", "uvicorn", "uvloop"},
     "guard": {"limits"},
+    "naming": {"aiocache", "dns", "redis"},
     "ops": {"geoip2", "maxminddb", "orjson", "prometheus_client", "structlog"},
     "upstream": {"aiohttp", "yarl"},
     "web": {"jinja2", "markupsafe", "orjson", "starlette", "uvicorn"},

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from gateway.ports import Choice, Observer, Rejection, Tier
+from gateway.ports import Choice, MissReason, Observer, Rejection, Tier
 
 
 @dataclass(slots=True)
@@ -12,6 +12,7 @@ class RecordingObserver:
 
     found: Counter[Tier] = field(default_factory=Counter)
     missed: int = 0
+    miss_reasons: Counter[MissReason] = field(default_factory=Counter)
     verified_bytes: int = 0
     rejected: Counter[tuple[Rejection, str]] = field(default_factory=Counter)
     evicted: Counter[tuple[Tier, str]] = field(default_factory=Counter)
@@ -21,8 +22,9 @@ class RecordingObserver:
     def block_found(self, tier: Tier, size_bytes: int) -> None:
         self.found[tier] += 1
 
-    def block_missed(self) -> None:
+    def block_missed(self, reason: MissReason) -> None:
         self.missed += 1
+        self.miss_reasons[reason] += 1
 
     def block_verified(self, size_bytes: int) -> None:
         self.verified_bytes += size_bytes

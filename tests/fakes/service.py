@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -35,6 +35,7 @@ class FakeService:
         self.http_protocol: type[asyncio.Protocol] = HttpToolsProtocol
         self.statistics = Statistics()
         self.calls: list[str] = []
+        self.orders: list[Mapping[str, Any]] = []
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
 
@@ -72,6 +73,14 @@ class FakeService:
             "upstreams": [],
             "process": {"rss_bytes": 1, "cpu_s": 0.5, "open_fds": 3},
         }
+
+    async def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.orders.append(order)
+        if order["do"] == "wait":
+            await self.release.wait()
+        if order["do"] == "break":
+            raise ValueError("a bug")
+        return {"did": order["do"], "pid": os.getpid()}
 
     async def start(self) -> None:
         self.calls.append("start")

@@ -33,7 +33,7 @@ SMALL = Profile(chunk_bytes=1024, max_links=4, raw_leaves=True, cid_version=1)
 class NoStore(DictStore):
     """A cache whose tiers are all off."""
 
-    async def keep(self, block: Block) -> None:
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
         """Forget it."""
 
 

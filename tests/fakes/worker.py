@@ -2,6 +2,7 @@
 
 import asyncio
 
+from gateway.admin.fleet import Answer, Order
 from gateway.ops.overview import WorkerSnapshot
 from gateway.wiring.supervisor import Worker
 from tests.fakes.service import FakeService
@@ -29,6 +30,9 @@ class FakeWorker:
         self.last = self.service.snapshot()
         await asyncio.sleep(0)
         return self.last
+
+    async def order(self, order: Order, timeout_s: float) -> Answer:
+        return {"pid": self.pid, **order}
 
     async def wait_ended(self) -> int:
         return await asyncio.shield(self.code)

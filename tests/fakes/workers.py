@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gateway.admin.fleet import Answer, Fleet, Order
 from gateway.ops.overview import UpstreamRow, WorkerSnapshot
 from gateway.ops.statistics import Statistics
 
@@ -59,6 +60,21 @@ class FakeFleet:
 
     def __init__(self, *workers: WorkerSnapshot) -> None:
         self.workers = list(workers)
+        self.orders: list[Order] = []
+        self.answers: dict[str, Answer] = {"pins": {"pins": []}}
+        """By `do`; what has none is answered with nothing."""
+        self.rest: list[Answer] = []
 
     async def snapshots(self) -> list[WorkerSnapshot]:
         return list(self.workers)
+
+    async def order(self, order: Order) -> Answer:
+        self.orders.append(order)
+        return self.answers.get(order["do"], {})
+
+    async def order_rest(self, order: Order) -> list[Answer]:
+        self.orders.append(order)
+        return self.rest
+
+
+_: Fleet = FakeFleet()  # mypy proves that the fake still fits

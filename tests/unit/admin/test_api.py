@@ -1,7 +1,7 @@
 from gateway.admin.api import TOP_ROOTS_SHOWN, cache_figures, upstream_rows
 from gateway.ops.overview import merge_workers
 from gateway.ops.statistics import Statistics
-from gateway.ports import Choice, Rejection, Tier
+from gateway.ports import Choice, MissReason, Rejection, Tier
 from tests.fakes.requests import RECORD
 from tests.fakes.workers import upstream_row, worker_snapshot
 
@@ -12,7 +12,7 @@ def worker_statistics() -> Statistics:
     told.request_finished(RECORD._replace(tier="hot"))
     told.block_found(Tier.MEMORY, 10)
     told.block_found(Tier.DISK, 20)
-    told.block_missed()
+    told.block_missed(MissReason.PURGED)
     told.block_verified(30)
     told.block_rejected(Rejection.DISK, "disk")
     told.block_evicted(Tier.MEMORY, "capacity", 1)
@@ -26,19 +26,35 @@ def test_the_cache_in_numbers_is_of_all_workers() -> None:
     cache = {"blocks": 3, "disk_bytes": 60, "memory_bytes": 7, "quarantined": 1, "disk_limit": 100}
     workers = [worker_snapshot(worker_statistics(), cache=cache) for _ in range(2)]
     assert cache_figures(merge_workers(workers)) == {
-        "hits": {"hot": 2, "memory": 2, "disk": 2},
+        "hits": {"hot": 2, "memory": 2, "disk": 2, "shared": 0},
+        "hit_bytes": {"hot": 2000, "memory": 20, "disk": 40},
         "misses": 2,
+        "miss_reasons": {
+            "absent": 0,
+            "evicted": 0,
+            "purged": 2,
+            "damaged": 0,
+            "slow": 0,
+            "unavailable": 0,
+        },
         "hit_ratio": 0.75,
+        "byte_hit_ratio": 0.969,
         "requests": {"hit": 2},
+        "requests_by_tier": {"hot": 2},
+        "bytes_by_tier": {"hot": 2000},
         "bytes_served": 2000,
         "bytes_fetched": 66,
+        "bytes_saved": 2060,
         "bytes_verified": 60,
         "rejected": {"disk": {"disk": 2}},
         "evictions": {"capacity": 4},
+        "evicted": {"memory": {"capacity": 2}, "disk": {"capacity": 2}},
+        "evicted_bytes": {"memory": 2, "disk": 2},
         "blocks": 3,
         "disk_bytes": 60,
         "memory_bytes": 14,
         "quarantined": 2,
+        "purged": 0,
         "disk_limit": 100,
         "workers": 2,
         "top_roots": [{"root": "bafkqaaa", "requests": 2, "error": 0}],
@@ -47,7 +63,7 @@ def test_the_cache_in_numbers_is_of_all_workers() -> None:
 
 def test_every_promised_number_is_there_before_the_first_request() -> None:
     figures = cache_figures(merge_workers([]))
-    assert figures["hits"] == {"hot": 0, "memory": 0, "disk": 0}
+    assert figures["hits"] == {"hot": 0, "memory": 0, "disk": 0, "shared": 0}
     assert figures["hit_ratio"] == 0
     names = ("misses", "bytes_served", "bytes_fetched", "blocks", "disk_bytes", "memory_bytes")
     assert [figures[name] for name in names] == [0] * 6

@@ -6,8 +6,10 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from gateway.admin.app import create_admin
+from gateway.admin.fleet import Answer, Order
 from gateway.ops.overview import WorkerSnapshot
 from tests.fakes.browser import ask
+from tests.fakes.clock import FakeClock
 from tests.fakes.workers import FakeFleet, upstream_row, worker_snapshot
 
 TOKEN = "0123456789"  # noqa: S105 (made up)
@@ -18,17 +20,20 @@ EJECTED = upstream_row("b", state="ejected", reason="mismatch")
 def admin(
     *workers: WorkerSnapshot, token: str = "", is_ready: Callable[[], bool] = lambda: True
 ) -> Starlette:
-    return create_admin(FakeFleet(*workers), token, is_ready)
+    return create_admin(FakeFleet(*workers), token, is_ready, FakeClock())
 
 
 WELL = admin(worker_snapshot(upstreams=[upstream_row("a")]))
-PATHS = [route.path for route in WELL.routes if isinstance(route, Route)]
+ROUTES = [route for route in WELL.routes if isinstance(route, Route)]
+PATHS = [route.path for route in ROUTES if "GET" in (route.methods or ())]
+ORDERS = [route.path for route in ROUTES if "POST" in (route.methods or ())]
 
 
 def test_the_pages_are_those_of_the_interface() -> None:
     assert sorted(PATHS) == [
         "/",
         "/api/v1/cache",
+        "/api/v1/pins",
         "/api/v1/upstreams",
         "/health",
         "/health/cache",
@@ -38,6 +43,13 @@ def test_the_pages_are_those_of_the_interface() -> None:
         "/metrics",
         "/readyz",
     ]
+    assert sorted(ORDERS) == ["/api/v1/pins", "/api/v1/purge", "/api/v1/warm"]
+
+
+@pytest.mark.parametrize("path", ORDERS)
+async def test_every_order_wants_the_token(path: str) -> None:
+    locked = admin(worker_snapshot(), token=TOKEN)
+    assert (await ask(locked, path, method="POST")).status_code == 401
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -60,11 +72,14 @@ async def test_every_page_can_be_read_and_is_not_stored(path: str, method: str) 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-async def test_no_page_can_be_written(path: str, method: str) -> None:
-    assert (await ask(WELL, path, method=method)).status_code == 405
+async def test_no_page_can_be_written_by_a_form(path: str, method: str) -> None:
+    expected = 415 if (path, method) == ("/api/v1/pins", "POST") else 405
+    assert (await ask(WELL, path, method=method)).status_code == expected
 
 
-@pytest.mark.parametrize("path", ["/admin", "/metrics/", "/api/v1/purge", "/api/v1", "/docs", "//"])
+@pytest.mark.parametrize(
+    "path", ["/admin", "/metrics/", "/api/v1/purges", "/api/v1", "/docs", "//"]
+)
 async def test_unknown_paths_are_404_and_tell_the_known_ones(path: str) -> None:
     answer = await ask(WELL, path)
     assert answer.status_code == 404
@@ -131,9 +146,15 @@ class BrokenFleet:
     async def snapshots(self) -> list[WorkerSnapshot]:
         raise RuntimeError("the secret reason")
 
+    async def order(self, order: Order) -> Answer:
+        raise RuntimeError("the secret reason")
+
+    async def order_rest(self, order: Order) -> list[Answer]:
+        raise RuntimeError("the secret reason")
+
 
 async def test_a_page_that_fails_keeps_the_reason_to_the_log() -> None:
-    answer = await ask(create_admin(BrokenFleet(), "", lambda: True), "/metrics")
+    answer = await ask(create_admin(BrokenFleet(), "", lambda: True, FakeClock()), "/metrics")
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert answer.headers["cache-control"] == "no-store"

@@ -7,6 +7,8 @@ from tests.fakes.browser import Fields, ask
 TOKEN = "t\u00f8ken-0123456789"  # noqa: S105 (made up)
 LOCKED = Gate(PlainTextResponse("in"), TOKEN)
 OPEN = Gate(PlainTextResponse("in"), "")
+WRITABLE = Gate(PlainTextResponse("in"), "", {"/orders": ("POST",), "/both": ("GET", "POST")})
+JSON = ("Content-Type", "application/json; charset=utf-8")
 RIGHT = ("Authorization", f"Bearer {TOKEN}")
 
 
@@ -100,6 +102,28 @@ async def test_what_the_operator_causes_is_answered(fields: Fields) -> None:
 async def test_only_reading_is_allowed(method: str) -> None:
     answer = await ask(OPEN, "/metrics", method=method)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [pytest.param("/orders", "POST", id="order"), pytest.param("/both", "GET, POST", id="both")],
+)
+async def test_a_page_has_its_own_methods(path: str, allowed: str) -> None:
+    answer = await ask(WRITABLE, path, method="DELETE")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert (await ask(WRITABLE, path, [JSON], method="POST")).text == "in"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([], id="no-type"),
+        pytest.param([("Content-Type", "text/plain")], id="text"),
+        pytest.param([("Content-Type", "application/x-www-form-urlencoded")], id="form"),
+    ],
+)
+async def test_a_form_is_no_order(fields: list[tuple[str, str]]) -> None:
+    assert (await ask(WRITABLE, "/orders", fields, method="POST")).status_code == 415
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 
 from gateway.cache.disk import MAX_PENDING_BYTES, STALL_S, DiskTier
 from gateway.cache.outcome import Condition, EvictionReason
+from gateway.content.block import Block
 from gateway.content.cid import DAG_PB
-from gateway.ports import Tier
+from gateway.ports import MissReason, Tier
 from tests.fakes.blocks import alias, numbered
 from tests.fakes.cache_directory import index_file, truth
 from tests.fakes.clock import FakeClock
@@ -43,7 +44,7 @@ async def test_a_block_is_found_before_it_is_written(open_tier: OpenTier) -> Non
     assert tier.stats()["pending_bytes"] == 20_000
     asked = alias(block.cid, DAG_PB)
     found = await tier.find(asked)
-    assert found is not None
+    assert isinstance(found, Block)
     assert (found.cid, found.data) == (asked, block.data)
     assert tier.has(block.cid)
 
@@ -68,7 +69,7 @@ async def test_a_block_larger_than_the_tier_is_not_kept(open_tier: OpenTier) -> 
     tier = await open_tier(limit_bytes=MIB)
     block = numbered(1, MIB)
     await tier.keep(block)
-    assert await tier.find(block.cid) is None
+    assert not isinstance(await tier.find(block.cid), Block)
     assert tier.stats()["write_errors"] == 0
 
 
@@ -91,7 +92,7 @@ async def test_finding_a_block_makes_it_known(open_tier: OpenTier) -> None:
     await other.keep(block)
     await other.flush()
     assert not tier.has(block.cid)
-    assert await tier.find(block.cid)
+    assert isinstance(await tier.find(block.cid), Block)
     assert tier.has(block.cid)
 
 
@@ -105,7 +106,7 @@ async def test_the_longest_unused_blocks_make_room(
         await tier.keep(block)
         await tier.flush()
         await tier.find(blocks[0].cid)
-    found = [await tier.find(block.cid) is not None for block in blocks]
+    found = [isinstance(await tier.find(block.cid), Block) for block in blocks]
     assert found == [True, False, False, *[True] * 9]
     assert observer.evicted == {(Tier.DISK, EvictionReason.CAPACITY): 2}
     assert observer.evicted_bytes == 200_000
@@ -203,7 +204,7 @@ async def test_reads_and_writes_at_once_see_only_right_bytes(open_tier: OpenTier
     async def read() -> None:
         for block in blocks:
             found = await tier.find(block.cid)
-            assert found in (None, block)
+            assert found in (*MissReason, block)
 
     await asyncio.gather(write(), read(), read(), write(), read())
 
@@ -214,14 +215,14 @@ async def test_closing_twice_is_closing_once(open_tier: OpenTier) -> None:
     await tier.close()
     await tier.flush()
     await tier.keep(numbered(1, 100))
-    assert await tier.find(numbered(1, 100).cid) is None
+    assert await tier.find(numbered(1, 100).cid) is MissReason.UNAVAILABLE
 
 
 async def test_a_tier_that_was_not_opened_does_nothing(
     directory: Path, clock: FakeClock, observer: RecordingObserver
 ) -> None:
     tier = DiskTier(directory, MIB, clock, observer)
-    assert await tier.find(numbered(1, 100).cid) is None
+    assert await tier.find(numbered(1, 100).cid) is MissReason.UNAVAILABLE
     await tier.flush()
     await tier.close()
 

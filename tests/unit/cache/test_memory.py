@@ -134,8 +134,8 @@ def test_removes_one_block_and_its_bytes() -> None:
     block = numbered(0, SIZE)
     tier.put(block)
     tier.put(numbered(1, SIZE))
-    assert tier.remove(block.cid)
-    assert not tier.remove(block.cid)
+    assert tier.remove(block.cid.multihash)
+    assert not tier.remove(block.cid.multihash)
     assert (len(tier), tier.size_bytes) == (1, COST)
 
 
@@ -223,7 +223,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 20))
     def remove(self, number: int) -> None:
         cid = numbered(number, SIZE).cid
-        self.tier.remove(cid)
+        self.tier.remove(cid.multihash)
         assert self.tier.find(cid) is None
 
     @rule()

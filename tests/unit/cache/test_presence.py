@@ -4,6 +4,7 @@ import pytest
 
 from gateway.cache import presence
 from gateway.cache.presence import Presence
+from gateway.ports import MissReason
 from tests.fakes.blocks import numbered
 
 
@@ -55,3 +56,36 @@ def test_adding_again_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     seen.add(second)
     assert first in seen
     assert second in seen
+
+
+KEYS = keys(range(10))
+
+
+def test_a_key_that_was_taken_out_is_gone_until_it_comes_again() -> None:
+    seen = Presence()
+    seen.add(KEYS[1])
+    seen.discard(KEYS[1])
+    assert KEYS[1] not in seen
+    seen.add(KEYS[1])
+    assert KEYS[1] in seen
+
+
+def test_too_many_that_are_gone_are_forgotten_with_all_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = Presence()
+    monkeypatch.setattr(presence, "MAX_GONE", 3)
+    for number in range(10):
+        seen.add(KEYS[number])
+    for number in range(4):
+        seen.discard(KEYS[number])
+    assert [KEYS[number] in seen for number in range(10)] == [False] * 10
+
+
+def test_why_a_block_is_missed_is_known_for_a_while() -> None:
+    seen = Presence()
+    seen.add(KEYS[1])
+    seen.add(KEYS[2])
+    seen.discard(KEYS[2])
+    reasons = [seen.why_missed(KEYS[number]) for number in (1, 2, 3)]
+    assert reasons == [MissReason.EVICTED, MissReason.PURGED, MissReason.ABSENT]

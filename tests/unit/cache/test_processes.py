@@ -1,5 +1,6 @@
 """Processes that share a directory, and processes that die while they write."""
 
+import os
 import random
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from tests.fakes.cache_directory import (
 )
 
 MIB = 1024 * 1024
-KILLS = 20
+KILLS = int(os.environ.get("GATEWAY_KILLS", "20"))
+"""The bar is 1,000 kills without a wrong byte: GATEWAY_KILLS=1000, a quarter of an hour."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 

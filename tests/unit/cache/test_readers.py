@@ -16,6 +16,7 @@ from gateway.cache.quarantine import Quarantine
 from gateway.cache.readers import READ_THREADS, BlockReader, ReaderPool, ReadResult
 from gateway.content.block import Block
 from gateway.content.cid import DAG_PB, Cid
+from gateway.ports import MissReason
 from tests.fakes.blocks import alias, numbered
 from tests.fakes.clock import FakeClock
 
@@ -66,7 +67,10 @@ def test_a_damaged_file_is_moved_and_reported(
     path = Path(files.path(LARGE.cid.multihash))
     path.write_bytes(bytes(20_000))
     assert reader.read(LARGE.cid) == ReadResult(
-        None, is_damaged=True, order=Forget(LARGE.cid.multihash)
+        None,
+        is_damaged=True,
+        order=Forget(LARGE.cid.multihash),
+        reason=MissReason.DAMAGED,
     )
     assert not path.exists()
     assert len(list((tmp_path / "quarantine").iterdir())) == 1
@@ -79,19 +83,24 @@ def test_a_damaged_row_is_reported(reader: BlockReader, path: Path) -> None:
     index.close()
     Path(reader._files.path(LARGE.cid.multihash)).unlink()
     assert reader.read(LARGE.cid) == ReadResult(
-        None, is_damaged=True, order=Forget(LARGE.cid.multihash)
+        None,
+        is_damaged=True,
+        order=Forget(LARGE.cid.multihash),
+        reason=MissReason.DAMAGED,
     )
 
 
 def test_a_damaged_index_is_reported_and_files_are_read(reader: BlockReader, path: Path) -> None:
     path.write_bytes(b"nonsense" * 2000)
-    assert reader.read(SMALL.cid) == ReadResult(None, order=IndexLost(path))
+    assert reader.read(SMALL.cid) == ReadResult(
+        None, order=IndexLost(path), reason=MissReason.UNAVAILABLE
+    )
     assert reader.read(LARGE.cid) == ReadResult(LARGE)
 
 
 def test_without_an_index_files_are_read(reader: BlockReader, path: Path) -> None:
     path.unlink()
-    assert reader.read(SMALL.cid) == ReadResult(None)
+    assert reader.read(SMALL.cid) == ReadResult(None, reason=MissReason.UNAVAILABLE)
     assert reader.read(LARGE.cid) == ReadResult(LARGE)
 
 
@@ -169,7 +178,7 @@ async def test_everybody_gets_the_block_under_the_cid_that_was_asked_for() -> No
     asked = alias(LARGE.cid, DAG_PB)
     with pool_of(SlowReader(answering())) as pool:
         found = await pool.read(asked)
-    assert found is not None
+    assert isinstance(found, Block)
     assert found.cid == asked
 
 
@@ -196,7 +205,7 @@ async def test_one_who_leaves_takes_nobody_along() -> None:
 async def test_a_read_that_takes_too_long_is_a_miss() -> None:
     reader = SlowReader(threading.Event())
     with pool_of(reader, deadline_s=SOON_S) as pool:
-        assert await pool.read(LARGE.cid) is None
+        assert await pool.read(LARGE.cid) is MissReason.SLOW
         assert not pool.is_stalled  # other threads still answer
 
 
@@ -204,9 +213,9 @@ async def test_a_disk_that_does_not_answer_is_not_asked_any_more() -> None:
     reader = SlowReader(threading.Event())
     with pool_of(reader, deadline_s=SOON_S) as pool:
         cids = [numbered(n, 8).cid for n in range(READ_THREADS)]
-        assert await asyncio.gather(*map(pool.read, cids)) == [None] * READ_THREADS
+        assert await asyncio.gather(*map(pool.read, cids)) == [MissReason.SLOW] * READ_THREADS
         assert pool.is_stalled
-        assert await pool.read(LARGE.cid) is None
+        assert await pool.read(LARGE.cid) is MissReason.SLOW
     assert reader.reads == READ_THREADS
 
 
@@ -227,7 +236,7 @@ async def test_a_read_that_waits_behind_stuck_ones_is_a_miss_and_not_done() -> N
     reader = SlowReader(threading.Event())
     with pool_of(reader, results, SOON_S) as pool:
         cids = [numbered(n, 8).cid for n in range(READ_THREADS + 3)]
-        assert await asyncio.gather(*map(pool.read, cids)) == [None] * len(cids)
+        assert await asyncio.gather(*map(pool.read, cids)) == [MissReason.SLOW] * len(cids)
         reader.leave.set()
         await results.until(len(cids))
     assert reader.reads == READ_THREADS
@@ -235,7 +244,7 @@ async def test_a_read_that_waits_behind_stuck_ones_is_a_miss_and_not_done() -> N
 
 async def test_a_fault_costs_one_read_and_no_thread(caplog: pytest.LogCaptureFixture) -> None:
     with pool_of(Failing(answering())) as pool:
-        assert await pool.read(LARGE.cid) is None
+        assert await pool.read(LARGE.cid) is MissReason.UNAVAILABLE
         found = [await pool.read(LARGE.cid) for _ in range(2 * READ_THREADS)]
     assert found == [LARGE] * 2 * READ_THREADS
     assert "a reader of the disk cache failed" in caplog.text
@@ -247,4 +256,4 @@ async def test_stopping_makes_misses_of_what_waits() -> None:
         waiting = asyncio.create_task(pool.read(LARGE.cid))
         await asyncio.sleep(0)
         pool.stop()
-        assert await waiting is None
+        assert await waiting is MissReason.SLOW

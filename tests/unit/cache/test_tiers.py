@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cache.keeper import CacheKeeper
 from gateway.cache.outcome import Condition
 from gateway.cache.tiers import TieredStore
 from gateway.content.block import identity_block
 from gateway.content.cid import DAG_PB, RAW, make_cid
 from gateway.content.multihash import IDENTITY
-from gateway.ports import BlockStore, Tier
+from gateway.ports import BlockStore, MissReason, Tier
 from gateway.settings import CacheSettings
 from tests.fakes.blocks import alias, block_of, numbered
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import DictStore
+from tests.unit.cache.conftest import OpenStore
 
 MIB = 1024 * 1024
 SIZES = {"memory": (0, MIB), "disk": (64 * MIB, 0), "both": (64 * MIB, MIB)}
@@ -135,6 +137,24 @@ async def test_a_block_from_the_disk_is_in_memory_afterwards(
     assert observer.found == {Tier.DISK: 1, Tier.MEMORY: 2}
 
 
+async def test_a_scan_leaves_memory_alone(directory: Path, observer: RecordingObserver) -> None:
+    block = numbered(1, 20_000)
+    async with opened(directory, *SIZES["both"], observer) as store:
+        await store.keep(block, is_scan=True)
+        assert store.peek(block.cid) is None
+        assert await store.find(block.cid, is_scan=True) == (block, Tier.DISK)
+        assert store.peek(block.cid) is None
+
+
+async def test_a_scan_is_kept_in_memory_when_there_is_no_disk(
+    directory: Path, observer: RecordingObserver
+) -> None:
+    block = numbered(1, 100)
+    async with opened(directory, *SIZES["memory"], observer) as store:
+        await store.keep(block, is_scan=True)
+        assert store.peek(block.cid) == block
+
+
 async def test_a_miss_is_counted_once(directory: Path, observer: RecordingObserver) -> None:
     async with opened(directory, *SIZES["both"], observer) as store:
         assert store.peek(numbered(1, 100).cid) is None
@@ -212,6 +232,7 @@ async def test_every_read_is_hashed_whatever_the_setting(
         disk_size=MIB,
         memory_size=0,
         read_verification="tag" if word == "tag" else "cid",
+        tag_key=str(directory.with_name("tag.key")),
     )
     store = await TieredStore.open(settings, FakeClock(), observer)
     await store.keep(block)
@@ -242,3 +263,22 @@ async def test_has_all_knows_what_a_process_before_kept(
             await store.keep(block)
     async with opened(directory, *SIZES["disk"], observer) as again:
         assert await again.has_all([block.cid for block in blocks])
+
+
+async def test_a_miss_has_its_reason(
+    open_store: OpenStore, observer: RecordingObserver, clock: FakeClock
+) -> None:
+    store = await open_store()
+    kept = numbered(1, 100)
+    await store.keep(kept)
+    await CacheKeeper(store, clock).purge([kept.cid])
+    assert await store.find(kept.cid) is None
+    assert await store.find(numbered(2, 100).cid) is None
+    await store.close()
+    assert await store.find(kept.cid) is None
+    assert observer.miss_reasons == {
+        MissReason.PURGED: 1,
+        MissReason.ABSENT: 1,
+        MissReason.UNAVAILABLE: 1,
+    }
+    assert (store.stats()["purged"], store.stats()["purged_bytes"]) == (1, 100)

@@ -1,10 +1,7 @@
 """`stats` shows what a gateway tells, or says why it tells nothing."""
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,6 +9,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.cli.stats import render
+from tests.fakes.admin import Admin, serving
 
 CACHE = {
     "hits": {"hot": 10, "memory": 2000, "disk": 0},
@@ -36,46 +34,12 @@ ROW = {
 }
 
 
-class Admin(http.server.ThreadingHTTPServer):
-    """An admin listener whose pages a test writes."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.pages: dict[str, tuple[int, bytes]] = {
-            "/api/v1/cache": (200, json.dumps(CACHE).encode()),
-            "/api/v1/upstreams": (200, json.dumps([ROW]).encode()),
-        }
-        self.tokens: set[str | None] = set()
-        self.asked = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Admin)
-        self.server.asked += 1
-        self.server.tokens.add(self.headers["authorization"])
-        status, body = self.server.pages[self.path]
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
 @pytest.fixture(name="admin")
 def admin_fixture() -> Iterator[Admin]:
-    with Admin() as admin:
-        thread = threading.Thread(target=admin.serve_forever, args=(0.01,))
-        thread.start()
+    with serving() as admin:
+        admin.pages["/api/v1/cache"] = (200, json.dumps(CACHE).encode())
+        admin.pages["/api/v1/upstreams"] = (200, json.dumps([ROW]).encode())
         yield admin
-        admin.shutdown()
-        thread.join()
 
 
 def run(*arguments: str) -> tuple[int, str, str]:

@@ -4,10 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.content.block import MAX_BLOCK_BYTES, Block, identity_block, rename, verify
+from gateway.content.block import (
+    MAX_BLOCK_BYTES,
+    Block,
+    identity_block,
+    make_tag,
+    rename,
+    verify,
+    verify_tag,
+)
 from gateway.content.cid import DAG_CBOR, DAG_PB, RAW, Cid, make_cid, parse_cid, sha256_cid
 from gateway.content.multihash import HASHES, IDENTITY, MAX_IDENTITY_BYTES
 from gateway.errors import BadBlock, BadCid
+from tests.fakes.blocks import block_of
 from tests.strategies import blocks
 
 HELLO = sha256_cid(RAW, hashlib.sha256(b"hello").digest())
@@ -93,3 +102,23 @@ def test_a_flipped_bit_is_always_found(block: Block, bit: int) -> None:
     data[(bit // 8) % len(data)] ^= 1 << bit % 8
     with pytest.raises(BadBlock, match="do not match"):
         verify(block.cid, bytes(data))
+
+
+def test_a_block_comes_back_in_by_its_tag() -> None:
+    block = block_of(b"data")
+    tag = make_tag(bytes(32), block.cid.multihash, block.data)
+    assert verify_tag(block.cid, block.data, tag, bytes(32)) == block
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        pytest.param(b"Data", bytes(32), id="other-bytes"),
+        pytest.param(b"data", bytes(31) + b"x", id="other-key"),
+    ],
+)
+def test_a_tag_that_does_not_fit_is_refused(data: bytes, key: bytes) -> None:
+    block = block_of(b"data")
+    tag = make_tag(bytes(32), block.cid.multihash, block.data)
+    with pytest.raises(BadBlock, match="do not match their tag"):
+        verify_tag(block.cid, data, tag, key)

@@ -167,7 +167,7 @@ def test_every_block_of_the_fixtures_verifies_and_is_written_as_it_was(path: Pat
 def test_conformance_fixtures_are_all_here() -> None:
     conformance = [path for path in car_files() if "gateway-conformance" in path.parts]
 
-    assert len(conformance) == 24
+    assert len(conformance) == 26
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def test_a_key_has_one_canonical_text(text: str, canonical: str | None) -> None:
         pytest.param("localhost", "no multibase", id="single-label"),
         pytest.param("127.0.0.1", "no multibase", id="address"),
         pytest.param("12D3KooW", "does not end", id="cut"),
-        pytest.param("", "multibase", id="empty"),
+        pytest.param("12D3KooW1", "3 bytes follow the digest", id="longer-than-its-digest"),
+        pytest.param("", "is empty", id="empty"),
     ],
 )
 def test_parse_name_refuses(text: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from gateway.ops.metrics import CONTENT_TYPE, render
 from gateway.ops.overview import Overview, merge_workers
 from gateway.ops.record import CacheState, Outcome, RequestKind
 from gateway.ops.statistics import Statistics
-from gateway.ports import Choice, Rejection, Tier
+from gateway.ports import Choice, MissReason, Rejection, Tier
 from tests.fakes.requests import RECORD
 from tests.fakes.workers import upstream_row, worker_snapshot
 
@@ -27,9 +27,11 @@ def busy() -> Statistics:
     told.request_started()
     told.request_finished(cut)
     told.request_started()
+    told.request_finished(cut._replace(kind=RequestKind.TAR, duration_s=4.0))
+    told.request_started()
     told.block_found(Tier.MEMORY, 10)
     told.block_found(Tier.DISK, 20)
-    told.block_missed()
+    told.block_missed(MissReason.EVICTED)
     told.block_verified(30)
     told.block_rejected(Rejection.MISMATCH, "a")
     told.block_evicted(Tier.DISK, "capacity", 40)
@@ -55,15 +57,14 @@ def value(overview: Overview, name: str, **labels: str) -> float:
 
 
 IDLE = merge_workers([worker_snapshot()])
-BUSY = merge_workers(
-    [worker_snapshot(busy(), [BUSY_ROW], cache={"disk_bytes": 7, "blocks": 1, "quarantined": 2})]
-)
+FIGURES = {"disk_bytes": 7, "blocks": 1, "quarantined": 2, "purged": 6, "coldest_age_s": 9.5}
+BUSY = merge_workers([worker_snapshot(busy(), [BUSY_ROW], cache=FIGURES)])
 
 
 @pytest.mark.parametrize(
     ("name", "labels", "expected"),
     [
-        pytest.param("ipfs_http_gw_responses_total", {"code": "200"}, 25, id="responses"),
+        pytest.param("ipfs_http_gw_responses_total", {"code": "200"}, 38, id="responses"),
         pytest.param("ipfs_http_gw_concurrent_requests", {}, 1, id="concurrent"),
         pytest.param(
             "ipfs_http_gw_request_types",
@@ -72,10 +73,10 @@ BUSY = merge_workers(
             id="types-raw",
         ),
         pytest.param(
-            "ipfs_http_gw_request_types", {"gateway": "ipfs", "type": ""}, 16, id="types-unixfs"
+            "ipfs_http_gw_request_types", {"gateway": "ipfs", "type": ""}, 20, id="types-unixfs"
         ),
         pytest.param(
-            "ipfs_http_gw_get_duration_seconds_count", {"gateway": "ipfs"}, 20, id="all-durations"
+            "ipfs_http_gw_get_duration_seconds_count", {"gateway": "ipfs"}, 32, id="all-durations"
         ),
         pytest.param(
             "ipfs_http_gw_unixfs_file_get_duration_seconds_bucket",
@@ -89,17 +90,35 @@ BUSY = merge_workers(
             3,
             id="car-broke-off",
         ),
+        pytest.param(
+            "ipfs_http_gw_tar_stream_fail_duration_seconds_sum",
+            {"gateway": "ipfs"},
+            4,
+            id="tar-broke-off",
+        ),
+        pytest.param(
+            "ipfs_http_gw_tar_stream_get_duration_seconds_count", {"gateway": "ipfs"}, 4, id="tar"
+        ),
+        pytest.param(
+            "ipfs_http_gw_jsoncbor_get_duration_seconds_count", {"gateway": "ipfs"}, 4, id="json"
+        ),
         pytest.param("ipfs_http_blockstore_cache_hit", {}, 2, id="boxo-hit"),
         pytest.param("ipfs_http_blockstore_cache_requests", {}, 3, id="boxo-requests"),
         pytest.param("ipfs_gateway_cache_hits_total", {"tier": "disk"}, 1, id="disk-hits"),
         pytest.param("ipfs_gateway_cache_hits_total", {"tier": "hot"}, 0, id="hot-hits"),
         pytest.param("ipfs_gateway_cache_hit_bytes_total", {"tier": "disk"}, 20, id="hit-bytes"),
-        pytest.param("ipfs_gateway_cache_misses_total", {}, 1, id="misses"),
-        pytest.param("ipfs_gateway_requests_total", {"cache": "miss"}, 6, id="cache-state"),
-        pytest.param("ipfs_gateway_outcomes_total", {"outcome": "truncated"}, 1, id="outcome"),
+        pytest.param(
+            "ipfs_gateway_cache_misses_total", {"reason": "evicted"}, 1, id="misses-by-reason"
+        ),
+        pytest.param("ipfs_gateway_cache_misses_total", {"reason": "absent"}, 0, id="no-misses"),
+        pytest.param("ipfs_gateway_cached_requests_total", {"tier": "disk"}, 0, id="by-tier"),
+        pytest.param("ipfs_gateway_cache_purged_blocks_total", {}, 6, id="purged"),
+        pytest.param("ipfs_gateway_cache_coldest_age_seconds", {}, 9.5, id="coldest"),
+        pytest.param("ipfs_gateway_requests_total", {"cache": "miss"}, 9, id="cache-state"),
+        pytest.param("ipfs_gateway_outcomes_total", {"outcome": "truncated"}, 2, id="outcome"),
         pytest.param("ipfs_gateway_outcomes_total", {"outcome": "left"}, 0, id="outcome-zero"),
-        pytest.param("ipfs_gateway_served_bytes_total", {}, 25_000, id="served"),
-        pytest.param("ipfs_gateway_ttfb_seconds_count", {"cache": "hit"}, 7, id="ttfb"),
+        pytest.param("ipfs_gateway_served_bytes_total", {}, 38_000, id="served"),
+        pytest.param("ipfs_gateway_ttfb_seconds_count", {"cache": "hit"}, 11, id="ttfb"),
         pytest.param("ipfs_gateway_verified_bytes_total", {}, 30, id="verified-bytes"),
         pytest.param("ipfs_gateway_blocks_verified_total", {}, 1, id="verified"),
         pytest.param(

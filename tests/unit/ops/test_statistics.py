@@ -5,7 +5,7 @@ import pytest
 from gateway.ops.histogram import DURATION_BUCKETS_S, TTFB_BUCKETS_S
 from gateway.ops.record import CacheState, Outcome, RequestKind, RequestRecord
 from gateway.ops.statistics import Statistics
-from gateway.ports import Choice, Observer, Rejection, Tier
+from gateway.ports import Choice, MissReason, Observer, Rejection, Tier
 from tests.fakes.requests import RECORD
 
 
@@ -101,7 +101,8 @@ def test_blocks_are_counted() -> None:
     observer.block_found(Tier.MEMORY, 10)
     observer.block_found(Tier.DISK, 20)
     observer.block_found(Tier.DISK, 30)
-    observer.block_missed()
+    observer.block_missed(MissReason.ABSENT)
+    observer.block_missed(MissReason.EVICTED)
     observer.block_verified(40)
     observer.block_rejected(Rejection.MISMATCH, "a")
     observer.block_rejected(Rejection.DISK, "disk")
@@ -109,7 +110,8 @@ def test_blocks_are_counted() -> None:
     assert observer.snapshot()["blocks"] == {
         "found": {"memory": 1, "disk": 2},
         "found_bytes": {"memory": 10, "disk": 50},
-        "missed": 1,
+        "missed": 2,
+        "miss_reasons": {"absent": 1, "evicted": 1},
         "verified": 1,
         "verified_bytes": 40,
         "rejected": {"a": {"mismatch": 1}, "disk": {"disk": 1}},

@@ -11,6 +11,7 @@ from gateway.protocol.answer import (
     BodyBytes,
     BodyCar,
     BodyListing,
+    BodyTar,
     Source,
     cached_answer,
     car_answer,
@@ -20,8 +21,10 @@ from gateway.protocol.answer import (
     redirect_answer,
     source_fields,
     symlink_answer,
+    tar_answer,
 )
-from gateway.protocol.headers import CORS, GENERATED, IMMUTABLE, Headers
+from gateway.protocol.freshness import IMMUTABLE, UNKNOWN
+from gateway.protocol.headers import CORS, Headers
 from gateway.protocol.redirects import Redirect
 from gateway.protocol.request import GatewayRequest
 from tests.fakes.gateway_requests import HELLO, make_request
@@ -50,12 +53,12 @@ def test_source_fields_name_the_content() -> None:
         (b"etag", ETAG.encode()),
         (b"x-ipfs-path", f"/ipfs/{HELLO}/a b/".encode()),
         (b"x-ipfs-roots", f"{HELLO},{HELLO}".encode()),
-        (b"cache-control", IMMUTABLE),
+        (b"cache-control", IMMUTABLE.content),
     )
 
 
 def test_source_fields_leave_out_an_empty_cache_control() -> None:
-    fields = source_fields(make_request(), SOURCE._replace(cache_control=b""))
+    fields = source_fields(make_request()._replace(freshness=UNKNOWN), SOURCE)
     assert b"cache-control" not in dict(fields)
 
 
@@ -83,6 +86,9 @@ def test_source_fields_have_the_date_that_unixfs_has(
             "application/vnd.ipld.raw",
             f"/ipfs/{HELLO}/%C4%85/?format=raw&format=zip&filename=%C4%85",
             id="query-kept",
+        ),
+        pytest.param(
+            f"/ipfs/{HELLO}", "", "application/json", f"/ipfs/{HELLO}?format=json", id="json"
         ),
         pytest.param(
             f"/ipfs/{HELLO}",
@@ -134,7 +140,7 @@ def test_a_failed_precondition_is_an_error() -> None:
 
 
 def test_listing_answer() -> None:
-    source = SOURCE._replace(cache_control=GENERATED)
+    source = SOURCE._replace(is_generated=True)
     answer = listing_answer(make_request(), source, PAGE)
     fields = fields_of(answer)
     assert (answer.status, answer.body) == (200, BodyListing())
@@ -176,13 +182,28 @@ def test_car_answer(target: str, query: str, accept: str, name: str, dups: bytes
 
 
 @pytest.mark.parametrize(
+    ("query", "name"), [("", f"{HELLO}.tar"), ("filename=x", "x")], ids=["cid", "asked"]
+)
+def test_tar_answer(query: str, name: str) -> None:
+    answer = tar_answer(make_request(query=query, range_="bytes=0-1"), SOURCE)
+    fields = fields_of(answer)
+    assert (answer.status, answer.body) == (200, BodyTar())
+    assert fields[b"content-type"] == b"application/x-tar"
+    assert fields[b"content-disposition"].startswith(f'attachment; filename="{name}"; '.encode())
+    assert fields[b"accept-ranges"] == b"none"
+    assert fields[b"x-content-type-options"] == b"nosniff"
+    assert b"content-length" not in fields
+
+
+@pytest.mark.parametrize(
     "make",
     [
         lambda request: listing_answer(request, SOURCE, PAGE),
         lambda request: symlink_answer(request, SOURCE, b"x"),
         lambda request: car_answer(request, SOURCE),
+        lambda request: tar_answer(request, SOURCE),
     ],
-    ids=["listing", "symlink", "car"],
+    ids=["listing", "symlink", "car", "tar"],
 )
 class TestEveryKind:
     def test_head_has_the_headers_of_get_and_no_body(self, make: Make) -> None:

@@ -10,6 +10,7 @@ from gateway.protocol.headers import (
     cache_status,
     header_text,
     location_text,
+    mark_stale,
     roots_text,
     server_timing,
 )
@@ -88,3 +89,8 @@ def test_cache_status(tiers: tuple[str, ...], fetched: int, status: bytes, word:
 def test_server_timing() -> None:
     field = server_timing([("resolve", 0.0123), ("fetch", 3.0)])
     assert field == (b"server-timing", b"resolve;dur=12.3, fetch;dur=3000.0")
+
+
+def test_a_stale_name_is_told_to_operators_only() -> None:
+    fields = cache_status(("memory",), 0)
+    assert mark_stale(fields) == (fields[0], (b"x-cache-status", b"STALE"))

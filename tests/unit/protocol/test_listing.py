@@ -12,16 +12,18 @@ from gateway.protocol.listing import (
     listing_row,
     show_name,
 )
+from gateway.protocol.sites import PATH_SITE, Site, SiteKind
 from tests.fakes.gateway_requests import HELLO
 
 CID = parse_cid(HELLO)
 V0 = sha256_cid(DAG_PB, bytes(32), version=0)
+HEAD = listing_head(PATH_SITE, parse_path(b"/ipfs/bafkqaaa/%C4%85/"), CID)
 FOLDER = sha256_cid(DAG_PB, bytes(32))
 
 
 def test_head_of_a_directory_below_the_root() -> None:
     """The anchors that the conformance suite looks for: no final slash in a crumb."""
-    head = listing_head(parse_path(f"/ipfs/{HELLO}/%C4%85/%C4%99/".encode()), CID)
+    head = listing_head(PATH_SITE, parse_path(f"/ipfs/{HELLO}/%C4%85/%C4%99/".encode()), CID)
     assert head.crumbs == (
         Crumb(f"/ipfs/{HELLO}", HELLO),
         Crumb(f"/ipfs/{HELLO}/%C4%85", "\u0105"),
@@ -34,16 +36,50 @@ def test_head_of_a_directory_below_the_root() -> None:
 
 
 def test_head_of_the_root_has_no_parent() -> None:
-    head = listing_head(parse_path(f"/ipfs/{HELLO}/".encode()), CID)
+    head = listing_head(PATH_SITE, parse_path(f"/ipfs/{HELLO}/".encode()), CID)
     assert head.parent_href is None
     assert head.crumbs == (Crumb(f"/ipfs/{HELLO}", HELLO),)
 
 
+SUBDOMAIN = Site(SiteKind.SUBDOMAIN, f"{HELLO}.ipfs.gw:80", "gw:80")
+
+
+def test_a_subdomain_leads_up_to_its_gateway() -> None:
+    head = listing_head(SUBDOMAIN, parse_path(f"/ipfs/{HELLO}/%C4%85/".encode()), CID)
+    assert head.crumbs == (
+        Crumb(f"//gw:80/ipfs/{HELLO}", HELLO),
+        Crumb(f"//gw:80/ipfs/{HELLO}/%C4%85", "\u0105"),
+    )
+    assert (head.base_href, head.parent_href) == ("/%C4%85/", "/%C4%85/..")
+    row = listing_row(head, DirectoryEntry("a b", CID, None))
+    assert (row.href, row.hash_href) == (
+        "/%C4%85/a%20b",
+        f"//gw:80/ipfs/{HELLO}?filename=a%2520b",
+    )
+
+
+def test_a_website_has_no_gateway_to_lead_to() -> None:
+    site = Site(SiteKind.DNSLINK, "example.com:80")
+    head = listing_head(site, parse_path(b"/ipns/example.com/a/"), CID)
+    assert head.crumbs == (
+        Crumb("//example.com:80/", "example.com"),
+        Crumb("//example.com:80/a", "a"),
+    )
+    assert (head.title, head.namespace, head.cid_base) == ("/ipns/example.com/a", "ipns", "")
+    row = listing_row(head, DirectoryEntry("b", CID, None))
+    assert (row.href, row.hash_href) == ("/a/b", f"https://cid.ipfs.tech/#{HELLO}")
+
+
+def test_the_root_of_a_site_has_no_parent() -> None:
+    head = listing_head(SUBDOMAIN, parse_path(f"/ipfs/{HELLO}/".encode()), CID)
+    assert (head.base_href, head.parent_href) == ("/", None)
+
+
 def test_row_links_by_path_and_by_cid() -> None:
-    row = listing_row("/ipfs/x/%C4%85/", DirectoryEntry("file-\u017a\u0142.txt", CID, 1536))
+    row = listing_row(HEAD, DirectoryEntry("file-\u017a\u0142.txt", CID, 1536))
     assert row == Row(
         name="file-\u017a\u0142.txt",
-        href="/ipfs/x/%C4%85/file-%C5%BA%C5%82.txt",
+        href="/ipfs/bafkqaaa/%C4%85/file-%C5%BA%C5%82.txt",
         hash_href=f"/ipfs/{HELLO}?filename=file-%25C5%25BA%25C5%2582.txt",
         cid=HELLO,
         short_cid="bafk\u20266n5e"[:5] + HELLO[-4:],
@@ -65,8 +101,8 @@ def test_row_links_by_path_and_by_cid() -> None:
     ],
 )
 def test_row_escapes_names(name: str, href: str, filename: str) -> None:
-    row = listing_row("/ipfs/x/", DirectoryEntry(name, CID, None))
-    assert row.href == f"/ipfs/x/{href}"
+    row = listing_row(HEAD, DirectoryEntry(name, CID, None))
+    assert row.href == f"/ipfs/bafkqaaa/%C4%85/{href}"
     assert row.hash_href == f"/ipfs/{HELLO}?filename={filename}"
     assert row.size == ""
 

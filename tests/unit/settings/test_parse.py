@@ -18,7 +18,6 @@ from gateway.settings import (
     nearest_key,
     parse_settings,
     shape_of,
-    unsupported,
 )
 
 A = {"name": "a", "url": "http://10.0.0.1:8080"}
@@ -82,6 +81,9 @@ WRONG = [
     ("names.resolver", {"names": {"resolver": "https:///dns-query"}}, "has no host"),
     ("names.dnslink", {"names": {"dnslink": {"a.b": "bafy"}}}, "neither /ipfs/ nor /ipns/"),
     ("names.dnslink", {"names": {"dnslink": {"a b": "/ipfs/x"}}}, "is not a host name"),
+    ("names.dnslink", {"names": {"dnslink": {"a": "/ipfs/x"}}}, "of two labels or more"),
+    ("names.allowed", {"names": {"allowed": "example.com"}}, "a list of texts"),
+    ("names.allowed", {"names": {"allowed": ["*.a.b", "a.*"]}}, '"a.*" is not "example.com"'),
     ("names.dnslink", {"names": {"dnslink": {"a.b": 7}}}, "a table with the number 7 in it"),
     ("upstreams", {"upstreams": "http://a"}, "must be [[upstreams]], not text"),
     ("upstreams[0]", {"upstreams": ["http://a"]}, "must be a table, not text"),
@@ -244,31 +246,6 @@ def test_no_upstream_is_taken_for_a_gateway_behind_a_unix_socket() -> None:
     settings = parse_settings({"server": {"listen": "unix:/run/a.sock"}, "upstreams": [A]})
 
     assert settings.upstreams[0].name == "a"
-
-
-@pytest.mark.parametrize(
-    ("tree", "keys"),
-    [
-        pytest.param({}, (), id="defaults"),
-        pytest.param({"hosts": {"a.b": {}}}, ("hosts.a.b",), id="hosts"),
-        pytest.param({"names": {"resolver": "1.1.1.1"}}, ("names.resolver",), id="resolver"),
-        pytest.param({"names": {"dnslink": {"a.b": "/ipfs/x"}}}, ("names.dnslink",), id="dnslink"),
-        pytest.param({"cluster": {"api": "http://a:9094"}}, (), id="cluster"),
-        pytest.param(
-            {"shared": {"redis": "redis://a/0", "bucket": "s3://abc/p"}},
-            ("shared.redis", "shared.bucket"),
-            id="shared",
-        ),
-        pytest.param(
-            {"cache": {"read_verification": "tag"}}, ("cache.read_verification",), id="tag"
-        ),
-        pytest.param({"cache": {"disk_size": "1GiB"}}, (), id="supported"),
-    ],
-)
-def test_settings_without_a_feature_yet_are_listed(
-    tree: dict[str, object], keys: tuple[str, ...]
-) -> None:
-    assert unsupported(parse_settings(tree)) == keys
 
 
 @pytest.mark.property

@@ -131,7 +131,7 @@ async def test_a_fetch_ended_before_it_began_settles_its_entry(bench: Bench) -> 
 async def test_a_bug_is_told_and_reaches_who_waits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_block: Block) -> None:
+    async def broken(_block: Block, **_options: bool) -> None:
         raise RuntimeError("a bug")
 
     told: list[dict[str, object]] = []

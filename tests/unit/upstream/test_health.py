@@ -7,6 +7,7 @@ from gateway.errors import (
     BlockAbsent,
     BlockMismatch,
     IncompleteCar,
+    NameUnresolved,
     UpstreamError,
     UpstreamRefused,
     UpstreamSilent,
@@ -31,6 +32,7 @@ NOW = 1000.0
         pytest.param(UpstreamSilent("u", "r"), "silent", id="silent"),
         pytest.param(UpstreamUnreachable("u", "r"), "unreachable", id="unreachable"),
         pytest.param(BlockAbsent("u", "c"), "absent", id="absent"),
+        pytest.param(NameUnresolved("u", "r"), "unresolved", id="unresolved"),
     ],
 )
 def test_kind_of_an_error(error: UpstreamError, kind: str) -> None:
@@ -65,7 +67,9 @@ def test_one_lie_ejects() -> None:
     assert (health.state(NOW), health.reason) == ("ejected", "mismatch")
 
 
-@pytest.mark.parametrize("kind", [FailureKind.ABSENT, FailureKind.INCOMPLETE])
+@pytest.mark.parametrize(
+    "kind", [FailureKind.ABSENT, FailureKind.INCOMPLETE, FailureKind.UNRESOLVED]
+)
 def test_an_honest_no_is_counted_and_never_ejects(kind: FailureKind) -> None:
     health = Health()
     fail(health, 100, kind)

@@ -247,3 +247,19 @@ def test_asking_for_blocks_only_ends(bench: Bench) -> None:
     assert bench.pool.is_block_wise("near")
     bench.clock.advance(60)
     assert not bench.pool.is_block_wise("near")
+
+
+def test_a_record_that_came_lets_others_come_but_tells_no_speed() -> None:
+    bench = Bench(FAR)
+    bench.ask("far").failed(BlockMismatch("cid", "far"))
+    bench.clock.advance(31)
+    probe = bench.ask("far", "record")
+    bench.clock.advance(20)
+    probe.delivered()
+    probe.close()
+    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["only"]
+    assert bench.row("far")["ttfb_ms"] is None
+
+
+def test_tier_of_an_upstream(bench: Bench) -> None:
+    assert (bench.pool.tier("near"), bench.pool.tier("far")) == ("cluster", "public")

@@ -8,12 +8,13 @@ import pytest
 
 from gateway.content.block import Block
 from gateway.content.build import build_directory, collect
-from gateway.content.cid import DAG_PB, parse_cid
+from gateway.content.cid import DAG_PB, Cid, parse_cid
 from gateway.content.walk import Scope, Want
 from gateway.errors import DeadlineExceeded, NotFound, Unverifiable
 from gateway.ports import Place, Tier
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream import fetch as fetch_module
+from gateway.upstream import retrieve as retrieve_module
 from tests.fakes import lies
 from tests.fakes.blocks import alias, numbered
 from tests.fakes.lying_upstream import Answer, LyingUpstream, honest
@@ -217,7 +218,7 @@ async def test_many_readers_of_a_file_on_the_disk_cost_one_lookup_each_block(
     class Counting(DictStore):
         lookups = 0
 
-        async def find(self, cid: object) -> tuple[Block, Tier] | None:
+        async def find(self, cid: object, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
             self.lookups += 1
             await asyncio.sleep(0)
             return await super().find(cid)  # type: ignore[arg-type]  # a Cid, as the port says
@@ -342,6 +343,42 @@ async def test_closing_twice_is_no_error(kit: Kit) -> None:
     await session.get(ROOT)
     await session.close()
     await session.close()
+
+
+class ScanStore(DictStore):
+    """Remembers how much was read and kept in passing."""
+
+    def __init__(self) -> None:
+        super().__init__(is_near=False)
+        self.kept_close = 0
+        self.found_close = 0
+
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        found = await super().find(cid)
+        self.found_close += not is_scan and found is not None
+        return found
+
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        await super().keep(block)
+        self.kept_close += not is_scan
+
+
+@pytest.mark.parametrize("is_scan", [False, True], ids=["file", "scan"])
+async def test_only_the_beginning_of_a_scan_comes_into_memory(
+    upstream: LyingUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    is_scan: bool,  # noqa: FBT001 (a table)
+) -> None:
+    monkeypatch.setattr(retrieve_module, "SCAN_BYTES", 4096)
+    store = ScanStore()
+    async with Kit(upstream.settings, store=store) as kit:
+        for _ in range(2):  # from upstream, then from the disk
+            session = kit.retrieval.open_session(None, is_scan=is_scan)
+            assert await read(session, FILE.cid) == FILE.content
+            await session.close()
+    everything = len(store.blocks)
+    assert (store.kept_close < everything / 2) == is_scan
+    assert (store.found_close < everything / 2) == is_scan
 
 
 class Trio:

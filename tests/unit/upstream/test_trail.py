@@ -34,6 +34,7 @@ INCOMPLETE = IncompleteCar("a", CID)
 LIE = BlockMismatch(CID, "a")
 NO_CAR = UpstreamRefused("a", "answered with status 406", 406)
 SILENT = UpstreamSilent("a", "sent nothing")
+OUTSIDE = UpstreamRefused("a", "answered with status 400", 400)
 SLOW = UpstreamRefused("a", "answered with status 504", 504)
 
 NOW, LAST, NEVER = "NOW", "LAST", "NEVER"
@@ -70,8 +71,16 @@ def test_whether_the_same_upstream_is_asked_again(
     assert failure.again.name == again
 
 
-def failed(error: UpstreamError, step: Step = Step.CAR, *, has_progressed: bool = False) -> Failure:
-    return failure_of(error, step, has_path=False, has_progressed=has_progressed)
+def failed(
+    error: UpstreamError,
+    step: Step = Step.CAR,
+    *,
+    has_progressed: bool = False,
+    has_range: bool = False,
+) -> Failure:
+    return failure_of(
+        error, step, has_path=False, has_progressed=has_progressed, has_range=has_range
+    )
 
 
 def trail_of(*failures: Failure) -> Trail:
@@ -127,6 +136,8 @@ def test_who_broke_off_is_asked_again_when_nobody_else_is_left() -> None:
     ("failure", "step", "is_useless"),
     [
         pytest.param(failed(NO_CAR), Step.RAW, True, id="refused"),
+        pytest.param(failed(OUTSIDE), Step.RAW, True, id="400"),
+        pytest.param(failed(OUTSIDE, has_range=True), Step.RAW, False, id="bytes-that-no-file-has"),
         pytest.param(failed(INCOMPLETE), Step.RAW, True, id="empty"),
         pytest.param(failed(BAD), Step.RAW, True, id="garbage"),
         pytest.param(failed(INCOMPLETE, has_progressed=True), Step.RAW, False, id="had-some"),

@@ -6,26 +6,40 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.content.block import Block
-from gateway.content.build import build_directory, build_file, collect
+from gateway.content.build import Built, build_directory, build_file, collect
+from gateway.content.cid import DAG_CBOR
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.ops.record import RequestRecord
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pages, Pipeline
 from gateway.ports import Place
-from gateway.settings import LimitsSettings
+from gateway.settings import HostSettings, LimitsSettings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.connection import protocol_with
+from gateway.web.document import PreviewPage
 from gateway.web.hot import HotTable
 from gateway.web.hot_path import HotPath
 from gateway.web.listing import ListingPage
+from gateway.web.routing import Router
 from gateway.wiring.listeners import open_listener
 from gateway.wiring.serving import Serving
+from tests.fakes.blocks import block_of
 from tests.fakes.clock import FakeClock
+from tests.fakes.documents import encode_cbor
+from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
 from tests.fakes.store import DictStore
 
 PAGE = b"<html>hello</html>"
+KEY = "k51qzi5uqu5dk3v4rmjber23h16xnr23bsggmqqil9z2gduiis5se8dht36dam"
+RECORD = b"a record, signed"
+HOSTS = {
+    "gateway.example": HostSettings(),
+    "paths.example": HostSettings(subdomains=False, paths=("/ipfs",)),
+    "trustless.example": HostSettings(subdomains=False, dnslink=False, deserialized=False),
+    "site.example": HostSettings(),
+}
 
 
 class Records:
@@ -59,20 +73,47 @@ class Listening:
         page, blocks = collect(build_file(PAGE))
         root, more = collect(build_directory([("index.html", page), ("a.txt", page)]))
         self.root = str(root.cid)
-        self.blocks = [*blocks, *more]
+        document = block_of(encode_cbor({"a": root.cid, "b": {"c": 1}}), DAG_CBOR)
+        self.document = str(document.cid)
+        self.blocks = [*blocks, *more, document]
         self.records = Records()
         self.table = HotTable(1 << 20 if is_hot else 0)
         self.retriever = DictRetriever(self.blocks, self.blocks)
         admission = AdmissionControl(limits or LimitsSettings(requests=""), 100, clock)
         clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
         hot = HotPath(self.table, admission, clients, self.records, clock)
-        pipeline = Pipeline(self.retriever, DictStore(self.blocks), ListingPage())
-        endpoint = ContentEndpoint(pipeline, admission, clients, self.records, clock, hot.keep)
-        self.endpoint = endpoint
+        targets = {"site.example": f"/ipfs/{self.root}", KEY: f"/ipfs/{self.root}"}
+        names = TableNames(targets, records={KEY: RECORD})
+        pages = Pages(ListingPage(), PreviewPage())
+        pipeline = Pipeline(self.retriever, DictStore(self.blocks), names, pages)
+        router = Router(clients, HOSTS, names)
+        self.endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, hot.keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
-        self._app = create_content_app(endpoint)
+        self._app = create_content_app(self.endpoint)
         self._http_protocol = protocol_with(hot.answer)
+
+    def add(self, *built: tuple[Built, list[Block]]) -> str:
+        """Have what was built, too; returns the CID of the first."""
+        for _, blocks in built:
+            for block in blocks:
+                self.retriever.near[block.cid.multihash] = block
+                self.retriever.far[block.cid.multihash] = block
+        return str(built[0][0].cid)
+
+    def add_website(self, redirects: bytes) -> str:
+        """Have a website with a `_redirects` file; returns its root."""
+        page, gone = collect(build_file(PAGE)), collect(build_file(b"it is gone"))
+        index, rules = collect(build_file(b"in the folder")), collect(build_file(redirects))
+        folder = collect(build_directory([("index.html", index[0])]))
+        names = (
+            ("page.html", page),
+            ("gone.html", gone),
+            ("folder", folder),
+            ("_redirects", rules),
+        )
+        root = collect(build_directory([(name, built[0]) for name, built in names]))
+        return self.add(root, page, gone, index, folder, rules)
 
     def forget(self, *blocks: Block) -> None:
         """Have blocks nowhere any more."""
@@ -96,9 +137,11 @@ class Listening:
         finally:
             writer.close()
 
-    async def get(self, target: str, *lines: str, method: str = "GET") -> bytes:
+    async def get(
+        self, target: str, *lines: str, method: str = "GET", host: str = "example.com"
+    ) -> bytes:
         """Send a well-formed request that closes its connection; return the whole answer."""
-        head = [f"{method} {target} HTTP/1.1", "Host: example.com", *lines, "Connection: close"]
+        head = [f"{method} {target} HTTP/1.1", f"Host: {host}", *lines, "Connection: close"]
         return await self.send("\r\n".join((*head, "", "")).encode("latin-1"))
 
 

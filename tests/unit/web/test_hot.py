@@ -12,7 +12,7 @@ ENTRY = HotEntry(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 304 \r\n", b'"etag"', b"body
 @pytest.fixture(name="table")
 def table_fixture() -> HotTable:
     table = HotTable(1 << 20)
-    table.put(TARGET, b"example.com", ENTRY)
+    table.put(TARGET, b"example.com", b"", ENTRY)
     return table
 
 
@@ -25,6 +25,7 @@ def table_fixture() -> HotTable:
         pytest.param([(b"accept", b"image/avif,image/webp,*/*")], id="image"),
         pytest.param([(b"cookie", b"a=1"), (b"cookie", b"b=2")], id="two-cookies"),
         pytest.param([(b"x-forwarded-proto", b"https")], id="proxy"),
+        pytest.param([(b"x-forwarded-host", b"example.com")], id="proxy-with-the-same-host"),
     ],
 )
 def test_find_answers_a_plain_request(table: HotTable, extra: list[tuple[bytes, bytes]]) -> None:
@@ -49,6 +50,7 @@ def test_find_answers_a_plain_request(table: HotTable, extra: list[tuple[bytes, 
         pytest.param([HOST, (b"accept", b"application/vnd.ipld.raw")], id="raw"),
         pytest.param([HOST, (b"accept", b"text/html, application/json")], id="json-too"),
         pytest.param([HOST, (b"x-unheard-of", b"1")], id="unknown-header"),
+        pytest.param([HOST, (b"x-forwarded-host", b"other")], id="proxy-with-another-host"),
     ],
 )
 def test_find_leaves_anything_unusual(table: HotTable, headers: list[tuple[bytes, bytes]]) -> None:
@@ -70,6 +72,16 @@ def test_find_hands_on_what_the_log_needs(table: HotTable) -> None:
     assert (found.user_agent, found.referer, found.forwarded_for) == (b"ua", b"r", b"192.0.2.1")
 
 
+def test_a_site_of_its_own_has_answers_of_its_own(table: HotTable) -> None:
+    other = HotEntry(b"HTTP/1.1 200 OK\r\n", b"", b'"other"', b"other", "bafkqaaa")
+    table.put(TARGET, b"x.ipfs.example.com", b"x.ipfs.example.com", other)
+    found = table.find(TARGET, [(b"host", b"x.ipfs.example.com")])
+    assert found is not None
+    assert found.entry is other
+    table.put(b"/only-here", b"x.ipfs.example.com", b"x.ipfs.example.com", other)
+    assert table.find(b"/only-here", [HOST]) is None
+
+
 def test_clear_forgets_everything(table: HotTable) -> None:
     table.clear()
     assert (len(table), table.size_bytes) == (0, 0)
@@ -79,7 +91,7 @@ def test_clear_forgets_everything(table: HotTable) -> None:
 def test_put_keeps_the_size_within_the_capacity() -> None:
     table = HotTable(5 * ENTRY.size_bytes)
     for number in range(20):
-        table.put(b"/%d" % number, b"h", ENTRY)
+        table.put(b"/%d" % number, b"h", b"", ENTRY)
     assert len(table) == 5
     assert table.size_bytes == 5 * ENTRY.size_bytes
 
@@ -87,9 +99,9 @@ def test_put_keeps_the_size_within_the_capacity() -> None:
 def test_put_evicts_what_was_not_used_first() -> None:
     table = HotTable(4 * ENTRY.size_bytes)
     for number in range(4):
-        table.put(b"/%d" % number, b"example.com", ENTRY)
+        table.put(b"/%d" % number, b"example.com", b"", ENTRY)
     table.find(b"/0", [HOST])
-    table.put(b"/4", b"example.com", ENTRY)
+    table.put(b"/4", b"example.com", b"", ENTRY)
     assert table.find(b"/0", [HOST]) is not None
     assert table.find(b"/1", [HOST]) is None
 
@@ -103,14 +115,14 @@ def test_put_evicts_what_was_not_used_first() -> None:
 )
 def test_put_refuses_what_does_not_fit(target: bytes, capacity: int) -> None:
     table = HotTable(capacity)
-    table.put(target, b"example.com", ENTRY)
+    table.put(target, b"example.com", b"", ENTRY)
     assert len(table) == 0
 
 
 def test_put_remembers_a_bounded_number_of_hosts() -> None:
     table = HotTable(1 << 20)
     for number in range(MAX_HOSTS + 1):
-        table.put(TARGET, b"%d.example" % number, ENTRY)
+        table.put(TARGET, b"%d.example" % number, b"", ENTRY)
     assert table.find(TARGET, [(b"host", b"0.example")]) is not None
     assert table.find(TARGET, [(b"host", b"%d.example" % MAX_HOSTS)]) is None
 

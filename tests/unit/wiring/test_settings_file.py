@@ -183,6 +183,18 @@ def test_the_cache_folder_follows_home_and_xdg(environment: dict[str, str], dire
     assert load_settings(None, environment).cache.directory == directory
 
 
+@pytest.mark.parametrize(
+    ("environment", "path"),
+    [
+        ({"HOME": "/home/me"}, "/home/me/.local/state/ipfs-gateway/tag.key"),
+        ({"HOME": "/home/me", "XDG_STATE_HOME": "/state"}, "/state/ipfs-gateway/tag.key"),
+        ({"XDG_STATE_HOME": "/state", "GATEWAY_CACHE__TAG_KEY": "/etc/key"}, "/etc/key"),
+    ],
+)
+def test_the_key_of_the_tags_follows_home_and_xdg(environment: dict[str, str], path: str) -> None:
+    assert load_settings(None, environment).cache.tag_key == path
+
+
 def test_a_relative_folder_is_below_the_working_folder() -> None:
     settings = load_settings(None, {"GATEWAY_CACHE__DIRECTORY": "blocks"})
 

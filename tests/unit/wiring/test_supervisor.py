@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.admin.fleet import NO_ANSWER
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.wiring.supervisor import Pace, Supervisor, restart_delay_s
 from tests.fakes.worker import FakeSpawner, FakeWorker
@@ -54,6 +55,17 @@ async def test_it_serves_once_all_workers_have_started(crew: Crew) -> None:
 
     assert (before, crew.supervisor.is_serving) == (False, True)
     assert [s["pid"] for s in await crew.supervisor.snapshots()]
+
+
+async def test_one_worker_gets_an_order_and_the_others_another(crew: Crew) -> None:
+    first, second = await crew.start()
+
+    assert await crew.supervisor.order({"do": "purge"}) == {"pid": first.pid, "do": "purge"}
+    assert await crew.supervisor.order_rest({"do": "x"}) == [{"pid": second.pid, "do": "x"}]
+
+
+async def test_without_workers_nobody_answers_an_order() -> None:
+    assert await Crew(2).supervisor.order({"do": "purge"}) == NO_ANSWER
 
 
 async def test_a_worker_that_dies_is_replaced(crew: Crew) -> None:

@@ -1,6 +1,7 @@
 """A worker serves what it inherits, answers its parent, and does not outlive it."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 
@@ -68,6 +69,19 @@ async def test_it_answers_with_what_it_counted(parent: Parent) -> None:
     assert answer is not None
     assert answer["answer"] == 5
     assert answer["snapshot"]["statistics"]["blocks"]["missed"] == 1
+
+
+async def test_it_carries_out_orders_and_answers_meanwhile(parent: Parent) -> None:
+    await parent.channel.send(ORDER)
+    await parent.channel.receive()
+
+    for number, order in enumerate(("wait", "purge", "break")):
+        await parent.channel.send({"ask": number, "order": {"do": order}})
+    first, second = await parent.channel.receive(), await parent.channel.receive()
+
+    assert first == {"answer": 1, "result": {"did": "purge", "pid": os.getpid()}}
+    assert second is not None
+    assert "the log says why" in second["result"]["error"]
 
 
 async def test_it_ends_when_it_is_asked_to(parent: Parent) -> None:

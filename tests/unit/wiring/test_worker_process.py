@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin.fleet import NO_ANSWER
 from gateway.errors import BadSettings, CannotStart
 from gateway.settings import Settings
 from gateway.wiring.listeners import Listener, open_listener
@@ -58,14 +59,17 @@ async def test_a_worker_serves_counts_and_ends(spawn: Spawn, listener: Listener)
 
     answer = await fetch(listener)
     snapshot = await worker.ask(5.0)
+    told = await worker.order({"do": "purge"}, 5.0)
     worker.terminate()
 
     assert answer.endswith(str(worker.pid).encode())
     assert snapshot is not None
     assert snapshot == worker.last
     assert snapshot["statistics"]["blocks"]["missed"] == 1
+    assert told == {"did": "purge", "pid": worker.pid}
     assert await worker.wait_ended() == 0
     assert await worker.ask(5.0) is None
+    assert await worker.order({"do": "purge"}, 5.0) == NO_ANSWER
 
 
 async def test_a_killed_worker_has_its_signal_for_a_code(spawn: Spawn) -> None:

@@ -1,0 +1,160 @@
+"""The two stores behind the shared tier: Redis for small blocks, a bucket for large ones.
+
+Redis is spoken to directly. aiocache, which the design names for it, adds a serializer, key
+prefixes and a time limit of its own, and has none of what is needed here: streams for purges,
+and several keys in one command.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple, cast
+
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gateway.content.block import MAX_BLOCK_BYTES
+from gateway.settings import SharedSettings
+
+KEY_PREFIX: Final = b"ipfs-gateway:block:"
+PURGES: Final = "ipfs-gateway:purges"
+"""A stream: an entry for each purge, with the multihashes, which all machines follow."""
+MAX_CONNECTIONS: Final = 16
+MAX_PURGES: Final = 10_000
+HERE: Final = b"\0"
+"""First byte of a value: the block follows."""
+IN_BUCKET: Final = b"\1"
+"""The whole value, for a block that is in the bucket."""
+REGION: Final = "us-east-1"  # S3's own default; other servers do not care
+
+
+class RemoteError(Exception):
+    """Redis or the bucket did not do what it was asked, or not in time."""
+
+
+class PurgeEntry(NamedTuple):
+    """One purge by some machine."""
+
+    place: str
+    """In the stream, to go on from."""
+    keys: tuple[bytes, ...]
+
+
+class RedisBlocks:
+    """Small blocks, and which large ones are in the bucket, by multihash."""
+
+    def __init__(self, settings: SharedSettings) -> None:
+        """Make a client; connections are made when they are needed."""
+        # Waits for a free connection as long as for an answer; repeats nothing on its own.
+        pool = BlockingConnectionPool.from_url(
+            settings.redis,
+            max_connections=MAX_CONNECTIONS,
+            timeout=settings.timeout,
+            socket_timeout=settings.timeout,
+            socket_connect_timeout=settings.timeout,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = Redis.from_pool(pool)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._redis.aclose()
+
+    async def get(self, key: bytes) -> bytes | None:
+        """Return a value: `HERE` and the block, `IN_BUCKET`, or None."""
+        async with _translated():
+            return cast("bytes | None", await self._redis.get(KEY_PREFIX + key))
+
+    async def put(self, key: bytes, value: bytes) -> None:
+        """Keep a value. It has no end: Redis evicts (`maxmemory-policy allkeys-lru`)."""
+        async with _translated():
+            await self._redis.set(KEY_PREFIX + key, value)
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        """Forget blocks."""
+        async with _translated():
+            await self._redis.delete(*(KEY_PREFIX + key for key in keys))
+
+    async def announce_purge(self, keys: Sequence[bytes]) -> None:
+        """Tell all machines that blocks were purged."""
+        async with _translated():
+            fields: dict[Any, Any] = {"keys": b" ".join(key.hex().encode("ascii") for key in keys)}
+            await self._redis.xadd(PURGES, fields, maxlen=MAX_PURGES, approximate=True)
+
+    async def purges_after(self, place: str) -> list[PurgeEntry]:
+        """Return the purges since a place in the stream (`milliseconds-number`)."""
+        async with _translated():
+            answer: Any = await self._redis.xread({PURGES: place}, count=100)
+        # By version of the protocol, pairs or a table: [[stream, entries]] or {stream: [entries]}.
+        streams = answer.values() if isinstance(answer, dict) else [item[1] for item in answer]
+        entries = [entry for stream in streams for entry in _flat(stream)]
+        return [PurgeEntry(place.decode(), _keys_of(fields)) for place, fields in entries]
+
+
+class BucketBlocks:
+    """Large blocks as objects of a bucket, by multihash."""
+
+    def __init__(self, settings: SharedSettings) -> None:
+        """Make a client; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
+        bucket, _, prefix = settings.bucket.removeprefix("s3://").partition("/")
+        endpoint: dict[str, Any] = {"endpoint": settings.endpoint} if settings.endpoint else {}
+        self._store = S3Store(
+            bucket,
+            prefix=prefix.rstrip("/") or None,
+            region=REGION,
+            client_options={"allow_http": settings.endpoint.startswith("http://")},
+            retry_config={"max_retries": 0},
+            **endpoint,
+        )
+
+    async def get(self, key: bytes) -> bytes | None:
+        """Return the bytes of an object, None if there is none."""
+        async with _translated():
+            try:
+                found = await self._store.get_async(_path(key))
+            except FileNotFoundError:
+                return None
+            if found.meta["size"] > MAX_BLOCK_BYTES:
+                return b""  # no block; the hash says so
+            return bytes(await found.bytes_async())
+
+    async def put(self, key: bytes, data: bytes) -> None:
+        """Keep an object."""
+        async with _translated():
+            await self._store.put_async(_path(key), data, use_multipart=False)
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        """Delete objects."""
+        async with _translated():
+            await self._store.delete_async([_path(key) for key in keys])
+
+
+def _path(key: bytes) -> str:
+    name = key.hex()
+    return f"{name[-2:]}/{name}"
+
+
+def _flat(stream: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Return the entries of a stream; the newer protocol wraps them once more."""
+    entries: list[tuple[bytes, dict[bytes, bytes]]]
+    entries = stream[0] if stream and isinstance(stream[0], list) else stream
+    return entries
+
+
+def _keys_of(fields: dict[bytes, bytes]) -> tuple[bytes, ...]:
+    try:
+        texts = fields.get(b"keys", b"").decode("ascii").split()
+        return tuple(bytes.fromhex(text) for text in texts)
+    except ValueError:  # somebody else writes to our stream
+        return ()
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (RedisError, BaseError, OSError) as exc:  # TimeoutError is an OSError
+        raise RemoteError(str(exc) or type(exc).__name__) from exc

@@ -1,0 +1,102 @@
+"""Commands that speak to the admin listener of a running gateway."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeVar
+
+import httpx
+import typer
+
+from gateway.errors import CannotStart
+
+DEFAULT_URL = "http://127.0.0.1:8081"
+TIMEOUT_S = 5.0
+
+AdminUrl = Annotated[str, typer.Option("--url", help="The admin listener.")]
+AdminToken = Annotated[
+    str, typer.Option("--token", help="Its bearer token.", envvar="GATEWAY_ADMIN__TOKEN")
+]
+
+Shape = TypeVar("Shape", dict[str, Any], list[dict[str, Any]])
+
+
+def connect(url: str, token: str, timeout_s: float = TIMEOUT_S) -> httpx.Client:
+    """Return a client of an admin listener."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        return httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+    except httpx.InvalidURL as exc:
+        raise CannotStart(f"{url} is not a URL ({exc})") from None
+
+
+def fetch(client: httpx.Client, page: str, shape: type[Shape]) -> Shape:
+    """Fetch one page of JSON.
+
+    Raises:
+        CannotStart: with words for whoever typed the command.
+    """
+    with _told(client, page) as where:
+        response = client.get(page)
+        _refuse_failure(response, where)
+        return _shaped(response, shape, where)
+
+
+def order(client: httpx.Client, page: str, body: Mapping[str, object], shape: type[Shape]) -> Shape:
+    """Give an order; return what comes of it.
+
+    Raises:
+        CannotStart: it was not carried out; in words for whoever typed the command.
+    """
+    with _told(client, page) as where:
+        response = client.post(page, json=body)
+        _refuse_failure(response, where)
+        return _shaped(response, shape, where)
+
+
+def follow(client: httpx.Client, page: str, body: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    """Give an order, and yield the lines that tell its progress.
+
+    Raises:
+        CannotStart: it was not carried out, or the connection broke.
+    """
+    with _told(client, page) as where, client.stream("POST", page, json=body) as response:
+        if response.is_error:
+            response.read()
+        _refuse_failure(response, where)
+        for line in response.iter_lines():
+            yield json.loads(line)
+
+
+@contextmanager
+def _told(client: httpx.Client, page: str) -> Iterator[str]:
+    where = f"{str(client.base_url).rstrip('/')}{page}"
+    try:
+        yield where
+    except httpx.HTTPError as exc:
+        hint = "is the gateway running, and is this its admin listener?"
+        raise CannotStart(f"no answer from {where} ({exc}): {hint}") from None
+
+
+def _refuse_failure(response: httpx.Response, where: str) -> None:
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        raise CannotStart(f"{where} wants another token (--token, GATEWAY_ADMIN__TOKEN)")
+    if not response.is_success:
+        raise CannotStart(f"{where} answers {response.status_code}{_reason_of(response)}")
+
+
+def _reason_of(response: httpx.Response) -> str:
+    try:
+        return f": {response.json()['error']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _shaped(response: httpx.Response, shape: type[Shape], where: str) -> Shape:
+    try:
+        told = response.json()
+    except ValueError:
+        told = None
+    if not isinstance(told, shape):
+        raise CannotStart(f"{where} is not a page of the admin listener of a gateway")
+    return told

@@ -1,0 +1,145 @@
+"""TXT records from the DNS: of the system's servers, of one server, or over HTTPS.
+
+dnspython follows aliases, compares questions and answers, and asks again over TCP what was cut off.
+"""
+
+import asyncio
+from typing import Any, Final, NamedTuple
+
+import dns.asyncresolver
+import dns.exception
+import dns.message
+import dns.nameserver
+import dns.query
+import dns.rdatatype
+import dns.resolver
+from typing_extensions import override
+
+from gateway.errors import Attempt, DeadlineExceeded, Unverifiable, UpstreamError
+from gateway.ports import DnsOverHttps
+
+LIFETIME_S: Final = 5.0  # of one question, all servers and repetitions included
+PATIENCE_S: Final = 2.0  # with one server, before the next one or the next try
+MAX_QUESTIONS: Final = 64  # at once; more wait for their turn, within their lifetime
+MAX_NAME_CHARACTERS: Final = 253  # RFC 1035, 2.3.4, without the final dot
+UDP_BYTES: Final = 1232  # DNS Flag Day 2020: fits into any path's packets
+STEP: Final = "txt"
+
+Nameserver = dns.nameserver.Nameserver
+
+
+class TxtAnswer(NamedTuple):
+    """The TXT records of a name."""
+
+    texts: tuple[bytes, ...]
+    """The strings of each record, joined."""
+    ttl_s: float
+    """The least of the records and of all aliases on the way to them."""
+
+
+class HttpsNameserver(Nameserver):
+    """A resolver that is asked over HTTPS."""
+
+    def __init__(self, transport: DnsOverHttps) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # it has no types
+        self._transport = transport
+
+    @override
+    def __str__(self) -> str:
+        """Return how it is asked."""
+        return "DNS over HTTPS"
+
+    @override
+    def kind(self) -> str:
+        """Return how it is asked, in dnspython's word."""
+        return "DoH"
+
+    @override
+    def is_always_max_size(self) -> bool:
+        """Tell that nothing is cut off."""
+        return True
+
+    @override
+    def answer_nameserver(self) -> str:
+        """Return what dnspython writes into answers and errors."""
+        return "https"
+
+    @override
+    def answer_port(self) -> int:
+        """Return what dnspython writes into answers and errors."""
+        return 443
+
+    @override
+    async def async_query(
+        self,
+        request: dns.message.QueryMessage,
+        timeout: float,
+        *_how: Any,
+        **_options: Any,
+    ) -> dns.message.Message:
+        """Send a question and return what answers it."""
+        request.id = 0  # RFC 8484, 4.1: the same question is the same URL for caches
+        try:
+            async with asyncio.timeout(timeout):
+                wire = await self._transport.exchange(request.to_wire())
+        except TimeoutError:
+            raise dns.exception.Timeout from None
+        except UpstreamError as error:
+            raise OSError(str(error)) from error  # what dnspython takes for a server that fails
+        response = dns.message.from_wire(wire)
+        if not request.is_response(response):
+            raise dns.query.BadResponse
+        return response
+
+
+def system_nameservers() -> list[str | Nameserver]:
+    """Return the servers of /etc/resolv.conf; without any, as resolv.conf(5) says, this machine."""
+    try:
+        return list(dns.resolver.Resolver().nameservers)
+    except dns.resolver.NoResolverConfiguration:
+        return ["127.0.0.1"]
+
+
+class TxtResolver:
+    """Asks for TXT records.
+
+    Args:
+        nameservers: addresses, or dnspython's classes for servers that are asked in other ways.
+        lifetime_s: seconds for one question.
+    """
+
+    def __init__(self, nameservers: list[str | Nameserver], lifetime_s: float = LIFETIME_S) -> None:
+        self._resolver = dns.asyncresolver.Resolver(configure=False)
+        self._resolver.nameservers = nameservers
+        self._resolver.timeout = min(PATIENCE_S, lifetime_s)
+        self._resolver.lifetime = lifetime_s
+        self._resolver.use_edns(0, 0, UDP_BYTES)
+        self._lifetime_s = lifetime_s
+        self._turns = asyncio.Semaphore(MAX_QUESTIONS)
+
+    async def find(self, name: str) -> TxtAnswer | None:
+        """Return the TXT records of a name; None if it has none or does not exist.
+
+        Raises:
+            DeadlineExceeded: nobody answered in time.
+            Unverifiable: the servers failed, or their answers made no sense.
+        """
+        if len(name) > MAX_NAME_CHARACTERS:
+            return None
+        try:
+            # Not dnspython's own lifetime alone: it goes by the wall clock.
+            async with asyncio.timeout(self._lifetime_s + 1), self._turns:
+                answer = await self._resolver.resolve(
+                    f"{name}.", dns.rdatatype.TXT, raise_on_no_answer=False, search=False
+                )
+        except dns.resolver.NXDOMAIN:
+            return None
+        except (TimeoutError, dns.resolver.LifetimeTimeout):
+            raise DeadlineExceeded(name, [Attempt("DNS", STEP, "did not answer")]) from None
+        except (dns.exception.DNSException, OSError) as error:
+            reason = f"failed ({type(error).__name__})"
+            raise Unverifiable(name, [Attempt("DNS", STEP, reason)]) from error
+        if answer.rrset is None:
+            return None
+        texts = tuple(b"".join(record.strings) for record in answer.rrset)
+        return TxtAnswer(texts, float(answer.chaining_result.minimum_ttl))

@@ -1,0 +1,171 @@
+"""What domains point to: https://dnslink.dev, from a static map or from the DNS.
+
+The DNS is asked for `_dnslink.{domain}` alone; the domain itself, where DNSLinks were once, is not
+asked any more, as in boxo. Answers of the DNS are never shared between machines: unlike records
+they cannot be verified.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from gateway.content.names import parse_domain
+from gateway.content.path import AnyPath, parse_target
+from gateway.errors import (
+    Attempt,
+    BadPath,
+    BadSetting,
+    BadTarget,
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    Unverifiable,
+)
+from gateway.naming.dns import STEP, TxtAnswer
+from gateway.naming.domains import AllowedDomains, is_special
+from gateway.naming.held import Held
+from gateway.naming.keeper import REST_S, Keeper, Policy
+from gateway.ports import Clock
+from gateway.settings import NamesSettings
+
+MIN_TTL_S: Final = 5.0  # less would make each page with a hundred parts ask a hundred times
+MAX_TTL_S: Final = 3600.0  # as for records: a mistake is mended within the hour
+GRACE_S: Final = 86_400.0  # RFC 8767, 5: between one and three days
+HOST_PATIENCE_S: Final = 2.0  # how long a request to an unknown host waits to learn if it is one
+PREFIX: Final = b"dnslink="
+POLICY: Final = Policy(
+    absent_s=30.0,
+    failed_s=5.0,
+    survived=(Unverifiable, DeadlineExceeded),
+    patience_s=1.8,  # RFC 8767, 5: the client response timer
+)
+
+
+class Txts(Protocol):
+    """TXT records. Production: `gateway.naming.dns.TxtResolver`."""
+
+    async def find(self, name: str) -> TxtAnswer | None:
+        """Return the TXT records of a name; None for none.
+
+        Raises:
+            DeadlineExceeded, Unverifiable: the DNS fails.
+        """
+        ...
+
+
+class Link:
+    """Where a domain points to, and for how long that is true."""
+
+    __slots__ = ("is_stale", "target", "ttl_s")
+
+    def __init__(self, target: AnyPath, ttl_s: float | None, *, is_stale: bool = False) -> None:
+        self.target = target
+        self.ttl_s = ttl_s
+        self.is_stale = is_stale
+
+
+class Dnslinks:
+    """Finds what domains point to.
+
+    Args:
+        settings: the static map, and the domains that DNS may be asked about.
+        txts: the DNS.
+        clock: the time.
+
+    Raises:
+        BadSetting: something in the static map is no domain or no content path.
+    """
+
+    def __init__(self, settings: NamesSettings, txts: Txts, clock: Clock) -> None:
+        self._static = _parse_map(settings.dnslink)
+        self._allowed = AllowedDomains(settings.allowed)
+        self._txts = txts
+        self._clock = clock
+        self._keeper: Keeper[AnyPath] = Keeper(POLICY, clock, self._search, lambda _target: True)
+
+    async def get(self, domain: str) -> Link:
+        """Return what a domain points to.
+
+        Raises:
+            NotFound: it has no DNSLink, or may not be asked for.
+            BadTarget: its DNSLink is no content path, or it has several.
+            Unverifiable, DeadlineExceeded: the DNS fails.
+        """
+        if (target := self._static.get(domain)) is not None:
+            return Link(target, None)
+        if reason := self._reason_not_to_ask(domain):
+            raise NotFound(domain, [Attempt("DNS", STEP, reason)])
+        held, is_stale = await self._keeper.get(domain)
+        return Link(held.value, held.left_s(self._clock.monotonic()), is_stale=is_stale)
+
+    async def has(self, domain: str) -> bool:
+        """Tell whether a domain has a DNSLink that can be followed; see `ports.NameResolver`."""
+        if domain in self._static:
+            return True
+        if self._reason_not_to_ask(domain):
+            return False
+        try:
+            async with asyncio.timeout(HOST_PATIENCE_S):
+                await self._keeper.get(domain)
+        except (GatewayError, TimeoutError):
+            return False
+        return True
+
+    def _reason_not_to_ask(self, domain: str) -> str:
+        if is_special(domain):
+            return "was not asked: the name is one for private use"
+        return "" if domain in self._allowed else "was not asked: names.allowed does not have it"
+
+    async def _search(self, domain: str, _last: Held[AnyPath] | None) -> Held[AnyPath]:
+        answer = await self._txts.find(f"_dnslink.{domain}")
+        target = choose_target(domain, answer.texts) if answer is not None else None
+        if answer is None or target is None:
+            raise NotFound(domain, [Attempt("DNS", STEP, "has no DNSLink of it")])
+        now = self._clock.monotonic()
+        fresh_until = now + min(max(answer.ttl_s, MIN_TTL_S), MAX_TTL_S)
+        # The DNS answers in milliseconds: once its time is over, the answer is asked for first.
+        return Held(target, fresh_until, fresh_until, fresh_until + GRACE_S, now + REST_S)
+
+    async def close(self) -> None:
+        """End all searches."""
+        await self._keeper.close()
+
+
+def choose_target(domain: str, texts: tuple[bytes, ...]) -> AnyPath | None:
+    """Return the content path among TXT records; None if there is no DNSLink for IPFS.
+
+    Raises:
+        BadTarget: several, or one that cannot be read.
+    """
+    targets: set[AnyPath] = set()
+    wrong: Exception | None = None
+    for text in texts:
+        if text.startswith((PREFIX + b"/ipfs/", PREFIX + b"/ipns/")):
+            try:
+                targets.add(parse_target(text.removeprefix(PREFIX).decode("utf-8")))
+            except (BadPath, UnicodeDecodeError) as error:
+                wrong = error
+    if len(targets) > 1:
+        raise BadTarget(domain, f"it has {len(targets)} DNSLinks")
+    if not targets and wrong is not None:
+        raise BadTarget(domain, str(wrong)) from wrong
+    return targets.pop() if targets else None
+
+
+def _parse_map(table: Mapping[str, str]) -> dict[str, AnyPath]:
+    """Parse the static map.
+
+    Raises:
+        BadSetting: naming the domain.
+    """
+    targets: dict[str, AnyPath] = {}
+    for name, text in table.items():
+        key = f'names.dnslink."{name}"'
+        domain = parse_domain(name)
+        if domain is None:
+            raise BadSetting(key, "is not a domain name of two labels or more")
+        try:
+            targets[domain] = parse_target(text)
+        except BadPath as error:
+            raise BadSetting(key, str(error)) from None
+    return targets

@@ -1,0 +1,45 @@
+"""One search for each name at a time, however many wait for it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+from gateway.errors import GatewayError
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class Flights(Generic[K, T]):
+    """Searches under way, each in a task of its own: whoever began it may leave."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[K, asyncio.Task[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, key: K, search: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Begin a search for `key` unless one is under way."""
+        if key not in self._tasks:
+            task = self._tasks[key] = asyncio.create_task(search())
+            task.add_done_callback(lambda done: self._end(key, done))
+
+    async def join(self, key: K, search: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Wait for the search for `key`, which begins if none is under way."""
+        self.begin(key, search)
+        return await asyncio.shield(self._tasks[key])
+
+    def _end(self, key: K, task: "asyncio.Task[T]") -> None:
+        del self._tasks[key]
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, GatewayError):
+            context = {"message": "a search has failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)  # those who waited may have left
+
+    async def close(self) -> None:
+        """End all searches."""
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

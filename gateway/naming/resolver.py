@@ -1,0 +1,104 @@
+"""Mutable paths to immutable ones, hop by hop."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from typing_extensions import override
+
+from gateway.content.cid import Cid
+from gateway.content.ipns import IpnsRecord
+from gateway.content.names import Name
+from gateway.content.path import MAX_SEGMENTS, ContentPath, MutablePath, parse_target
+from gateway.errors import BadPath, BadTarget, DeadlineExceeded, NameLoop
+from gateway.naming.dnslink import Dnslinks, Link
+from gateway.naming.ipns import Keys, ttl_s
+from gateway.ports import Clock, NameRecord, NameResolver, Resolution
+
+MAX_HOPS: Final = 32  # of records and DNSLinks together; boxo's DefaultDepthLimit
+RESOLVE_S: Final = 60.0  # for all hops of one path; boxo's
+
+
+class Names(NameResolver):
+    """Follows names.
+
+    Args:
+        keys: what IPNS keys point to.
+        dnslinks: what domains point to.
+        clock: the time.
+    """
+
+    def __init__(self, keys: Keys, dnslinks: Dnslinks, clock: Clock) -> None:
+        self._keys = keys
+        self._dnslinks = dnslinks
+        self._clock = clock
+
+    @override
+    async def resolve(self, path: MutablePath) -> Resolution:
+        """Follow a name to immutable content; see `ports.NameResolver`."""
+        try:
+            async with asyncio.timeout(RESOLVE_S):
+                return await self._follow(path)
+        except TimeoutError:
+            raise DeadlineExceeded(path.name, []) from None
+
+    async def _follow(self, path: MutablePath) -> Resolution:
+        links: list[Link] = []
+        name, segments = path.name, path.segments
+        seen: set[Name] = set()
+        while len(seen) < MAX_HOPS:
+            seen.add(name)
+            link = await self._get_link(name)
+            links.append(link)
+            segments = link.target.segments + segments
+            if len(segments) > MAX_SEGMENTS:
+                raise BadTarget(name, f"{len(segments)} segments are more than {MAX_SEGMENTS}")
+            if isinstance(link.target, ContentPath):
+                found = ContentPath("ipfs", link.target.root, segments, path.is_directory)
+                ttls = _known(links)
+                return Resolution(found, min(ttls, default=None), any(k.is_stale for k in links))
+            name = link.target.name
+            if name in seen:
+                break
+        raise NameLoop(path.name, len(seen))
+
+    async def _get_link(self, name: Name) -> Link:
+        if isinstance(name, str):
+            return await self._dnslinks.get(name)
+        held, is_stale = await self._keys.get(name)
+        left_s = held.left_s(self._clock.monotonic())
+        return Link(_target_of(held.value), left_s, is_stale=is_stale)
+
+    @override
+    async def get_record(self, key: Cid) -> NameRecord:
+        """Return the newest valid record of a key; see `ports.NameResolver`.
+
+        Its age here does not shorten its time: the TTL is in the record, for everybody who gets
+        it, and boxo reports it so.
+        """
+        held, is_stale = await self._keys.get(key)
+        record = held.value
+        left_s = record.valid_until - self._clock.now()
+        max_age_s = 0 if is_stale else int(min(ttl_s(record), left_s))
+        return NameRecord(record.raw, max(0, max_age_s))
+
+    @override
+    async def has_dnslink(self, domain: str) -> bool:
+        """Tell whether a domain has a DNSLink; see `ports.NameResolver`."""
+        return await self._dnslinks.has(domain)
+
+    async def close(self) -> None:
+        """End all searches."""
+        await self._dnslinks.close()
+        await self._keys.close()
+
+
+def _known(links: list[Link]) -> Iterator[float]:
+    return (link.ttl_s for link in links if link.ttl_s is not None)
+
+
+def _target_of(record: IpnsRecord) -> ContentPath | MutablePath:
+    try:
+        return parse_target(record.value.decode("utf-8"))
+    except (UnicodeDecodeError, BadPath) as error:
+        raise BadTarget(record.name, str(error)) from error

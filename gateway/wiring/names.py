@@ -1,0 +1,60 @@
+"""The parts that turn names into paths, made of their settings and joined."""
+
+from dataclasses import replace
+from typing import Final
+
+from gateway.naming.dns import HttpsNameserver, Nameserver, TxtResolver, system_nameservers
+from gateway.naming.dnslink import Dnslinks
+from gateway.naming.ipns import Keys
+from gateway.naming.resolver import Names
+from gateway.naming.shared import SharedRecords
+from gateway.ports import Clock
+from gateway.settings import Settings
+from gateway.upstream.client import TrustlessClient
+from gateway.upstream.doh import DohClient
+from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.records import UpstreamRecords
+
+FIRST_BYTE_S: Final = 30.0  # a Kubo searches the DHT before it says a word; its retrieval timeout
+
+
+class NamesRoom:
+    """The resolver of one worker, with the connections that are for nothing else.
+
+    Args:
+        settings: the whole configuration.
+        pool: the upstreams, shared with the retrieval of blocks.
+        clock: the time.
+
+    Raises:
+        BadSetting: the static map cannot be read.
+    """
+
+    def __init__(self, settings: Settings, pool: UpstreamPool, clock: Clock) -> None:
+        patience = max(FIRST_BYTE_S, settings.retrieval.first_byte_timeout)
+        self._client = TrustlessClient(
+            replace(settings.retrieval, first_byte_timeout=patience), clock
+        )
+        self._doh: DohClient | None = None
+        shared = SharedRecords(settings.shared, clock) if settings.shared.redis else None
+        txts = TxtResolver(self._open_nameservers(settings.names.resolver, clock))
+        self.resolver = Names(
+            Keys(UpstreamRecords(pool, self._client), shared, clock),
+            Dnslinks(settings.names, txts, clock),
+            clock,
+        )
+
+    def _open_nameservers(self, resolver: str, clock: Clock) -> list[str | Nameserver]:
+        if resolver == "system":
+            return system_nameservers()
+        if not resolver.startswith("https://"):
+            return [resolver]
+        self._doh = DohClient(resolver, clock)
+        return [HttpsNameserver(self._doh)]
+
+    async def close(self) -> None:
+        """End searches and connections."""
+        await self.resolver.close()
+        await self._client.close()
+        if self._doh is not None:
+            await self._doh.close()

@@ -1,0 +1,55 @@
+"""Names in a table."""
+
+from collections.abc import Mapping
+
+from gateway.content.cid import Cid
+from gateway.content.names import Name, parse_name
+from gateway.content.path import ContentPath, MutablePath, parse_target
+from gateway.errors import Attempt, NotFound
+from gateway.ports import NameRecord, NameResolver, Resolution
+
+
+class TableNames:
+    """Knows what it was told.
+
+    Args:
+        targets: name to what it points to: a content path, as text.
+        ttl_s: seconds for which each of them stays true.
+        records: key to the bytes of its record.
+        is_stale: whether all of it should be asked for again.
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[str, str] | None = None,
+        ttl_s: float | None = 60.0,
+        records: Mapping[str, bytes] | None = None,
+        *,
+        is_stale: bool = False,
+    ) -> None:
+        self._targets = {parse_name(name): text for name, text in (targets or {}).items()}
+        self._records = {parse_name(key): data for key, data in (records or {}).items()}
+        self._ttl_s = ttl_s
+        self._is_stale = is_stale
+        self.asked: list[Name] = []
+
+    async def resolve(self, path: MutablePath) -> Resolution:
+        self.asked.append(path.name)
+        if path.name not in self._targets:
+            raise NotFound(path.name, (Attempt("table", "names", "does not have it"),))
+        target = parse_target(self._targets[path.name])
+        assert isinstance(target, ContentPath)
+        segments = target.segments + path.segments
+        content = ContentPath("ipfs", target.root, segments, path.is_directory)
+        return Resolution(content, self._ttl_s, self._is_stale)
+
+    async def get_record(self, key: Cid) -> NameRecord:
+        if key not in self._records:
+            raise NotFound(key, (Attempt("table", "names", "does not have it"),))
+        return NameRecord(self._records[key], 60)
+
+    async def has_dnslink(self, domain: str) -> bool:
+        return domain in self._targets
+
+
+_: NameResolver = TableNames()

@@ -1,0 +1,119 @@
+"""The short way to rows is open while the disk answers at once, and never decides about a miss."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cache.files import BlockFiles
+from gateway.cache.handle import Epoch, IndexHandle
+from gateway.cache.inline import SLOW_S, TRUST_READS, VAIN_READS, VAIN_SHARE, InlineReader
+from gateway.cache.quarantine import Quarantine
+from gateway.cache.readers import BlockReader, ReadResult
+from gateway.content.cid import Cid
+from tests.fakes.blocks import numbered
+from tests.fakes.cache_directory import alter, index_file
+from tests.fakes.clock import FakeClock
+from tests.fakes.observer import RecordingObserver
+from tests.unit.cache.conftest import OpenStore
+
+ROW, FILE = numbered(1, 1000), numbered(2, 20_000)
+
+
+class Rows(BlockReader):
+    """Has `ROW`; reading takes as long as a test says."""
+
+    def __init__(self, tmp_path: Path, clock: FakeClock) -> None:
+        quarantine = Quarantine(tmp_path, 1, clock)
+        super().__init__(BlockFiles(tmp_path), IndexHandle(tmp_path, 0, Epoch()), quarantine)
+        self._clock = clock
+        self.takes_s = 0.0
+        self.reads = 0
+
+    def read_row(self, cid: Cid) -> ReadResult:
+        self.reads += 1
+        self._clock.advance(self.takes_s)
+        return ReadResult(ROW if cid == ROW.cid else None)
+
+
+@pytest.fixture(name="rows")
+def rows_fixture(tmp_path: Path, clock: FakeClock) -> Rows:
+    return Rows(tmp_path, clock)
+
+
+@pytest.fixture(name="inline")
+def inline_fixture(rows: Rows, clock: FakeClock) -> InlineReader:
+    return InlineReader(rows, clock)
+
+
+def trust(inline: InlineReader) -> None:
+    for _ in range(TRUST_READS):
+        inline.note(0.0001)
+
+
+def test_it_opens_after_enough_quick_reads_by_threads(inline: InlineReader) -> None:
+    before = inline.is_open()
+    trust(inline)
+    assert (before, inline.is_open()) == (False, True)
+
+
+def test_a_slow_read_by_a_thread_closes_it(inline: InlineReader) -> None:
+    trust(inline)
+    inline.note(SLOW_S + 0.001)
+    assert not inline.is_open()
+
+
+def test_a_slow_read_of_its_own_closes_it(inline: InlineReader, rows: Rows) -> None:
+    trust(inline)
+    rows.takes_s = SLOW_S + 0.001
+    assert inline.read(ROW.cid) == ReadResult(ROW)
+    assert not inline.is_open()
+    trust(inline)
+    assert inline.is_open()
+
+
+def test_what_is_no_row_is_left_to_the_long_way(inline: InlineReader) -> None:
+    assert inline.read(FILE.cid) is None
+
+
+def test_it_is_seldom_tried_while_files_are_asked_for(inline: InlineReader) -> None:
+    trust(inline)
+    for _ in range(VAIN_READS):
+        inline.read(FILE.cid)
+    tried = [inline.is_open() for _ in range(VAIN_SHARE * 2)]
+    assert sum(tried) == 2
+    inline.read(ROW.cid)
+    assert inline.is_open()
+
+
+def test_a_closed_one_is_not_tried(inline: InlineReader) -> None:
+    trust(inline)
+    inline.close()
+    assert not inline.is_open()
+
+
+async def test_rows_files_and_misses_are_told_apart_both_ways(
+    open_store: OpenStore, observer: RecordingObserver
+) -> None:
+    store = await open_store()
+    for block in (ROW, FILE):
+        await store.keep(block)
+    await store.flush()
+    for _ in range(TRUST_READS + 5):
+        assert [await store.find(b.cid) is not None for b in (ROW, FILE)] == [True, True]
+        assert await store.find(numbered(3, 8).cid) is None
+    assert store.disk is not None
+    assert store.disk._inline._trust == TRUST_READS
+    assert observer.missed == TRUST_READS + 5
+
+
+async def test_a_damaged_row_is_noticed_on_the_short_way(
+    open_store: OpenStore, directory: Path, observer: RecordingObserver
+) -> None:
+    store = await open_store()
+    await store.keep(ROW)
+    await store.flush()
+    for _ in range(TRUST_READS + 1):
+        assert await store.find(ROW.cid)
+    alter(index_file(directory), "UPDATE blobs SET data = x'00'")
+    assert await store.find(ROW.cid) is None
+    assert sum(observer.rejected.values()) == 1

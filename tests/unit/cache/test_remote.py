@@ -1,0 +1,110 @@
+"""Redis and S3, the real ones (moto speaks S3)."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from gateway.cache.remote import (
+    HERE,
+    IN_BUCKET,
+    PURGES,
+    BucketBlocks,
+    PurgeEntry,
+    RedisBlocks,
+    RemoteError,
+)
+from gateway.content.block import MAX_BLOCK_BYTES
+from gateway.settings import SharedSettings
+from tests.fakes.blocks import numbered
+from tests.fakes.shared_stores import redis_server, s3_server
+
+pytestmark = pytest.mark.timeout(60)  # starting servers takes seconds on a busy machine
+
+BLOCK = numbered(1, 20_000)
+KEY = BLOCK.cid.multihash
+OTHER = numbered(2, 8).cid.multihash
+PATIENT_S = 10.0
+
+
+@pytest.fixture(name="redis_url", scope="module")
+def redis_url_fixture() -> Iterator[str]:
+    with redis_server() as (url, _):
+        yield url
+
+
+@pytest.fixture(name="s3_url", scope="module")
+def s3_url_fixture() -> Iterator[str]:
+    with s3_server("blocks") as (url, _):
+        yield url
+
+
+@pytest.fixture(name="redis", params=[2, 3])
+async def redis_fixture(
+    request: pytest.FixtureRequest, redis_url: str
+) -> AsyncIterator[RedisBlocks]:
+    """In both versions of the protocol, which word some answers otherwise."""
+    url = f"{redis_url}?protocol={request.param}"
+    redis = RedisBlocks(SharedSettings(redis=url, timeout=PATIENT_S))
+    await redis._redis.flushdb()
+    yield redis
+    await redis.close()
+
+
+@pytest.fixture(name="bucket")
+def bucket_fixture(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> BucketBlocks:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    return BucketBlocks(SharedSettings(bucket="s3://blocks/a/prefix", endpoint=s3_url))
+
+
+async def test_redis_keeps_values_until_they_are_removed(redis: RedisBlocks) -> None:
+    assert await redis.get(KEY) is None
+    await redis.put(KEY, HERE + BLOCK.data)
+    await redis.put(OTHER, IN_BUCKET)
+    assert await redis.get(KEY) == HERE + BLOCK.data
+    assert await redis.get(OTHER) == IN_BUCKET
+    await redis.remove([KEY, OTHER])
+    assert await redis.get(KEY) is None
+
+
+async def test_purges_are_followed_from_any_place(redis: RedisBlocks) -> None:
+    assert await redis.purges_after("0-0") == []
+    await redis.announce_purge([KEY, OTHER])
+    await redis.announce_purge([OTHER])
+    first, second = await redis.purges_after("0-0")
+    assert (first.keys, second.keys) == ((KEY, OTHER), (OTHER,))
+    assert await redis.purges_after(first.place) == [PurgeEntry(second.place, (OTHER,))]
+    assert await redis.purges_after(second.place) == []
+
+
+async def test_what_others_write_to_the_stream_is_no_purge(redis: RedisBlocks) -> None:
+    await redis._redis.xadd(PURGES, {"keys": "nonsense"})
+    await redis._redis.xadd(PURGES, {"other": "field"})
+    assert [entry.keys for entry in await redis.purges_after("0-0")] == [(), ()]
+
+
+async def test_a_redis_that_is_not_there_is_an_error() -> None:
+    redis = RedisBlocks(SharedSettings(redis="redis://127.0.0.1:1/0"))
+    with pytest.raises(RemoteError, match=r"\w"):
+        await redis.get(KEY)
+    await redis.close()
+
+
+async def test_the_bucket_keeps_objects_until_they_are_removed(bucket: BucketBlocks) -> None:
+    assert await bucket.get(KEY) is None
+    await bucket.put(KEY, BLOCK.data)
+    assert await bucket.get(KEY) == BLOCK.data
+    await bucket.remove([KEY])
+    assert await bucket.get(KEY) is None
+
+
+async def test_an_object_larger_than_any_block_is_not_read(bucket: BucketBlocks) -> None:
+    await bucket.put(OTHER, bytes(MAX_BLOCK_BYTES + 1))
+    assert await bucket.get(OTHER) == b""
+
+
+async def test_a_bucket_that_is_not_there_is_an_error(bucket: BucketBlocks) -> None:
+    gone = BucketBlocks(SharedSettings(bucket="s3://blocks", endpoint="http://127.0.0.1:1"))
+    with pytest.raises(RemoteError, match=r"\w"):
+        await gone.get(KEY)
+    assert await bucket.get(KEY) is None
