@@ -173,6 +173,8 @@ class LyingUpstream:
     ) -> None:
         self.blocks = {block.cid.multihash: block for block in blocks}
         self.behaviour = behaviour
+        self.answers_probes = True
+        """Whether probes (`bafkqaaa`) are answered well and not logged, whatever else it does."""
         self.before_block: Callable[[Block], Awaitable[None]] = _no_pause
         """Awaited before an honest block is sent."""
         self.name = name
@@ -233,6 +235,9 @@ class LyingUpstream:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 logged = _parse(head.decode("ascii"))
+                if logged.cid.is_identity and self.answers_probes:
+                    await Answer(self, logged, writer).head(body=0)
+                    continue
                 self.log.append(logged)
                 try:
                     await self.behaviour(Answer(self, logged, writer))

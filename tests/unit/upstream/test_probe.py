@@ -53,6 +53,7 @@ async def ward_fixture(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ward]:
         LyingUpstream(behaviour=well, name="node", tier="cluster") as upstream,
         Kit(upstream.settings) as kit,
     ):
+        upstream.answers_probes = False
         prober = Prober(kit.pool, kit.client, kit.clock)
         yield Ward(upstream, kit, prober)
         await prober.close()
@@ -130,6 +131,7 @@ async def test_public_gateways_are_probed_only_while_they_are_ejected() -> None:
         LyingUpstream(behaviour=well, name="node") as upstream,
         Kit(upstream.settings) as kit,
     ):
+        upstream.answers_probes = False
         ward = Ward(upstream, kit, Prober(kit.pool, kit.client, kit.clock))
         ward.prober.tick()
         assert ward.prober._checks == {}
