@@ -272,6 +272,14 @@ class Admission(Protocol):
         """
         ...
 
+    def pass_by(self, client: str) -> bytes | None:
+        """Count one request that is answered at once, without `release`.
+
+        Returns:
+            The RateLimit fields as lines of a head; None over a limit, `admit` then says why.
+        """
+        ...
+
     def release(self) -> None:
         """Count the end of a request that was admitted."""
         ...

@@ -6,32 +6,27 @@ that a gateway without a proxy in front survives.
 """
 
 import asyncio
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from gateway.web import heads
+from gateway.web.heads import Ready
+from gateway.web.hot_path import Asked, HotPath
 
 MAX_HEADER_LINES: Final = 100  # HAProxy allows 101, Varnish 64
 MAX_HEAD_BYTES: Final = 32 * 1024  # Varnish's http_req_size
 MAX_TARGET_BYTES: Final = 8 * 1024  # design: URL 8 KiB; nginx's large_client_header_buffers
 HEAD_TIMEOUT_S: Final = 10.0  # slow heads are cut; nginx's own default is 60 s
 
-HotPath = Callable[[bool, bytes, list[tuple[bytes, bytes]], str | None, bytes], bytes | None]
-"""`(is_head, target, headers, peer address, date line)` to a whole HTTP/1.1 response, or None."""
-
+_HEAD_END: Final = b"\r\n\r\n"
 _METHODS: Final = frozenset((b"GET", b"HEAD"))
 _REFUSALS: Final = {
     414: b"URI Too Long",
     431: b"Request Header Fields Too Large",
     408: b"Request Timeout",
 }
-
-
-@lru_cache(maxsize=4)
-def _header_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return uvicorn's own fields, of which there is a date that changes every second."""
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 class _Done:
@@ -46,13 +41,18 @@ class _Done:
 class GatewayProtocol(HttpToolsProtocol):
     """One connection of the content listener."""
 
-    hot_path: HotPath | None = None
-    """Set on a subclass made by `protocol_with`."""
+    # Set on a subclass made by `protocol_with`.
+    hot: HotPath | None = None
+    known: Mapping[bytes, Ready] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Start to wait for the first head."""
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else None
+        self._address = self.hot.address(self._peer) if self.hot is not None else ""
+        self._is_between = True  # requests: no head or body has begun
+        self._was_asked = False
+        self._whole_head = b""
         self._head_bytes = 0
         self._refused = False
         self._in_head = True
@@ -61,17 +61,81 @@ class GatewayProtocol(HttpToolsProtocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._stop_head_timer()
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Answer a head that is known to the byte; parse any other."""
+        ready = self.known.get(data)
+        if ready is None or not self._repeat(ready):
+            self._parse(data)
+
+    def _repeat(self, ready: Ready) -> bool:
+        """Send what is ready; False when the head must be parsed."""
+        if self.hot is None or not self._is_between or not self._is_free():
+            return False
+        if self._refused or self.flow.write_paused:
+            return False
+        dates = self.server_state.default_headers
+        answer = self.hot.repeat(ready, self._peer, self._address, dates)
+        if answer is None:
+            return False
+        if self._head_timer is not None:
+            self._in_head = False
+            self._stop_head_timer()
+        self._write_hot(answer)
+        return True
+
+    def _write_hot(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self._was_asked = True
+        if self.timeout_keep_alive_task is None:
+            self._wait_for_more()
+
+    def _parse(self, data: bytes) -> None:
         """Parse; a head that is not complete by then has a deadline."""
         if self._refused:
             return
+        is_head = self._is_between and len(data) <= heads.MAX_HEAD_BYTES
+        is_whole = is_head and data.find(_HEAD_END) == len(data) - len(_HEAD_END)
+        self._whole_head = data if is_whole else b""
         super().data_received(data)
         if self._in_head and self._head_timer is None and not self.transport.is_closing():
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_timed_out)
+
+    def _wait_for_more(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Let the timer run on: one for each request would cost as much as its answer."""
+        self._was_asked = True
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing was asked since the timer was set."""
+        if self._was_asked or not self._is_free():
+            self._was_asked = False
+            self._wait_for_more()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _is_free(self) -> bool:
+        """Tell whether no answer is under way."""
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def on_response_complete(self) -> None:
+        """Go on with what was pipelined, or wait for the next request."""
+        self._stop_waiting()
+        super().on_response_complete()
+
+    def _stop_waiting(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
 
     def on_message_begin(self) -> None:
         """Start to read a head; the ASGI scope is made only when the slow path needs it."""
@@ -79,7 +143,13 @@ class GatewayProtocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._in_head = True
+        self._is_between = False
         self._head_bytes = 0
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._is_between = True
+        super().on_message_complete()
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target, up to `MAX_TARGET_BYTES`."""
@@ -102,7 +172,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stop_head_timer()
         if self._refused:
             return
-        if self.hot_path is None or not self._send_hot(self.hot_path):
+        if self.hot is None or not self._send_hot(self.hot):
             self._start_application()
 
     def _start_application(self) -> None:
@@ -114,10 +184,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self.url = url
         super().on_headers_complete()
 
-    def _send_hot(self, hot_path: HotPath) -> bool:
+    def _send_hot(self, hot: HotPath) -> bool:
         """Send a finished answer; False when the request must take the slow path."""
-        cycle = cast(RequestResponseCycle | None, self.cycle)
-        if cycle is not None and not cycle.response_complete:
+        if not self._is_free():
             return False  # pipelined behind a running request: answers keep their order
         parser = self.parser
         method = parser.get_method()
@@ -125,13 +194,13 @@ class GatewayProtocol(HttpToolsProtocol):
             return False
         if self.flow.write_paused or parser.should_upgrade() or parser.get_http_version() != "1.1":
             return False
-        lines = _header_lines(tuple(self.server_state.default_headers))
-        answer = hot_path(method == b"HEAD", self.url, self.headers, self._peer, lines)
+        dates = self.server_state.default_headers
+        asked = Asked(method == b"HEAD", self.url, self.headers, self._peer, dates)
+        answer = hot.answer(asked, self._whole_head)
         if answer is None:
             return False
         self.cycle = cast("Any", _Done)
-        self.transport.write(answer)
-        self.on_response_complete()
+        self._write_hot(answer)
         return True
 
     def _refuse(self, status: int) -> None:
@@ -160,6 +229,6 @@ class GatewayProtocol(HttpToolsProtocol):
             self._head_timer = None
 
 
-def protocol_with(hot_path: HotPath) -> type[GatewayProtocol]:
-    """Make the protocol class for a listener whose hot answers come from `hot_path`."""
-    return type("HotGatewayProtocol", (GatewayProtocol,), {"hot_path": staticmethod(hot_path)})
+def protocol_with(hot: HotPath) -> type[GatewayProtocol]:
+    """Make the protocol class for a listener whose hot answers come from `hot`."""
+    return type("HotGatewayProtocol", (GatewayProtocol,), {"hot": hot, "known": hot.known})

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.web.heads import KnownHeads, Ready
+
 MAX_BODY_BYTES = 64 * 1024  # above, copying the body dominates and the slow path is as good
 MAX_TARGET_BYTES = 2048
 ENTRY_OVERHEAD_BYTES = 1024  # two dict slots, the entry, its keys
@@ -76,6 +78,8 @@ class HotEntry:
 class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make
     """What the table needs to know of a request that it can answer."""
 
+    key: bytes
+    """Of the entry in the table."""
     entry: HotEntry
     is_unchanged: bool
     """Whether If-None-Match names the entry's ETag: 304."""
@@ -93,11 +97,13 @@ class HotTable:
         self._used: set[bytes] = set()
         self._sites: dict[bytes, bytes] = {}
         self._size = 0
+        self.heads = KnownHeads()
+        """The request heads that entries are asked for with."""
 
     @property
     def size_bytes(self) -> int:
-        """Bytes held, overhead included; never above the capacity."""
-        return self._size
+        """Bytes held, heads and overhead included; never above the capacity."""
+        return self._size + self.heads.size_bytes
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -123,16 +129,31 @@ class HotTable:
         size, key = entry.size_bytes, site + target
         if size * 4 > self._capacity or len(key) > MAX_TARGET_BYTES or key in self._entries:
             return
-        while self._size + size > self._capacity:
-            self._evict_one()
+        self._make_room(size)
         self._entries[key] = entry
         self._size += size
 
     def clear(self) -> None:
         """Forget everything: after a purge or a new denylist."""
+        self.heads.clear()
         self._entries.clear()
         self._used.clear()
         self._size = 0
+
+    def learn(self, head: bytes, ready: Ready) -> None:
+        """Know a whole request head from now on, if its entry is still here."""
+        if ready.key in self._entries and head not in self.heads.ready:
+            self.heads.learn(head, ready)
+            self._used.add(ready.key)
+            self._make_room(0)
+
+    def touch(self, key: bytes) -> None:
+        """Note that an entry was asked for without `find`."""
+        self._used.add(key)
+
+    def _make_room(self, size: int) -> None:
+        while self._entries and self.size_bytes + size > self._capacity:
+            self._evict_one()
 
     def _evict_one(self) -> None:
         while True:
@@ -140,6 +161,7 @@ class HotTable:
             entry = self._entries.pop(key)
             if key not in self._used:
                 self._size -= entry.size_bytes
+                self.heads.forget(key)
                 return
             self._used.discard(key)  # second chance: CLOCK over the dict's own order
             self._entries[key] = entry
@@ -167,6 +189,7 @@ class HotTable:
             return None
         self._used.add(key)
         return HotRequest(
+            key,
             entry,
             unless is not None,
             seen.get(b"x-forwarded-for"),

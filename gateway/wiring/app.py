@@ -1,6 +1,8 @@
 """The composition root: the parts of one worker, made of its settings and joined."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
@@ -34,12 +36,18 @@ class RequestLog:
     def __init__(self, statistics: Statistics, logs: Logs) -> None:
         self.request_started = statistics.request_started
         self._count = statistics.request_finished
+        self._count_more = statistics.requests_repeated
         self._write = logs.access.write
+        self.line_writer = logs.access.repeater
 
     def request_finished(self, record: RequestRecord) -> None:
         """Take in a finished request."""
         self._count(record)
         self._write(record)
+
+    def counter(self, record: RequestRecord) -> Callable[[int], None]:
+        """Return what counts more requests like one."""
+        return partial(self._count_more, record)
 
 
 class Gateway:
@@ -74,13 +82,15 @@ class Gateway:
         router = Router(clients, settings.hosts, names)
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
         self.app = create_content_app(endpoint)
-        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
+        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot)
+        self._table = table
 
     async def start(self) -> None:
         """Do nothing: `build` opened what has to be open."""
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
+        self._table.heads.settle()
         health = self._store.health()
         return take_snapshot(
             self._statistics,
