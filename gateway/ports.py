@@ -280,6 +280,10 @@ class Admission(Protocol):
         """
         ...
 
+    def hold(self) -> None:
+        """Count a request that passed by as one under way; `release` must follow."""
+        ...
+
     def release(self) -> None:
         """Count the end of a request that was admitted."""
         ...

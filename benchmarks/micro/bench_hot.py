@@ -23,8 +23,8 @@ from gateway.ops.statistics import Statistics
 from gateway.ports import Place
 from gateway.settings import LimitsSettings, LogSettings
 from gateway.web.clients import Clients
-from gateway.web.connection import GatewayProtocol, protocol_with
 from gateway.web.hot import HotEntry, HotTable
+from gateway.web.hot_connection import HotProtocol, protocol_with
 from gateway.web.hot_path import HotPath
 from gateway.wiring.app import RequestLog
 
@@ -65,7 +65,7 @@ class _Sink(asyncio.Transport):
         pass
 
 
-def _connect(style: Style) -> GatewayProtocol:
+def _connect(style: Style) -> HotProtocol:
     clock = SystemClock()
     table = HotTable(1 << 20)
     host = b"127.0.0.1:8080"
@@ -92,7 +92,7 @@ async def _no_app(*_: Any) -> None:
     raise AssertionError("the slow path was taken")
 
 
-def _best_us(protocol: GatewayProtocol, heads: list[bytes]) -> float:
+def _best_us(protocol: HotProtocol, heads: list[bytes]) -> float:
     batches: list[float] = []
     for _ in range(BATCHES):
         started = time.thread_time()

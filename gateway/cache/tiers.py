@@ -35,6 +35,7 @@ class TieredStore(BlockStore):
     def __init__(self, memory: MemoryTier, disk: DiskTier | None, observer: Observer) -> None:
         """Join tiers that are ready; `open` makes them from settings."""
         self._memory = memory
+        self._memory_size = memory.capacity_bytes
         self._disk = disk
         self._observer = observer
 
@@ -96,6 +97,10 @@ class TieredStore(BlockStore):
         self._memory.put(block)
         if self._disk is not None:
             await self._disk.keep(block)
+
+    def lend(self, size_bytes: int) -> None:
+        """Give up so much of the memory tier for as long as something else holds it."""
+        self._memory.resize(max(0, self._memory_size - size_bytes))
 
     async def flush(self) -> None:
         """Return when everything that was kept before is written or given up."""

@@ -106,6 +106,10 @@ class AdmissionControl:
         state = (buckets.remaining(full_in_s), ceil(full_in_s))
         return self._lines.get(state) or self._format(state)
 
+    def hold(self) -> None:
+        """Count a request that passed by and takes longer; `release` must follow."""
+        self._active += 1
+
     def release(self) -> None:
         """Count the end of a request that was admitted."""
         self._active -= 1

@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gateway.ops.record import RequestRecord
+from gateway.web.bodies import FilePart
+
 MAX_HEAD_BYTES: Final = 2048  # browsers send 400 to 900
 HEADS_PER_ENTRY: Final = 8  # then the oldest of the entry goes: heads with a counter cost only time
 HEAD_OVERHEAD_BYTES: Final = 2048  # a `Ready`, its opening (700 bytes), its record and their slots
@@ -31,6 +34,7 @@ class Ready:
         lines: the status line, and header lines that never change; a date stands between.
         body: what follows the head.
         forwarded: the values of X-Forwarded-For.
+        record: of the request that was parsed.
         count: told how many more were sent.
     """
 
@@ -42,6 +46,7 @@ class Ready:
         "key",
         "lines",
         "opening",
+        "record",
         "times",
         "write_line",
     )
@@ -50,14 +55,16 @@ class Ready:
         self,
         key: bytes,
         lines: tuple[bytes, bytes],
-        body: bytes,
+        body: bytes | FilePart,
         forwarded: tuple[str, ...],
+        record: RequestRecord,
         count: Callable[[int], None],
     ) -> None:
         self.key = key
         self.lines = lines
         self.body = body
         self.forwarded = forwarded
+        self.record = record
         self.count = count
         self.write_line: WriteLine | None = None
         """Writes another one into the access log; None when there is none."""

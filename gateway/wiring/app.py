@@ -22,9 +22,11 @@ from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.retrieve import Retrieval
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
-from gateway.web.connection import protocol_with
-from gateway.web.hot import SHARE_OF_MEMORY, HotTable
+from gateway.web.filler import Filler
+from gateway.web.hot import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
+from gateway.web.hot_connection import protocol_with
 from gateway.web.hot_path import HotPath
+from gateway.web.keeper import Keeper
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.names import NamesRoom
@@ -74,13 +76,17 @@ class Gateway:
             GeoDatabase(settings.geoip.database, clock),
         )
         admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
-        table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
+        memory = settings.cache.memory_size
+        files_size = memory // FILES_SHARE_OF_MEMORY
+        table = HotTable(memory // SHARE_OF_MEMORY, files_size, store.lend)
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
         names = self._names.resolver
         pipeline = Pipeline(self._retrieval, store, names, ListingPage())
         router = Router(clients, settings.hosts, names)
-        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
+        self._filler = Filler(pipeline, files_size)
+        keep = Keeper(table, self._filler).keep
+        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)
         self.app = create_content_app(endpoint)
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot)
         self._table = table
@@ -102,6 +108,7 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
+        await self._filler.close()
         await self._names.close()
         await self._retrieval.close()
         await self._client.close()

@@ -17,9 +17,11 @@ from gateway.ports import Place
 from gateway.settings import HostSettings, LimitsSettings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
-from gateway.web.connection import GatewayProtocol, protocol_with
+from gateway.web.filler import Filler
 from gateway.web.hot import HotTable
+from gateway.web.hot_connection import HotProtocol, protocol_with
 from gateway.web.hot_path import HotPath
+from gateway.web.keeper import Keeper
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.listeners import open_listener
@@ -103,21 +105,26 @@ class Listening:
         self.root = str(root.cid)
         self.blocks = [*blocks, *more]
         self.records = Records()
-        self.table = HotTable(1 << 20 if is_hot else 0)
+        self.table = HotTable(1 << 20 if is_hot else 0, 32 << 20 if is_hot else 0)
+        self._store = DictStore(self.blocks)
         self.retriever = DictRetriever(self.blocks, self.blocks)
-        admission = AdmissionControl(limits or LimitsSettings(requests=""), 100, clock)
+        admission = self.admission = AdmissionControl(
+            limits or LimitsSettings(requests=""), 100, clock
+        )
         clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
         hot = HotPath(self.table, admission, clients, self.records, clock)
         targets = {"site.example": f"/ipfs/{self.root}", KEY: f"/ipfs/{self.root}"}
         names = TableNames(targets, records={KEY: RECORD})
-        pipeline = Pipeline(self.retriever, DictStore(self.blocks), names, ListingPage())
+        pipeline = Pipeline(self.retriever, self._store, names, ListingPage())
         router = Router(clients, HOSTS, names)
-        endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, hot.keep)
+        self.filler = Filler(pipeline, 32 << 20 if is_hot else 0)
+        keep = Keeper(self.table, self.filler).keep
+        endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
         self._app = create_content_app(endpoint)
         self._http_protocol = protocol_with(hot)
-        self._wired: list[GatewayProtocol] = []
+        self._wired: list[HotProtocol] = []
 
     def add(self, *built: tuple[Built, list[Block]]) -> str:
         """Have what was built, too; returns the CID of the first."""
@@ -125,6 +132,7 @@ class Listening:
             for block in blocks:
                 self.retriever.near[block.cid.multihash] = block
                 self.retriever.far[block.cid.multihash] = block
+                self._store.blocks[block.cid.multihash] = block
         return str(built[0][0].cid)
 
     def add_website(self, redirects: bytes) -> str:
@@ -153,9 +161,10 @@ class Listening:
     async def stop(self) -> None:
         for protocol in self._wired:
             protocol.connection_lost(None)
+        await self.filler.close()
         await self._serving.drain()
 
-    def wire(self) -> "tuple[Wire, GatewayProtocol]":
+    def wire(self) -> "tuple[Wire, HotProtocol]":
         """Connect without a socket: what is received and when is the test's."""
         config = uvicorn.Config(self._app, interface="asgi3", log_config=None, access_log=False)
         config.load()

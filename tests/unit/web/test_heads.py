@@ -3,10 +3,11 @@
 import pytest
 
 from gateway.web.heads import HEADS_PER_ENTRY, KnownHeads, Ready
+from tests.fakes.requests import RECORD
 
 
 def ready(key: bytes, counted: list[int]) -> Ready:
-    return Ready(key, (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), b"body", (), counted.append)
+    return Ready(key, (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), b"body", (), RECORD, counted.append)
 
 
 def test_the_opening_has_the_date_between_status_and_fields() -> None:
