@@ -72,6 +72,18 @@ class Admission(Protocol):
         """
         ...
 
+    def pass_by(self, client: str) -> bytes | None:
+        """Count one request that is answered at once, without `release`.
+
+        Returns:
+            The RateLimit fields as lines of a head; None over a limit, `admit` then says why.
+        """
+        ...
+
+    def hold(self) -> None:
+        """Count a request that passed by as one under way; `release` must follow."""
+        ...
+
     def release(self) -> None:
         """Count the end of a request that was admitted."""
         ...

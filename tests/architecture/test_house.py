@@ -48,6 +48,8 @@ TESTED_ELSEWHERE = {
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
     "web/hot_path.py": "unit/web/test_app.py",
+    "web/keeper.py": "unit/web/test_hot_connection.py",
+    "web/sending.py": "unit/web/test_hot_connection.py",
     "web/send.py": "unit/web/test_app.py",
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
