@@ -25,7 +25,11 @@ MAX_FUNCTION_LINES = 50
 TESTED_ELSEWHERE = {
     # Declarations: nothing to run but what the users of each class test.
     "errors.py": "unit/web/test_problem.py",
-    "ports.py": "fakes/clock.py",
+    "ports/blocks.py": "fakes/store.py",
+    "ports/names.py": "fakes/names.py",
+    "ports/upkeep.py": "unit/cache/test_keeper.py",
+    "ports/watch.py": "fakes/observer.py",
+    "ports/world.py": "fakes/clock.py",
     "cache/orders.py": "unit/cache/test_writer.py",
     "cache/outcome.py": "unit/cache/test_readers.py",
     # One door: the table of wrong settings goes through `parse_settings`.
