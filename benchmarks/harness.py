@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-START_S = 20.0
+START_S = 60.0
 STOP_S = 15.0
 NGINX_FOLDER = Path(__file__).parent.parent / "nginx"
 
@@ -85,7 +85,7 @@ def running(
     Raises:
         NotStarted: it ended or did not answer in time.
     """
-    with log.open("wb") as output:
+    with log.open("wb") as output, pinned(core):
         process = subprocess.Popen(  # noqa: S603 (programs of the benchmark, no shell)
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -95,12 +95,21 @@ def running(
             start_new_session=True,
         )
     try:
-        if core is not None:
-            os.sched_setaffinity(process.pid, {core})
         _wait_until_answers(process, url + probe, log)
         yield Server(url, process.pid, log)
     finally:
         stop(process)
+
+
+@contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """Give the processes that are started in the block one CPU; None for all that we have."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if core is None else {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
@@ -127,18 +136,30 @@ def program(name: str, hint: str) -> Path:
 
 
 @contextmanager
-def running_gateway(folder: Path, config: str, *, core: int | None = None) -> Iterator[Server]:
-    """Run our gateway with a TOML configuration; `[server]` and `[admin]` are added to it."""
+def running_gateway(
+    folder: Path, config: str, *, core: int | None = None, listen: str = ""
+) -> Iterator[Server]:
+    """Run our gateway with a TOML configuration; `[server]` and `[admin]` are added to it.
+
+    Args:
+        folder: for the configuration and the log.
+        config: without addresses.
+        core: the CPU that it may use; None for all.
+        listen: `unix:/path`; a port of loopback if empty. The URL is then that of the admin
+            listener.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    url, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    admin = f"127.0.0.1:{free_port()}"
+    url = admin if listen else f"127.0.0.1:{free_port()}"
     file = folder / "gateway.toml"
     file.write_text(
-        config.replace("[server]", f'[server]\nlisten = "{url}"')
+        config.replace("[server]", f'[server]\nlisten = "{listen or url}"')
         + f'\n[admin]\nlisten = "{admin}"\n'
     )
     command = [sys.executable, "-m", "gateway", "serve", "--config", file]
     log = folder / "gateway.log"
-    with running(command, f"http://{url}", log, probe="/ipfs/bafkqaaa", core=core) as server:
+    probe = "/healthz" if listen else "/ipfs/bafkqaaa"
+    with running(command, f"http://{url}", log, probe=probe, core=core) as server:
         yield server
 
 

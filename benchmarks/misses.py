@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.contenders import GATEWAY
 from benchmarks.content import digest, pack
 from benchmarks.harness import (
     Missing,
@@ -28,7 +29,6 @@ from benchmarks.harness import (
     running_gateway,
     running_kubo,
 )
-from benchmarks.hits import GATEWAY
 from benchmarks.report import Table, publish
 
 ROUND_TRIPS_MS = (0, 20)

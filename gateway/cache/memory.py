@@ -143,6 +143,13 @@ class MemoryTier:
         self._bytes -= entry.cost
         return True
 
+    def resize(self, capacity_bytes: int) -> None:
+        """Change the limit; what does not fit any more goes."""
+        self._capacity = capacity_bytes
+        self._small_capacity = capacity_bytes * SMALL_SHARE // 100
+        while self._bytes > self._capacity:
+            self._evict_step()
+
     def clear(self) -> None:
         """Drop everything."""
         self._small.clear()

@@ -58,6 +58,7 @@ class TieredStore(BlockStore):
         """Join tiers that are ready; `open` makes them from settings."""
         self._shared = shared
         self._memory = memory
+        self._memory_size = memory.capacity_bytes
         self._disk = disk
         self._observer = observer
         self._purges = 0
@@ -192,6 +193,10 @@ class TieredStore(BlockStore):
     def _tell_purged(self) -> None:
         for drop in self._purged:
             drop()
+
+    def lend(self, size_bytes: int) -> None:
+        """Give up so much of the memory tier for as long as something else holds it."""
+        self._memory.resize(max(0, self._memory_size - size_bytes))
 
     async def flush(self) -> None:
         """Return when everything that was kept before is written or given up."""

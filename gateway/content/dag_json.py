@@ -8,10 +8,12 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Iterable
+from itertools import chain
 from typing import Final, NoReturn
 
 from gateway.content.cid import Cid, parse_cid
-from gateway.content.ipld import MAX_DEPTH, MAX_ITEMS, Value, links_of, visit_values
+from gateway.content.ipld import MAX_DEPTH, MAX_ITEMS, Value, links_of
 from gateway.errors import BadBlock, BadCid
 
 _RESERVED: Final = "/"
@@ -109,14 +111,20 @@ _DECODER: Final = json.JSONDecoder(
 
 def _check(value: Value, *, has_escapes: bool) -> None:
     """Check what the JSON reader does not; `has_escapes`: characters are written as their codes."""
-    for held, depth in visit_values(value):
-        if isinstance(held, list | dict):
-            if depth >= MAX_DEPTH:
-                raise _too_deep()
-            if has_escapes and isinstance(held, dict):
-                _check_text("".join(held))
-        elif has_escapes and isinstance(held, str):
-            _check_text(held)
+    level: list[Value] = [value]
+    for depth in range(MAX_DEPTH + 1):  # one level after the other: quicker than value by value
+        if has_escapes:
+            _check_text("".join([held for held in level if isinstance(held, str)]))
+        if depth == MAX_DEPTH and any(isinstance(held, list | dict) for held in level):
+            raise _too_deep()
+        level = [held for each in level for held in _items(each)]
+
+
+def _items(value: Value) -> Iterable[Value]:
+    """Return what is in a value, keys too."""
+    if isinstance(value, list):
+        return value
+    return chain(value, value.values()) if isinstance(value, dict) else ()
 
 
 def _check_text(text: str) -> None:

@@ -174,11 +174,8 @@ def _first_links(directory: DirectoryEntity) -> tuple[Cid, ...]:
 def _next_entry(entries: Stream[DirectoryEntry]) -> Walk[DirectoryEntry | None]:
     """Return the next entry; None at the end. The shards of a HAMT are asked for on the way."""
     item = next(entries, None)
-    try:
-        while isinstance(item, Want):
-            item = entries.send((yield item._replace(scope=Scope.ALL, root=None)))
-    except StopIteration:
-        return None
+    while isinstance(item, Want):  # a shard below another is not empty: something follows it
+        item = entries.send((yield item._replace(scope=Scope.ALL, root=None)))
     return item
 
 

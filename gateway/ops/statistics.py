@@ -107,6 +107,19 @@ class Statistics:
         if record.root:
             self._roots.add(record.root)
 
+    def requests_repeated(self, record: RequestRecord, times: int) -> None:
+        """Count requests that were over at once, all alike; none of them was counted before."""
+        self._started += times
+        self._finished += times
+        cell = self._cells[
+            record.namespace, record.kind, record.status, record.cache, record.tier, record.outcome
+        ]
+        cell.size_bytes += record.size_bytes * times
+        cell.duration.observe(record.duration_s, times)
+        cell.ttfb.observe(record.ttfb_s, times)
+        if record.root:
+            self._roots.add(record.root, times)
+
     def block_found(self, tier: Tier, size_bytes: int) -> None:
         """Count a block that was served from the cache."""
         self._found[tier] += 1

@@ -1,5 +1,6 @@
 """One request and its answer, as the edge sees them: noted down while they happen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from gateway.ports import Choice
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
+from gateway.web.heads import WriteLine
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 
@@ -37,6 +39,14 @@ class RequestObserver(Protocol):
 
     def request_finished(self, record: RequestRecord) -> None:
         """It has ended, however it ended."""
+        ...
+
+    def counter(self, record: RequestRecord) -> Callable[[int], None]:
+        """Return what counts so many more requests like one, each of which began and ended."""
+        ...
+
+    def line_writer(self, record: RequestRecord) -> WriteLine | None:
+        """Return what writes the line of another request like one; None when there is no log."""
         ...
 
 

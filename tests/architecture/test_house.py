@@ -25,7 +25,11 @@ MAX_FUNCTION_LINES = 50
 TESTED_ELSEWHERE = {
     # Declarations: nothing to run but what the users of each class test.
     "errors.py": "unit/web/test_problem.py",
-    "ports.py": "fakes/clock.py",
+    "ports/blocks.py": "fakes/store.py",
+    "ports/names.py": "fakes/names.py",
+    "ports/upkeep.py": "unit/cache/test_keeper.py",
+    "ports/watch.py": "fakes/observer.py",
+    "ports/world.py": "fakes/clock.py",
     "cache/orders.py": "unit/cache/test_writer.py",
     "cache/outcome.py": "unit/cache/test_readers.py",
     # One door: the table of wrong settings goes through `parse_settings`.
@@ -44,6 +48,8 @@ TESTED_ELSEWHERE = {
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
     "web/hot_path.py": "unit/web/test_app.py",
+    "web/keeper.py": "unit/web/test_hot_connection.py",
+    "web/sending.py": "unit/web/test_hot_connection.py",
     "web/send.py": "unit/web/test_app.py",
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",

@@ -199,6 +199,22 @@ async def test_stats_are_json_and_name_both_tiers(
     assert stats["coldest_age_s"] == 0.0
 
 
+async def test_lent_memory_is_missing_until_it_comes_back(
+    directory: Path, observer: RecordingObserver
+) -> None:
+    store = await TieredStore.open(
+        CacheSettings(directory=str(directory), disk_size=0, memory_size=100_000),
+        FakeClock(),
+        observer,
+    )
+    limits: list[object] = []
+    for lent in (0, 40_000, 200_000, 0):
+        store.lend(lent)
+        limits.append(store.stats()["memory_limit"])
+    assert limits == [100_000, 60_000, 0, 100_000]
+    await store.close()
+
+
 async def test_a_tier_that_is_off_touches_no_disk(
     directory: Path, observer: RecordingObserver
 ) -> None:

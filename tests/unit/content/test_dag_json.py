@@ -96,6 +96,11 @@ def test_text_has_its_value(text: str, value: Value) -> None:
         pytest.param(b'{"/":{"bytes":"\xc3\xa9"}}', "not base64", id="not-ascii"),
         pytest.param(b'"\\ud800"', "half of a surrogate", id="lone-surrogate"),
         pytest.param(b'{"\\udc00":1}', "half of a surrogate", id="lone-surrogate-as-key"),
+        pytest.param(
+            b"[" * MAX_DEPTH + b'"\\ud800"' + b"]" * MAX_DEPTH,
+            "half of a surrogate",
+            id="deep-lone-surrogate",
+        ),
         pytest.param(b"[" * 200 + b"]" * 200, "more than 128 levels", id="deep"),
         pytest.param(b"[" * 90_000, "more than 128 levels", id="very-deep"),
         pytest.param(b"[" * 200_000, "more than 100000 items", id="deep-and-many"),

@@ -20,7 +20,7 @@ from gateway.content.build import (
     collect,
 )
 from gateway.content.car import CarParser
-from gateway.content.cid import CBOR, DAG_CBOR, DAG_JSON, JSON, Cid, parse_cid
+from gateway.content.cid import CBOR, DAG_CBOR, DAG_JSON, DAG_PB, JSON, Cid, parse_cid
 from gateway.content.ipld import Value
 from gateway.content.listing import DirectoryEntry
 from gateway.content.unixfs import Piece
@@ -524,6 +524,15 @@ async def test_what_is_not_of_the_format_is_not_acceptable(
 async def test_a_record_is_one_of_names_not_of_content(world: World) -> None:
     with pytest.raises(BadRequest, match="an IPNS record is at"):
         await world.ask("/ipfs/bafkqaaa?format=ipns-record")
+
+
+@pytest.mark.parametrize("codec", [DAG_PB, 0x78])
+async def test_a_block_without_a_form_of_its_own_is_not_acceptable(
+    world: World, codec: int
+) -> None:
+    block = world.add_bytes(codec, b"\x0a\x01x" if codec == DAG_PB else b"x")
+    with pytest.raises(NotAcceptable, match=f"{block.cid} is a .* block without UnixFS"):
+        await world.ask(f"/ipfs/{block.cid}")
 
 
 async def test_what_is_no_tar_is_refused_before_the_answer(world: World) -> None:
