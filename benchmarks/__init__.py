@@ -2,11 +2,12 @@
 
     python -m benchmarks            hits, misses and a short load: ratio tables, under five minutes
     python -m benchmarks --smoke    the same with a second for each figure
-    python -m benchmarks.hits       cached answers, against nginx serving the same bytes as files
+    python -m benchmarks.hits       cached answers, against nginx, Varnish, Kubo and Rainbow
     python -m benchmarks.misses     cold answers, against a Kubo gateway that is the upstream itself
     python -m benchmarks.load       locust: a mix of requests like that of public gateways
 
 Results go to `benchmarks/results/`. Only ratios within one run carry over to another machine.
-`harness` starts and stops processes, `generator` makes load, `content` makes what is served,
+`harness` starts and stops processes, `contenders` the servers that hits are compared on,
+`generator` makes load, `content` makes what is served,
 `report` prints. Micro-benchmarks of single functions are in `micro/`.
 """

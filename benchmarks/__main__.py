@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from benchmarks.hits import measure_hits
+from benchmarks.hits import CASES, SMOKE_CASES, measure_hits
 from benchmarks.load import measure_load
 from benchmarks.misses import SIZES, SMOKE_SIZES, measure_misses
 from benchmarks.report import RESULTS, publish
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="a second for each figure, for CI")
     is_smoke = parser.parse_args().smoke
     started = time.monotonic()
-    publish("hits", measure_hits(1 if is_smoke else 4))
+    publish("hits", measure_hits(1, 1, SMOKE_CASES if is_smoke else CASES))
     publish("misses", measure_misses(SMOKE_SIZES if is_smoke else SIZES))
     publish("load", measure_load(*((5, 10) if is_smoke else (30, 40))))
     print(f"{time.monotonic() - started:.0f} s; results in {RESULTS}")

@@ -1,19 +1,18 @@
 """Load on one address: `wrk` when it is here, else a few lines of asyncio."""
 
 import asyncio
-import os
 import re
 import subprocess
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from benchmarks.harness import Missing, program
+from benchmarks.harness import Missing, pinned, program
 
 _READ_BYTES = 256 * 1024
 _TIMEOUT_S = 30
 _COUNTED = re.compile(r"(\d+) requests in [\d.]+(?:ms|s|m), ([\d.]+)([KMGT]?)B read")
-_P99 = re.compile(r"99%\s+([\d.]+)(us|ms|s)")
+_LATENCY = r"{percent}%\s+([\d.]+)(us|ms|s)"
 _FAILED = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.+)")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
@@ -31,6 +30,7 @@ class Load:
     seconds: float
     size_bytes: int
     """Received, heads included."""
+    p50_ms: float
     p99_ms: float
 
     @property
@@ -56,11 +56,10 @@ def _run_wrk(url: str, seconds: float, connections: int, core: int | None) -> Lo
     duration = f"-d{max(1, round(seconds))}s"
     patience = ("--timeout", f"{_TIMEOUT_S}s")
     command = [str(wrk), "-t1", f"-c{connections}", duration, *patience, "--latency", url]
-    process = subprocess.Popen(  # noqa: S603 (a program of ours, no shell)
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if core is not None:
-        os.sched_setaffinity(process.pid, {core})
+    with pinned(core):
+        process = subprocess.Popen(  # noqa: S603 (a program of ours, no shell)
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
     started = time.monotonic()
     output = process.communicate()[0]
     return parse_wrk(output, time.monotonic() - started)
@@ -72,13 +71,15 @@ def parse_wrk(output: str, seconds: float) -> Load:
     Raises:
         LoadFailed: it saw errors, or printed something else.
     """
-    counted, p99, failed = (pattern.search(output) for pattern in (_COUNTED, _P99, _FAILED))
-    if failed or not counted or not p99:
+    counted, failed = (pattern.search(output) for pattern in (_COUNTED, _FAILED))
+    p50, p99 = (re.search(_LATENCY.format(percent=percent), output) for percent in (50, 99))
+    if failed or not counted or not p50 or not p99:
         raise LoadFailed(failed[0] if failed else output[-500:])
     return Load(
         requests=int(counted[1]),
         seconds=seconds,
         size_bytes=int(float(counted[2]) * _UNITS[counted[3]]),
+        p50_ms=float(p50[1]) * _MS[p50[2]],
         p99_ms=float(p99[1]) * _MS[p99[2]],
     )
 
@@ -95,8 +96,9 @@ async def ask_without_wrk(url: str, seconds: float, connections: int) -> Load:
     latencies = sorted(latency for part, _ in parts for latency in part)
     if not latencies:
         raise LoadFailed(f"no answer from {url} in {seconds} s")
-    p99 = latencies[min(len(latencies) - 1, len(latencies) * 99 // 100)]
-    return Load(len(latencies), took, sum(size for _, size in parts), p99 * 1000)
+    p50, p99 = (latencies[len(latencies) * percent // 100] for percent in (50, 99))
+    size_bytes = sum(size for _, size in parts)
+    return Load(len(latencies), took, size_bytes, p50 * 1000, p99 * 1000)
 
 
 async def _ask_on_one(url: str, until: float) -> tuple[list[float], int]:

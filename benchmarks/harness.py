@@ -1,5 +1,6 @@
 """Real processes on loopback: started, waited for, measured and stopped; also for tests."""
 
+import json
 import os
 import shutil
 import socket
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-START_S = 20.0
+START_S = 60.0
 STOP_S = 15.0
 NGINX_FOLDER = Path(__file__).parent.parent / "nginx"
 
@@ -84,7 +85,7 @@ def running(
     Raises:
         NotStarted: it ended or did not answer in time.
     """
-    with log.open("wb") as output:
+    with log.open("wb") as output, pinned(core):
         process = subprocess.Popen(  # noqa: S603 (programs of the benchmark, no shell)
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -94,12 +95,21 @@ def running(
             start_new_session=True,
         )
     try:
-        if core is not None:
-            os.sched_setaffinity(process.pid, {core})
         _wait_until_answers(process, url + probe, log)
         yield Server(url, process.pid, log)
     finally:
         stop(process)
+
+
+@contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """Give the processes that are started in the block one CPU; None for all that we have."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if core is None else {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
@@ -126,35 +136,74 @@ def program(name: str, hint: str) -> Path:
 
 
 @contextmanager
-def running_gateway(folder: Path, config: str, *, core: int | None = None) -> Iterator[Server]:
-    """Run our gateway with a TOML configuration; `[server]` and `[admin]` are added to it."""
+def running_gateway(
+    folder: Path, config: str, *, core: int | None = None, listen: str = ""
+) -> Iterator[Server]:
+    """Run our gateway with a TOML configuration; `[server]` and `[admin]` are added to it.
+
+    Args:
+        folder: for the configuration and the log.
+        config: without addresses.
+        core: the CPU that it may use; None for all.
+        listen: `unix:/path`; a port of loopback if empty. The URL is then that of the admin
+            listener.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    url, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    admin = f"127.0.0.1:{free_port()}"
+    url = admin if listen else f"127.0.0.1:{free_port()}"
     file = folder / "gateway.toml"
     file.write_text(
-        config.replace("[server]", f'[server]\nlisten = "{url}"')
+        config.replace("[server]", f'[server]\nlisten = "{listen or url}"')
         + f'\n[admin]\nlisten = "{admin}"\n'
     )
     command = [sys.executable, "-m", "gateway", "serve", "--config", file]
     log = folder / "gateway.log"
-    with running(command, f"http://{url}", log, probe="/ipfs/bafkqaaa", core=core) as server:
+    probe = "/healthz" if listen else "/ipfs/bafkqaaa"
+    with running(command, f"http://{url}", log, probe=probe, core=core) as server:
         yield server
+
+
+class LinkControl:
+    """A `benchmarks.link` in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.url = f"http://127.0.0.1:{int(self._read())}"
+
+    def change(self, **shape: float | str) -> None:
+        """Be another link from now on; see `link.Shape`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(shape) + "\n")
+        self._process.stdin.flush()
+        self._read()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+@contextmanager
+def running_link(target_port: int, **shape: float | str) -> Iterator[LinkControl]:
+    """Run a link to a port of loopback."""
+    with subprocess.Popen(  # noqa: S603 (ourselves, no shell)
+        [sys.executable, "-m", "benchmarks.link", str(target_port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            control = LinkControl(process)
+            control.change(**shape)
+            yield control
+        finally:
+            process.terminate()
 
 
 @contextmanager
 def running_delay(target_port: int, round_trip_ms: float) -> Iterator[str]:
-    """Run a proxy that makes the link to a port of loopback longer; gives its URL."""
-    with subprocess.Popen(  # noqa: S603 (ourselves, no shell)
-        [sys.executable, "-m", "benchmarks.delay", str(target_port), str(round_trip_ms)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.terminate()
+    """Run a link that is only longer; gives its URL."""
+    with running_link(target_port, round_trip_ms=round_trip_ms) as link:
+        yield link.url
 
 
 @contextmanager

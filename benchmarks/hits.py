@@ -1,87 +1,45 @@
-"""Cached answers: our gateway against nginx serving the same bytes as static files.
+"""Cached answers: our gateway against what others would run, on the same bytes.
 
-    python -m benchmarks.hits [--smoke]
+    python -m benchmarks.hits [--rounds N] [--seconds S] [--smoke]
 
-Each server has one core (nginx one worker, the gateway one process with its threads), the load
-another one. Neither writes an access log. Every body is compared once before it is measured.
+Every contender has one core, the load (wrk) the last one. Short runs of all of them take turns, and
+the best of each counts, so that whatever else the machine does hurts all alike. Every body is
+compared once before it is measured. The plot is `results/hits.png`.
 """
 
+import argparse
 import hashlib
 import http.client
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.bars import bars_table
+from benchmarks.contenders import NGINX_CACHE, NGINX_STATIC, Contender, running_contenders
 from benchmarks.content import KIB, MIB, Packed, digest, pack, random_bytes
 from benchmarks.generator import make_load
-from benchmarks.harness import Missing, Server, cores, free_port, running_gateway, running_nginx
-from benchmarks.report import Table, publish
-from gateway.demo.runner import running_origin
+from benchmarks.harness import cores
+from benchmarks.measured import Measured, Results, best
+from benchmarks.plot import draw_hits
+from benchmarks.report import RESULTS, Table, publish
 
-CPU_BAR_US = 80
-"""CPU of the gateway process for a hit of 10 KiB."""
-STREAM_BAR = 0.5
-"""Rate of a 64 MiB hit as a part of nginx's."""
-
-_LONG_ENOUGH_TO_WARM_S = 2
-"""Runs of less are to show that it works, not how well."""
 _WARM_REQUESTS = 4
 """Until an answer is where it stays: fetched, then kept, then finished."""
-
-_NGINX = """
-daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log logs/error.log warn;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    open_file_cache max=1000;
-    keepalive_requests 100000000;
-    default_type application/octet-stream;
-    client_body_temp_path tmp/body;
-    proxy_temp_path tmp/proxy;
-    fastcgi_temp_path tmp/fastcgi;
-    uwsgi_temp_path tmp/uwsgi;
-    scgi_temp_path tmp/scgi;
-    server {{ listen 127.0.0.1:{port}; root files; }}
-}}
-"""
-GATEWAY = """
-[server]
-max_concurrent_requests = 4096
-[cache]
-directory = "{folder}/cache"
-memory_size = "{memory}"
-[limits]
-requests = ""
-[log]
-access = "off"
-[[upstreams]]
-name = "origin"
-url = "{origin}"
-tier = "cluster"
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One figure: a file of one size, asked for over a number of connections."""
+    """A file of one size, asked for over a number of connections."""
 
     label: str
     size: int
     connections: int
-    is_from_disk: bool = False
 
     @property
     def name(self) -> str:
-        """The file's name, the same in the site and in nginx's folder."""
+        """The file's name, the same everywhere."""
         return f"{self.size}.bin"
 
 
@@ -91,143 +49,61 @@ CASES = (
     Case("256 KiB", 256 * KIB, 64),
     Case("1 MiB", MIB, 16),
     Case("64 MiB", 64 * MIB, 4),
-    Case("64 MiB from disk", 64 * MIB, 4, is_from_disk=True),
 )
+SMOKE_CASES = CASES[1::2]
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a load cost a server."""
-
-    rate: float
-    """Answers a second; those of which only a part came count as that part."""
-    cpu_us: float
-    """Per answer, user and system time of all its processes."""
-    p99_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What is compared."""
-
-    nginx: Server | None
-    """None where nginx is not installed."""
-    memory: Server
-    """A gateway whose memory tier holds everything."""
-    disk: Server
-    """One whose memory tier holds nothing of 64 MiB."""
+def measure_hits(seconds: float, rounds: int, cases: Sequence[Case] = CASES) -> list[Table]:
+    """Measure every case `rounds` times for `seconds` on each server."""
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        packed = pack(folder / "hits.car", {case.name: case.size for case in cases})
+        files = {case.name: random_bytes(case.name, case.size) for case in cases}
+        with running_contenders(folder, packed, files) as contenders:
+            results = {
+                case.label: _measure_case(case, contenders, packed, seconds, rounds)
+                for case in cases
+            }
+    RESULTS.mkdir(exist_ok=True)
+    draw_hits(results, RESULTS / "hits.png")
+    return [_table(cases, results), bars_table(results)]
 
 
-def measure_hits(seconds: float) -> list[Table]:
-    """Measure every case for `seconds` on each server."""
-    with tempfile.TemporaryDirectory() as folder, _servers(Path(folder)) as (servers, packed):
-        rows = [_row(case, servers, packed, seconds) for case in CASES]
-    bars = (
-        f"Bars: 10 KiB at most {CPU_BAR_US} us CPU of the gateway; 64 MiB at least "
-        f"{STREAM_BAR:.0%} of nginx's rate. nginx: one worker, sendfile, open_file_cache."
-    )
-    cost = (
-        "CPU is user and system time of the server a request. From memory, blocks were verified "
-        "when they came; from disk, every block is hashed again before it is sent."
-    )
-    columns = (
-        "hit",
-        "connections",
-        "nginx /s",
-        "gateway /s",
-        "ratio",
-        "nginx CPU us",
-        "gateway CPU us",
-        "gateway MB/s",
-        "p99 ms",
-        "found in",
-        "bar",
-    )
-    return [Table("Hits against nginx static files", columns, rows, (bars, cost))]
-
-
-@contextmanager
-def _servers(folder: Path) -> Iterator[tuple[Servers, Packed]]:
-    packed = pack(folder / "hits.car", {case.name: case.size for case in CASES})
-    with ExitStack() as stack:
-        origin = stack.enter_context(running_origin(packed.car))
-        gateways = [
-            stack.enter_context(
-                running_gateway(
-                    folder / memory,
-                    GATEWAY.format(folder=folder / memory, memory=memory, origin=origin),
-                    core=cores()[0],
-                )
-            )
-            for memory in ("512MiB", "4MiB")
-        ]
-        yield Servers(_nginx(stack, folder / "nginx"), *gateways), packed
-
-
-def _nginx(stack: ExitStack, folder: Path) -> Server | None:
-    files = folder / "files"
-    files.mkdir(parents=True)
-    for case in CASES:
-        (files / case.name).write_bytes(random_bytes(case.name, case.size))
-    port = free_port()
-    (folder / "nginx.conf").write_text(_NGINX.format(port=port))
-    try:
-        url = f"http://127.0.0.1:{port}"
-        return stack.enter_context(running_nginx(folder, url, core=cores()[0]))
-    except Missing as exc:
-        print(f"without the comparison: {exc}")
-        return None
-
-
-def _row(case: Case, servers: Servers, packed: Packed, seconds: float) -> tuple[str, ...]:
-    gateway = servers.disk if case.is_from_disk else servers.memory
+def _measure_case(
+    case: Case, contenders: Sequence[Contender], packed: Packed, seconds: float, rounds: int
+) -> dict[str, Measured]:
     path = f"/ipfs/{packed.root}/{case.name}"
-    found_in = [check_body(gateway.url + path, case) for _ in range(_WARM_REQUESTS)][-1]
-    ours = _measure(gateway, path, case, seconds)
-    theirs = None
-    if servers.nginx is not None:
-        check_body(f"{servers.nginx.url}/{case.name}", case)
-        theirs = _measure(servers.nginx, f"/{case.name}", case, seconds)
-    return (
-        case.label,
-        str(case.connections),
-        _rate(theirs.rate) if theirs else "-",
-        _rate(ours.rate),
-        f"{ours.rate / theirs.rate:.0%}" if theirs else "-",
-        f"{theirs.cpu_us:,.0f}" if theirs else "-",
-        f"{ours.cpu_us:,.0f}",
-        f"{ours.rate * case.size / 1e6:,.0f}",
-        f"{ours.p99_ms:.2f}",
-        found_in,
-        _bar(case, ours, theirs),
-    )
+    found_in = {one.name: _warm(one.url + path, case) for one in contenders}
+    runs: dict[str, list[Measured]] = {one.name: [] for one in contenders}
+    for _ in range(rounds):
+        for one in contenders:
+            measured = _measure(one, one.url + path, case, seconds)
+            runs[one.name].append(measured._replace(found_in=found_in[one.name]))
+    return {name: best(found) for name, found in runs.items()}
 
 
-def _rate(rate: float) -> str:
-    return f"{rate:,.1f}" if rate < 100 else f"{rate:,.0f}"
+def _warm(url: str, case: Case) -> str:
+    return [check_body(url, case) for _ in range(_WARM_REQUESTS)][-1]
 
 
-def _bar(case: Case, ours: Measured, theirs: Measured | None) -> str:
-    if case.label == "10 KiB":
-        return "held" if ours.cpu_us <= CPU_BAR_US else "MISSED"
-    if case.label == "64 MiB" and theirs is not None:
-        return "held" if ours.rate >= STREAM_BAR * theirs.rate else "MISSED"
-    return ""
-
-
-def _measure(server: Server, path: str, case: Case, seconds: float) -> Measured:
-    url, core = server.url + path, cores()[-1]
-    if seconds >= _LONG_ENOUGH_TO_WARM_S:
-        make_load(url, 1, case.connections, core=core)
-    before = server.cpu_s()
-    load = make_load(url, seconds, case.connections, core=core)
+def _measure(one: Contender, url: str, case: Case, seconds: float) -> Measured:
+    before = one.cpu_s()
+    load = make_load(url, seconds, case.connections, core=cores()[-1])
+    cpu_s = one.cpu_s() - before
+    # Of answers that take long, those of which only a part came count as that part.
     answers = load.requests if case.size < MIB else load.size_bytes / case.size
-    cpu_s = server.cpu_s() - before
-    return Measured(answers / load.seconds, cpu_s / answers * 1e6, load.p99_ms)
+    return Measured(
+        rate=answers / load.seconds,
+        megabytes_s=answers * case.size / load.seconds / 1e6,
+        cpu_us=cpu_s / answers * 1e6,
+        p50_ms=load.p50_ms,
+        p99_ms=load.p99_ms,
+        rss_bytes=one.rss_bytes(),
+    )
 
 
 def check_body(url: str, case: Case) -> str:
-    """Compare a body with what it should be; return the `detail` of Cache-Status."""
+    """Compare a body with what it should be; return the `detail` of Cache-Status, if there is."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     try:
@@ -239,8 +115,67 @@ def check_body(url: str, case: Case) -> str:
         connection.close()
     if found != digest(case.name, case.size):
         raise AssertionError(f"{url} is not what it should be")
-    return status.rpartition("detail=")[2] if "detail=" in status else status
+    return status.rpartition("detail=")[2] if "detail=" in status else ""
+
+
+def _table(cases: Sequence[Case], results: Results) -> Table:
+    columns = (
+        "hit",
+        "server",
+        "answers/s",
+        "of proxy_cache",
+        "of static",
+        "MB/s",
+        "CPU us",
+        "p50 ms",
+        "p99 ms",
+        "RSS MiB",
+        "found in",
+    )
+    rows = [row for case in cases for row in _rows(case.label, results[case.label])]
+    note = (
+        "One core each, wrk on the other one; best of the rounds. CPU is user and system time of "
+        "all the server's processes for one answer. nginx and Varnish stand before Kubo, and "
+        "Rainbow asks it each time. RSS is without memfds, which count against memory_size."
+    )
+    return Table("Hits", columns, rows, (note,))
+
+
+def _rows(label: str, measured: dict[str, Measured]) -> list[tuple[str, ...]]:
+    return [
+        (
+            label,
+            name,
+            f"{one.rate:,.1f}" if one.rate < 100 else f"{one.rate:,.0f}",
+            _ratio(one, measured.get(NGINX_CACHE)),
+            _ratio(one, measured.get(NGINX_STATIC)),
+            f"{one.megabytes_s:,.0f}",
+            f"{one.cpu_us:,.1f}",
+            f"{one.p50_ms:.2f}",
+            f"{one.p99_ms:.2f}",
+            f"{one.rss_bytes / MIB:,.0f}",
+            one.found_in,
+        )
+        for name, one in measured.items()
+    ]
+
+
+def _ratio(one: Measured, other: Measured | None) -> str:
+    return f"{one.rate / other.rate:.2f}" if other else "-"
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Cached answers, against other servers.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--smoke", action="store_true", help="two sizes, a second each")
+    chosen = parser.parse_args()
+    if chosen.smoke:
+        publish("hits", measure_hits(1, 1, SMOKE_CASES))
+    else:
+        publish("hits", measure_hits(chosen.seconds, chosen.rounds))
 
 
 if __name__ == "__main__":
-    publish("hits", measure_hits(1 if "--smoke" in sys.argv else 3))
+    main()

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.catalogue import pack_catalogue
+from benchmarks.contenders import GATEWAY
 from benchmarks.harness import Server, running_gateway
-from benchmarks.hits import GATEWAY
 from benchmarks.report import RESULTS, Table, publish
 from gateway.demo.runner import running_origin
 

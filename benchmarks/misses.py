@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.contenders import GATEWAY
 from benchmarks.content import digest, pack
 from benchmarks.harness import (
     Missing,
@@ -28,7 +29,6 @@ from benchmarks.harness import (
     running_gateway,
     running_kubo,
 )
-from benchmarks.hits import GATEWAY
 from benchmarks.report import Table, publish
 
 ROUND_TRIPS_MS = (0, 20)
@@ -98,8 +98,8 @@ def _measure(sizes: Sequence[Size]) -> list[tuple[str, ...]]:
     with tempfile.TemporaryDirectory() as folder, _sites(Path(folder), sizes) as (root, sites):
         for size in sizes:
             for site in sites:
-                theirs = [_fetch(site.kubo, root, name, size) for name in size.names]
-                ours = [_fetch(site.gateway, root, name, size) for name in size.names]
+                theirs = [fetch_file(site.kubo, root, name, size) for name in size.names]
+                ours = [fetch_file(site.gateway, root, name, size) for name in size.names]
                 rows.append(_row(size, site, theirs, ours))
     return rows
 
@@ -114,7 +114,7 @@ def _sites(folder: Path, sizes: Sequence[Size]) -> Iterator[tuple[str, list[Site
         kubo = stack.enter_context(running_kubo(folder)).url
         for size in sizes:
             for name in size.names:
-                _fetch(kubo, packed.root, name, size)
+                fetch_file(kubo, packed.root, name, size)
         sites = [_site(stack, folder, kubo, delay) for delay in ROUND_TRIPS_MS]
         yield packed.root, sites
 
@@ -149,7 +149,7 @@ def _row(
     )
 
 
-def _fetch(base: str, root: str, name: str, size: Size) -> Fetched:
+def fetch_file(base: str, root: str, name: str, size: Size) -> Fetched:
     """Fetch one file over a new connection; its bytes are compared after the clock has stopped."""
     address = urlsplit(base)
     body = bytearray(size.size)

@@ -14,4 +14,4 @@ The house, from top to bottom; imports point down only:
     settings | errors
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

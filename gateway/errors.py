@@ -19,6 +19,7 @@
     |   +-- NoSuchLink          proven absent: the verified directory has no such name
     |   +-- NotTraversable      the path goes into something that has no children
     |   +-- BadIndex            index.html is there, but is not a file
+    |   +-- NotArchivable       something that a TAR cannot hold, or must not
     |   +-- Unsupported         valid, but not something this gateway renders
     |   +-- BadRecord           an IPNS record that is not valid
     |   +-- BadRedirects        a website's _redirects file that is not valid
@@ -203,6 +204,16 @@ class BadIndex(ContentError):
 
     def __init__(self, cid: object) -> None:
         super().__init__(f"index.html of {cid} is not a file")
+        self.cid = cid
+
+
+class NotArchivable(ContentError):
+    """Something that a TAR cannot hold, or must not."""
+
+    def __init__(self, path: str, reason: str, cid: object = None) -> None:
+        super().__init__(f'no TAR can be made with "{path}": {reason}')
+        self.path = path
+        self.reason = reason
         self.cid = cid
 
 

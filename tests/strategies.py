@@ -14,6 +14,7 @@ from gateway.content.cid import (
     sha256_cid,
 )
 from gateway.content.dag_pb import MAX_SIZE, PBLink, PBNode
+from gateway.content.ipld import Value
 from gateway.content.multihash import HASHES, IDENTITY, MAX_IDENTITY_BYTES
 
 uint63s = st.integers(0, (1 << 63) - 1)
@@ -71,3 +72,23 @@ nodes = st.builds(
     data=st.none() | st.binary(max_size=16),
 )
 """Valid dag-pb nodes; links in any order, as decoders keep them."""
+
+
+_scalars: st.SearchStrategy[Value] = (
+    cids()
+    | st.binary(max_size=4)
+    | st.text(max_size=4)
+    | st.integers(-(2**64), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.booleans()
+    | st.none()
+)
+
+
+def _hold(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    keys = st.text(max_size=3).filter(lambda key: key != "/")  # DAG-JSON reserves it
+    return st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4)
+
+
+values: st.SearchStrategy[Value] = st.recursive(_scalars, _hold)
+"""Values of the IPLD data model."""

@@ -1,6 +1,6 @@
 """Blocks in RAM: S3-FIFO by bytes (`gateway.cache.s3fifo`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.cache.outcome import EvictionReason
@@ -85,9 +85,7 @@ class MemoryTier:
             return
         entry = Entry(block, cost)
         entry.turn = self._turn
-        for gone in self._queues.put(key, entry):
-            size = len(gone.value.data)
-            self._observer.block_evicted(Tier.MEMORY, EvictionReason.CAPACITY, size)
+        self._tell_gone(self._queues.put(key, entry))
         self._turn_bytes += cost
         if self._turn_bytes * TURN_SHARE >= self._queues.capacity:
             self._turn += 1
@@ -97,6 +95,15 @@ class MemoryTier:
         """Drop a block, by multihash; tell whether it was here."""
         return self._queues.remove(key)
 
+    def resize(self, capacity_bytes: int) -> None:
+        """Change the limit; what does not fit any more goes."""
+        self._tell_gone(self._queues.resize(capacity_bytes))
+
     def clear(self) -> None:
         """Drop everything."""
         self._queues.clear()
+
+    def _tell_gone(self, gone: Iterable[Entry[Block]]) -> None:
+        for entry in gone:
+            size = len(entry.value.data)
+            self._observer.block_evicted(Tier.MEMORY, EvictionReason.CAPACITY, size)

@@ -40,7 +40,6 @@ class S3Fifo(Generic[V]):
         self.capacity = capacity
         self.size = 0
         """The cost of all that is kept; never above `capacity`."""
-        self._small_capacity = capacity * SMALL_SHARE // 100
         self._small_size = 0
         self._small: OrderedDict[bytes, Entry[V]] = OrderedDict()
         self._main: OrderedDict[bytes, Entry[V]] = OrderedDict()
@@ -79,6 +78,14 @@ class S3Fifo(Generic[V]):
             self._small_size += entry.cost
         return gone
 
+    def resize(self, capacity: int) -> list[Entry[V]]:
+        """Change the capacity; return what had to go."""
+        self.capacity = capacity
+        gone: list[Entry[V]] = []
+        while self.size > capacity:
+            self._evict_step(gone)
+        return gone
+
     def remove(self, key: bytes) -> bool:
         """Drop one; tell whether it was here."""
         self._ghosts.pop(key, None)
@@ -99,7 +106,8 @@ class S3Fifo(Generic[V]):
         self.size = self._small_size = 0
 
     def _evict_step(self, gone: list[Entry[V]]) -> None:
-        main_is_over = self.size - self._small_size > self.capacity - self._small_capacity
+        main_size, small_capacity = self.size - self._small_size, self.capacity * SMALL_SHARE // 100
+        main_is_over = main_size > self.capacity - small_capacity
         if main_is_over or not self._small:
             self._turn_main(gone)
         else:

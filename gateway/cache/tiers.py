@@ -61,6 +61,7 @@ class TieredStore(BlockStore):
         self.second_hit: SecondHit | None = None
         """What the disk tier takes; None for all."""
         self._memory = memory
+        self._memory_size = memory.capacity_bytes
         self._disk = disk
         self._observer = observer
         self._purges = 0
@@ -107,34 +108,35 @@ class TieredStore(BlockStore):
             self._observer.block_found(Tier.MEMORY, len(block.data))
         return block
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
-        """Return the verified block and where it was, or None."""
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        """Return the verified block and where it was, or None; see `ports.BlockStore`."""
         block = self.peek(cid)
         if block is not None:
             return block, Tier.MEMORY
         reason = MissReason.ABSENT
         if self._disk is not None:
-            purges = self._purges
+            purges = self._purges  # another number later: it may have been purged meanwhile
             found = await self._disk.find(cid)
             if isinstance(found, Block):
-                if purges == self._purges:  # else it may have been purged while it was read
+                if purges == self._purges and not is_scan:
                     self._memory.put(found)
                 self._observer.block_found(Tier.DISK, len(found.data))
                 return found, Tier.DISK
             reason = found
         if self._shared is not None:
-            block = await self._find_shared(self._shared, cid)
+            block = await self._find_shared(self._shared, cid, is_scan=is_scan)
             if block is not None:
                 return block, Tier.SHARED
         self._observer.block_missed(reason)
         return None
 
-    async def _find_shared(self, shared: SharedTier, cid: Cid) -> Block | None:
+    async def _find_shared(self, shared: SharedTier, cid: Cid, *, is_scan: bool) -> Block | None:
         purges = self._purges
         block = await shared.find(cid)
         if block is not None:
             if purges == self._purges:
-                self._memory.put(block)
+                if not is_scan or self._disk is None:
+                    self._memory.put(block)
                 if self._disk is not None and self._is_admitted(block):
                     await self._disk.keep(block)
             self._observer.block_found(Tier.SHARED, len(block.data))
@@ -149,11 +151,15 @@ class TieredStore(BlockStore):
         far = [cid for cid in cids if not self._memory.has(cid)]
         return not far or (self._disk is not None and await self._disk.has_all(far))
 
-    async def keep(self, block: Block) -> None:
-        """Keep a verified block in all tiers. Waits only when too many writes are pending."""
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        """Keep a verified block in all tiers, or of a scan in those that can spare the room.
+
+        Waits only when too many writes are pending.
+        """
         if block.cid.is_identity:
             return
-        self._memory.put(block)
+        if not is_scan or self._disk is None:
+            self._memory.put(block)
         if self._disk is not None and self._is_admitted(block):
             await self._disk.keep(block)
         if self._shared is not None:
@@ -195,6 +201,10 @@ class TieredStore(BlockStore):
     def _tell_purged(self) -> None:
         for drop in self._purged:
             drop()
+
+    def lend(self, size_bytes: int) -> None:
+        """Give up so much of the memory tier for as long as something else holds it."""
+        self._memory.resize(max(0, self._memory_size - size_bytes))
 
     async def flush(self) -> None:
         """Return when everything that was kept before is written or given up."""

@@ -10,10 +10,11 @@ import typer
 from rich.table import Table
 
 from gateway.cli.terminal import examples, output, say, told_errors
-from gateway.settings import Settings, format_settings, unsupported
+from gateway.settings import Settings, format_settings
 from gateway.wiring.settings_file import load_settings, warnings_about
 
 _HIDDEN = "(set)"
+_SECRETS = frozenset({"admin.token", "cluster.password"})
 
 
 def register(app: typer.Typer) -> None:
@@ -42,23 +43,16 @@ def check_config(
             key, value, "default" if is_default else "", style="dim" if is_default else ""
         )
     output().print(table)
-    for warning in warnings_of(file, settings):
+    for warning in warnings_about(file, settings):
         typer.echo(f"warning: {warning}", err=True)
     say(f"{file}: ok")
-
-
-def warnings_of(file: Path | None, settings: Settings) -> Iterator[str]:
-    """Yield everything that an operator should know of a valid configuration."""
-    for key in unsupported(settings):
-        yield f"{key} has no effect in this version"
-    yield from warnings_about(file, settings)
 
 
 def describe_settings(settings: Settings) -> Iterator[tuple[str, str, bool]]:
     """Yield key, value as TOML and whether it is the default; secrets are not shown."""
     defaults = dict(_flatten("", format_settings(Settings())))
     for key, value in _flatten("", format_settings(settings)):
-        is_hidden = key == "admin.token" and value != ""
+        is_hidden = (key in _SECRETS and value != "") or (key == "shared.redis" and "@" in value)
         text = _HIDDEN if is_hidden else orjson.dumps(value).decode("utf-8")
         yield key, text, value == defaults.get(key)
 

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.config import warnings_of
 from gateway.cli.terminal import examples, say, told_errors
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.wiring.settings_file import load_settings
+from gateway.wiring.settings_file import load_settings, warnings_about
 
 _log = logging.getLogger("gateway.serve")
 
@@ -70,7 +69,7 @@ def _run(settings: Settings, config: Path | None = None) -> None:
     from gateway.wiring import process  # noqa: PLC0415
 
     configure(settings.log)
-    for warning in warnings_of(config, settings):
+    for warning in warnings_about(config, settings):
         _log.warning(warning)
     if not settings.upstreams:
         names = ", ".join(upstream.url for upstream in PUBLIC_UPSTREAMS)

@@ -5,15 +5,16 @@ the blocks of the path before those of what stands at its end. Both ends use it:
 CAR, and who receives one and wants to know what comes next.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.content import dag_cbor, dag_json
 from gateway.content.block import Block
-from gateway.content.cid import DAG_CBOR, DAG_JSON, DAG_PB, Cid
+from gateway.content.cid import DAG_PB, Cid
 from gateway.content.dag_pb import decode_node
+from gateway.content.document import DECODERS, open_document
 from gateway.content.hamt import max_levels
+from gateway.content.ipld import links_of
 from gateway.content.listing import sub_shards
 from gateway.content.read import MAX_PENDING, level_below, open_child, push_level
 from gateway.content.resolve import open_shard, resolve
@@ -47,14 +48,14 @@ def walk_car(
     of what is below it was walked: who writes a CAR without duplicates has to skip it.
 
     Raises:
-        NoSuchLink, NotTraversable, Unsupported: as `resolve`.
+        NoSuchLink, NotTraversable: as `resolve`.
         BadBlock: a block is malformed.
     """
     resolved = yield from resolve(root, segments, scope, start, stop)
     seen: _Seen = set() if is_unique else None
     if scope is Scope.ALL:
-        below = links_of(resolved.block)
-        yield from _follow(below, links_of, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
+        below = find_links(resolved.block)
+        yield from _follow(below, find_links, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
     elif scope is Scope.ENTITY:
         entity = resolved.entity
         if isinstance(entity, FileEntity):
@@ -63,27 +64,17 @@ def walk_car(
             yield from _follow_shards(entity, seen)
 
 
-def _find_pb_links(data: bytes) -> tuple[Cid, ...]:
-    return tuple([link.cid for link in decode_node(data).links])
-
-
-_FIND_LINKS: Final[Mapping[int, Callable[[bytes], tuple[Cid, ...]]]] = {
-    DAG_PB: _find_pb_links,
-    DAG_CBOR: dag_cbor.find_links,
-    DAG_JSON: dag_json.find_links,
-}
-"""How links are found, by codec; blocks of other codecs have none."""
-
-
-def links_of(block: Block) -> tuple[Cid, ...]:
-    """Return what a block links to, in order."""
-    find_links = _FIND_LINKS.get(block.cid.codec)
-    if find_links is None:
+def find_links(block: Block) -> tuple[Cid, ...]:
+    """Return what a block links to, in order; nothing for codecs that we do not read."""
+    cid = block.cid
+    if cid.codec in DECODERS:
+        return links_of(open_document(block))
+    if cid.codec != DAG_PB:
         return ()
     try:
-        return find_links(block.data)
+        return tuple([link.cid for link in decode_node(block.data).links])
     except BadBlock as exc:
-        raise BadBlock(exc.codec, exc.reason, block.cid) from exc
+        raise BadBlock(exc.codec, exc.reason, cid) from exc
 
 
 def _follow_shards(root: ShardEntity, seen: _Seen) -> Walk[None]:

@@ -1,75 +1,144 @@
-"""The links in a DAG-CBOR block: https://ipld.io/specs/codecs/dag-cbor/spec/.
+"""DAG-CBOR blocks as values: https://ipld.io/specs/codecs/dag-cbor/spec/.
 
-Only links are looked for; what has no influence on them is not checked: the order of keys, keys
-that stand in a map twice, the width of floats, the shortest form of numbers.
+Strict where two readers could see different values or one could be harmed; not where only the
+encoding is unusual: the order of keys, the width of floats, numbers that are not in their shortest
+form, text that is not UTF-8 (the Filecoin chain has some).
 """
 
+import math
+import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
-from gateway.content.cbor import ARRAY, BYTES, LINK_TAG, MAP, SIMPLE, TAG, TEXT, decode_head
+from gateway.content.cbor import (
+    ARRAY,
+    BYTES,
+    LINK_TAG,
+    MAP,
+    NEGATIVE,
+    TAG,
+    TEXT,
+    UNSIGNED,
+    decode_head,
+)
 from gateway.content.cid import Cid, decode_cid
+from gateway.content.ipld import MAX_DEPTH, MAX_ITEMS, Value, links_of
 from gateway.errors import BadBlock, BadCid
 
-MAX_DEPTH: Final = 128
-MAX_ITEMS: Final = 100_000  # 2 MiB could hold 2,000,000, which would be a second of work
-
-_NAMED_VALUES = (20, 21, 22)  # false, true, null
-_FLOAT_HEADS = (3, 5, 9)  # bytes of the head of a float of 16, 32 and 64 bits
+_NAMED_VALUES: Final[dict[int, bool | None]] = {20: False, 21: True, 22: None}
+_FLOATS: Final = {3: ">e", 5: ">f", 9: ">d"}
+"""Bytes of the item, head included, to the format of what follows the first byte."""
 
 
 @dataclass(slots=True)
 class _Level:
     """An array or map that is not at its end."""
 
+    into: list[Value] | dict[str, Value]
     missing: int
-    """Items still to come, keys counted."""
-    is_map: bool
+    """Elements or entries still to come."""
+    key: str | None = None
+    """Of the entry whose value comes next."""
+
+    def put(self, value: Value) -> None:
+        """Put an element, or the value of the entry, into its place."""
+        self.missing -= 1
+        if self.key is None:
+            cast("list[Value]", self.into).append(value)
+        else:
+            cast("dict[str, Value]", self.into)[self.key] = value
+            self.key = None
 
 
-def find_links(data: bytes) -> tuple[Cid, ...]:
-    """Return the links in a block, in order.
+def decode(data: bytes) -> Value:
+    """Decode a block.
 
     Raises:
-        BadBlock: not one whole DAG-CBOR item, deeper than `MAX_DEPTH`, more than `MAX_ITEMS`, or
-            a link that we could not verify.
+        BadBlock: not one whole DAG-CBOR item, deeper than `MAX_DEPTH`, more than `MAX_ITEMS`, a
+            key that stands twice in a map, a number that is not finite, or a link that we could
+            not verify.
     """
-    links: list[Cid] = []
-    levels = [_Level(1, is_map=False)]
+    found: list[Value] = []
+    levels = [_Level(found, 1)]
     position = 0
     for _ in range(MAX_ITEMS):
         while levels and not levels[-1].missing:
             levels.pop()
         if not levels:
             break
-        position = _scan_item(data, position, levels, links)
+        position = _take_item(data, position, levels)
     else:
         raise _bad(f"more than {MAX_ITEMS} items")
     if position != len(data):
         raise _bad(f"{len(data) - position} bytes follow the item")
-    return tuple(links)
+    return found[0]
 
 
-def _scan_item(data: bytes, start: int, levels: list[_Level], links: list[Cid]) -> int:
+def find_links(data: bytes) -> tuple[Cid, ...]:
+    """Return the links in a block, in order.
+
+    Raises:
+        BadBlock: as `decode`.
+    """
+    return links_of(decode(data))
+
+
+def _take_item(data: bytes, start: int, levels: list[_Level]) -> int:
     """Take one item off the innermost level, but not what is in it; return where it ends."""
     level = levels[-1]
-    is_key = level.is_map and level.missing % 2 == 0
-    level.missing -= 1
+    if level.key is None and isinstance(level.into, dict):
+        level.key, end = _decode_key(data, start, level.into)
+        return end
     major, value, end = decode_head(data, start)
-    if is_key and major != TEXT:
-        raise _bad(f"a key of major type {major}")
-    if major in (BYTES, TEXT):
-        return _skip(data, end, value)
-    if major in (ARRAY, MAP):
-        if len(levels) > MAX_DEPTH:
-            raise _bad(f"more than {MAX_DEPTH} levels deep")
-        levels.append(_Level(value * (1 + (major == MAP)), is_map=major == MAP))
-    elif major == TAG:
-        link, end = _decode_link(data, value, end)
-        links.append(link)
-    elif major == SIMPLE and end - start not in _FLOAT_HEADS and value not in _NAMED_VALUES:
-        raise _bad(f"the simple value {value}")
+    if major not in (ARRAY, MAP):
+        scalar, end = _decode_scalar(data, start, major, value, end)
+        level.put(scalar)
+        return end
+    if len(levels) > MAX_DEPTH:
+        raise _bad(f"more than {MAX_DEPTH} levels deep")
+    made: list[Value] | dict[str, Value] = [] if major == ARRAY else {}
+    level.put(made)
+    levels.append(_Level(made, value))
     return end
+
+
+def _decode_key(data: bytes, start: int, into: dict[str, Value]) -> tuple[str, int]:
+    major, size, start = decode_head(data, start)
+    if major != TEXT:
+        raise _bad(f"a key of major type {major}")
+    end = _skip(data, start, size)
+    key = _decode_text(data[start:end])
+    if key in into:
+        raise _bad("a key stands twice in a map")
+    return key, end
+
+
+def _decode_scalar(data: bytes, start: int, major: int, value: int, end: int) -> tuple[Value, int]:
+    if major == TAG:
+        return _decode_link(data, value, end)
+    if major in (BYTES, TEXT):
+        stop = _skip(data, end, value)
+        text = data[end:stop]
+        return (text if major == BYTES else _decode_text(text)), stop
+    if major == UNSIGNED:
+        return value, end
+    return -1 - value if major == NEGATIVE else _decode_simple(data[start:end], value), end
+
+
+def _decode_simple(item: bytes, value: int) -> float | bool | None:
+    width = _FLOATS.get(len(item))
+    if width is None:
+        if len(item) > 1 or value not in _NAMED_VALUES:
+            raise _bad(f"the simple value {value}")
+        return _NAMED_VALUES[value]
+    number: float = struct.unpack(width, item[1:])[0]
+    if not math.isfinite(number):
+        raise _bad(f"the number {number}")
+    return number
+
+
+def _decode_text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _skip(data: bytes, start: int, size: int) -> int:
@@ -83,7 +152,7 @@ def _decode_link(data: bytes, tag: int, start: int) -> tuple[Cid, int]:
         raise _bad(f"the tag {tag}")
     major, size, start = decode_head(data, start)
     end = _skip(data, start, size)
-    if major != BYTES or data[start:end][:1] != b"\0":
+    if major != BYTES or not data.startswith(b"\0", start, end):
         raise _bad("a link that is no CID behind a zero byte")
     try:
         cid, stop = decode_cid(data[start:end], 1)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gateway.content.block import Block
-from gateway.content.cid import CODEC_NAMES, DAG_CBOR, DAG_JSON, DAG_PB, Cid
+from gateway.content.cid import CODEC_NAMES, DAG_PB, Cid
+from gateway.content.document import DECODERS, follow_path
 from gateway.content.hamt import hash_name, link_index, slot_of, slot_prefix
 from gateway.content.unixfs import (
     DirectoryEntity,
@@ -15,7 +16,7 @@ from gateway.content.unixfs import (
     open_entity,
 )
 from gateway.content.walk import Scope, Walk, Want, ask
-from gateway.errors import BadBlock, NoSuchLink, NotTraversable, Unsupported
+from gateway.errors import BadBlock, NoSuchLink, NotTraversable
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Resolved:
     cid: Cid
     block: Block
     roots: tuple[Cid, ...]
-    """CID of the root and of each segment, in order; inner shards of a HAMT are not among them."""
+    """CID of the root and of each segment, in order; inner shards of a HAMT are not among them.
+    For a segment inside of a document it is the document's."""
+    remainder: tuple[str, ...] = ()
+    """Segments that lead to something inside of the block which is not a link."""
 
     @cached_property
     def entity(self) -> Entity:
@@ -51,22 +55,28 @@ def resolve(
     `scope`, `start` and `stop` only tell the fetcher what will be wanted at the end of it.
 
     Raises:
-        NoSuchLink: a directory on the way does not have the name.
-        NotTraversable: the path goes on after a file or a symlink.
-        Unsupported: the path goes on inside of dag-cbor or dag-json.
+        NoSuchLink: a directory or a document on the way does not have the name.
+        NotTraversable: the path goes on after a file, a symlink or a block without links.
         BadBlock: a block on the way is malformed.
     """
     roots = [root]
     block = yield from ask(Want(root, segments, scope, start, stop))
-    for position in range(len(segments)):
-        entity = open_entity(block)
-        ahead = Want(entity.cid, segments[position:], scope, start, stop, entity.cid)
-        child = yield from _find(entity, ahead)
-        if child is None:
-            raise NoSuchLink(segments[position], entity.cid)
-        roots.append(child)
-        block = yield from ask(Want(child, segments[position + 1 :], scope, start, stop))
-    return Resolved(roots[-1], block, tuple(roots))
+    while segments:
+        cid, used = block.cid, 1
+        child: Cid | None
+        if cid.codec in DECODERS:
+            child, used = follow_path(block, segments)
+            if child is None:
+                return Resolved(cid, block, (*roots, *[cid] * used), segments)
+        else:
+            ahead = Want(cid, segments, scope, start, stop, cid)
+            child = yield from _find(open_entity(block), ahead)
+            if child is None:
+                raise NoSuchLink(segments[0], cid)
+        roots += [cid] * (used - 1) + [child]
+        segments = segments[used:]
+        block = yield from ask(Want(child, segments, scope, start, stop))
+    return Resolved(block.cid, block, tuple(roots))
 
 
 def find_entry(entity: Entity, name: str) -> Walk[Cid | None]:
@@ -75,7 +85,7 @@ def find_entry(entity: Entity, name: str) -> Walk[Cid | None]:
     Of a HAMT only the shards on the way are asked for.
 
     Raises:
-        NotTraversable, Unsupported, BadBlock: as `resolve`.
+        NotTraversable, BadBlock: as `resolve`.
     """
     return _find(entity, Want(entity.cid, (name,), root=entity.cid))
 
@@ -92,8 +102,6 @@ def _find(entity: Entity, ahead: Want) -> Walk[Cid | None]:
         if entity.codec == DAG_PB:
             return next((link.cid for link in entity.links if link.name == name), None)
         kind = CODEC_NAMES.get(entity.codec, f"0x{entity.codec:x}") + " block"
-        if entity.codec in (DAG_CBOR, DAG_JSON):
-            raise Unsupported(f'cannot resolve "{name}": {entity.cid} is a {kind}')
     else:
         kind = "file" if isinstance(entity, FileEntity) else "symlink"
     raise NotTraversable(name, entity.cid, kind)

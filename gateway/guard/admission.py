@@ -10,8 +10,8 @@ one kept-alive connection always meets the same worker and would get a fraction 
 promised.
 """
 
-import math
 from collections.abc import Mapping
+from math import ceil
 from socket import AF_INET6, inet_pton
 from typing import Final
 
@@ -51,10 +51,11 @@ class AdmissionControl:
     """
 
     def __init__(self, limits: LimitsSettings, max_concurrent: int, clock: Clock) -> None:
-        self._clock = clock
         self._max_concurrent = max_concurrent
         self._active = 0
+        self._monotonic = clock.monotonic
         self._ready: dict[tuple[int, int], Mapping[str, str]] = {}
+        self._lines: dict[tuple[int, int], bytes] = {}
         self._buckets: TokenBuckets | None = None
         if rate := parse_rate(limits.requests):
             self._buckets = TokenBuckets(rate, limits.burst)
@@ -86,16 +87,39 @@ class AdmissionControl:
         self._active += 1
         return fields
 
+    def pass_by(self, client: str) -> bytes | None:
+        """Count one request of `client` that is answered at once; nothing follows.
+
+        Returns:
+            The RateLimit header fields as lines of a head, empty when limits are off. None over
+            a limit: nothing was counted, and `admit` says why.
+        """
+        if self._active >= self._max_concurrent:
+            return None
+        buckets = self._buckets
+        if buckets is None:
+            return b""
+        key = client if ":" not in client else client_key(client)
+        wait_s, full_in_s = buckets.take(key, self._monotonic())
+        if wait_s:
+            return None
+        state = (buckets.remaining(full_in_s), ceil(full_in_s))
+        return self._lines.get(state) or self._format(state)
+
+    def hold(self) -> None:
+        """Count a request that passed by and takes longer; `release` must follow."""
+        self._active += 1
+
     def release(self) -> None:
         """Count the end of a request that was admitted."""
         self._active -= 1
 
     def _count(self, buckets: TokenBuckets, client: str) -> Mapping[str, str]:
-        wait_s, full_in_s = buckets.take(client_key(client), self._clock.monotonic())
-        state = (buckets.remaining(full_in_s), math.ceil(full_in_s))
+        wait_s, full_in_s = buckets.take(client_key(client), self._monotonic())
+        state = (buckets.remaining(full_in_s), ceil(full_in_s))
         fields = self._ready.get(state) or self._prepare(*state)
         if wait_s:
-            raise TooManyRequests(self._reason, math.ceil(wait_s), fields)
+            raise TooManyRequests(self._reason, ceil(wait_s), fields)
         return fields
 
     def _prepare(self, remaining: int, reset_s: int) -> Mapping[str, str]:
@@ -108,3 +132,12 @@ class AdmissionControl:
             "RateLimit-Policy": self._policy,
         }
         return fields
+
+    def _format(self, state: tuple[int, int]) -> bytes:
+        """Return the fields of a state as lines, names in lower case as uvicorn writes them."""
+        if len(self._lines) >= MAX_READY_FIELDS:
+            self._lines.clear()
+        fields = self._ready.get(state) or self._prepare(*state)
+        lines = "".join([f"{name.lower()}: {value}\r\n" for name, value in fields.items()])
+        self._lines[state] = lines.encode("ascii")
+        return self._lines[state]

@@ -33,7 +33,12 @@ MAX_TTL_S: Final = 3600.0  # as for records: a mistake is mended within the hour
 GRACE_S: Final = 86_400.0  # RFC 8767, 5: between one and three days
 HOST_PATIENCE_S: Final = 2.0  # how long a request to an unknown host waits to learn if it is one
 PREFIX: Final = b"dnslink="
-POLICY: Final = Policy(absent_s=30.0, failed_s=5.0, survived=(Unverifiable, DeadlineExceeded))
+POLICY: Final = Policy(
+    absent_s=30.0,
+    failed_s=5.0,
+    survived=(Unverifiable, DeadlineExceeded),
+    patience_s=1.8,  # RFC 8767, 5: the client response timer
+)
 
 
 class Txts(Protocol):

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
+from gateway.errors import GatewayError
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -30,8 +32,10 @@ class Flights(Generic[K, T]):
 
     def _end(self, key: K, task: "asyncio.Task[T]") -> None:
         del self._tasks[key]
-        if not task.cancelled():
-            task.exception()  # seen: the ones who waited may all have left
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, GatewayError):
+            context = {"message": "a search has failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)  # those who waited may have left
 
     async def close(self) -> None:
         """End all searches."""

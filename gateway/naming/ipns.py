@@ -19,7 +19,7 @@ MAX_TTL_S: Final = 3600.0
 STALE_S: Final = 600.0
 """After its TTL a record is used for so long while it is asked for again: a search in the DHT
 takes seconds."""
-POLICY: Final = Policy(absent_s=10.0, failed_s=5.0, survived=(RetrievalError,))
+POLICY: Final = Policy(absent_s=10.0, failed_s=5.0, survived=(RetrievalError,), patience_s=5.0)
 
 
 def ttl_s(record: IpnsRecord) -> float:

@@ -1,5 +1,6 @@
 """Answers about names: from memory, from a search that is under way, or from a new one."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -7,7 +8,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from gateway.errors import GatewayError, NotFound
 from gateway.naming.flights import Flights
 from gateway.naming.held import Age, Held
-from gateway.naming.table import Table
+from gateway.naming.table import MAX_NAMES, Table
 from gateway.ports import Clock
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ class Policy:
     """Seconds for which a search that failed is not repeated."""
     survived: tuple[type[GatewayError], ...]
     """Failures after which the last answer counts on, within its grace."""
+    patience_s: float
+    """Seconds to wait for a newer answer when there is an old one that still counts."""
 
 
 class Keeper(Generic[T]):
@@ -44,6 +47,7 @@ class Keeper(Generic[T]):
         clock: the time.
         search: brings the answer for a name, given the last one if there is one that still counts.
         is_alive: whether an answer still counts by its own words.
+        capacity: names that have an answer, and as many that have none.
     """
 
     def __init__(
@@ -52,13 +56,14 @@ class Keeper(Generic[T]):
         clock: Clock,
         search: Callable[[str, Held[T] | None], Awaitable[Held[T]]],
         is_alive: Callable[[T], bool],
+        capacity: int = MAX_NAMES,
     ) -> None:
         self._policy = policy
         self._clock = clock
         self._search = search
         self._is_alive = is_alive
-        self._table: Table[Held[T]] = Table()
-        self._failures: Table[tuple[GatewayError, float]] = Table()
+        self._table: Table[Held[T]] = Table(capacity)
+        self._failures: Table[tuple[GatewayError, float]] = Table(capacity)
         self._flights: Flights[str, Answer[T]] = Flights()
 
     async def get(self, name: str) -> Answer[T]:
@@ -78,7 +83,13 @@ class Keeper(Generic[T]):
         failure = await self._failures.find(name)
         if failure is not None and now < failure[1]:
             raise failure[0].with_traceback(None)
-        return await self._flights.join(name, lambda: self._renew(name, held))
+        if held is None:
+            return await self._flights.join(name, lambda: self._renew(name, None))
+        try:
+            async with asyncio.timeout(self._policy.patience_s):
+                return await self._flights.join(name, lambda: self._renew(name, held))
+        except TimeoutError:
+            return await self._rest(name, held)
 
     async def _find(self, name: str) -> Held[T] | None:
         """Return the last answer if it counts, at least when nobody answers."""
@@ -105,14 +116,22 @@ class Keeper(Generic[T]):
         now = self._clock.monotonic()
         has_survived = isinstance(error, self._policy.survived)
         if held is not None and has_survived and self._counts(held):
-            resting = held.rest(now + REST_S)
-            await self._table.keep(name, resting)
-            return Answer(resting, is_stale=True)
+            return await self._rest(name, held)
         await self._table.drop(name)
         is_absent = isinstance(error, NotFound)
         until = now + (self._policy.absent_s if is_absent else self._policy.failed_s)
         await self._failures.keep(name, (error, until))
         raise error
+
+    async def _rest(self, name: str, held: Held[T]) -> Answer[T]:
+        """Use an old answer and let it be for a while, unless a newer one has just come."""
+        kept = await self._table.find(name)
+        now = self._clock.monotonic()
+        if kept is not None and kept is not held:
+            return Answer(kept, kept.age(now) is not Age.FRESH)
+        resting = held.rest(now + REST_S)
+        await self._table.keep(name, resting)
+        return Answer(resting, is_stale=True)
 
     async def close(self) -> None:
         """End all searches."""

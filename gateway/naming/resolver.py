@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from math import ceil
 from typing import Final
 
 from typing_extensions import override
@@ -80,7 +79,7 @@ class Names(NameResolver):
         held, is_stale = await self._keys.get(key)
         record = held.value
         left_s = record.valid_until - self._clock.now()
-        max_age_s = 0 if is_stale else int(min(ceil(ttl_s(record)), left_s))
+        max_age_s = 0 if is_stale else int(min(ttl_s(record), left_s))
         return NameRecord(record.raw, max(0, max_age_s))
 
     @override

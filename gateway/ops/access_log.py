@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import orjson
@@ -17,6 +17,12 @@ MAX_FIELD_CHARS: Final = 384
 
 KNOWN_FIELDS: Final = 4096  # kept with their texts: 4 MB when full of the longest
 
+Repeat = Callable[[float, str, str], None]
+"""`(started, client, request id)`: writes the line of a request that only differs in these."""
+
+_TIME: Final = '{"time":"'
+_MARK: Final = "\x01"  # in no field of a line: what is not printable is escaped
+_MARK_IN_JSON: Final = b"\\u0001"
 _METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 _MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
 _PLAIN: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
@@ -44,14 +50,42 @@ class AccessLog:
         if self._format is not None:
             self._writer.write(self._format(record))
 
-    def _json(self, record: RequestRecord) -> bytes:
-        second = int(record.started)
+    def repeater(self, record: RequestRecord) -> Repeat | None:
+        """Return what writes lines like the one of `record`; None when none are written."""
+        if self._format is None:
+            return None
+        if self._format != self._json:
+            return partial(self._write_like, record)
+        line = self._json(record._replace(client=_MARK, request_id=_MARK))
+        opening, middle, end = line.split(_MARK_IN_JSON)
+        after_time = opening[len(_TIME) + len(self._format_time(0)) :]
+        parts = (after_time.decode(), middle.decode(), end.decode())
+        return partial(self._write_parts, parts)
+
+    def _write_like(
+        self, record: RequestRecord, started: float, client: str, request_id: str
+    ) -> None:
+        self.write(record._replace(started=started, client=client, request_id=request_id))
+
+    def _write_parts(
+        self, parts: tuple[str, str, str], started: float, client: str, request_id: str
+    ) -> None:
+        after_time, middle, end = parts
+        text = self._format_time(started)
+        line = f'{{"time":"{text}{after_time}{client}{middle}{request_id}{end}'
+        self._writer.write(line.encode("ascii"))
+
+    def _format_time(self, now: float) -> str:
+        second = int(now)
         if second != self._second:
             self._second = second
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return self._text + _MILLISECONDS[int((now - second) * 1000)]
+
+    def _json(self, record: RequestRecord) -> bytes:
         method, target = record.method, record.target
         line: dict[str, Any] = {
-            "time": self._text + _MILLISECONDS[int((record.started - second) * 1000)],
+            "time": self._format_time(record.started),
             "level": "info",
             "event": "request",
             "client": record.client,

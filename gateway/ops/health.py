@@ -34,9 +34,16 @@ def judge_ipfs(overview: Overview) -> Verdict:
 def judge_cluster(overview: Overview) -> Verdict:
     """Judge the upstreams of the operator's own cluster."""
     rows = [row for row in overview.upstreams if row["tier"] == CLUSTER_TIER]
-    if not rows:
+    told = overview.cluster
+    if not rows and told is None:
         return Verdict(Status.HEALTHY, "no cluster configured")
-    return _judge_rows(rows)
+    verdicts = [_judge_rows(rows)] if rows else []
+    if told is not None:
+        verdicts.append(Verdict(Status(told["status"]), told["reason"]))
+    return Verdict(
+        max((verdict.status for verdict in verdicts), key=tuple(Status).index),
+        "; ".join(verdict.reason for verdict in verdicts),
+    )
 
 
 def _judge_rows(rows: Sequence[UpstreamRow]) -> Verdict:

@@ -33,10 +33,10 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count one observation."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count one observation, or several of the same value."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.sum += value * times
 
     def add(self, other: HistogramSnapshot) -> None:
         """Add the observations of a histogram with the same bounds."""

@@ -24,7 +24,7 @@ from gateway.ops.histogram import (
 from gateway.ops.overview import STATES, Overview, UpstreamRow, Worker
 from gateway.ops.record import HOT, CacheState, Outcome, RequestKind
 from gateway.ops.snapshot import BlockCounts, RequestCounts, UpstreamCounts
-from gateway.ops.statistics import CAR_FAILED
+from gateway.ops.statistics import CAR_FAILED, TAR_FAILED
 from gateway.ports import MissReason, Tier
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,12 +35,18 @@ _DURATIONS: Final[Mapping[str, tuple[str, str]]] = {
     RequestKind.LISTING: ("unixfs_gen_dir_listing_get", "Seconds to serve a made listing"),
     RequestKind.CAR: ("car_stream_get", "Seconds to serve a CAR"),
     RequestKind.RAW: ("raw_block_get", "Seconds to serve a raw block"),
+    RequestKind.TAR: ("tar_stream_get", "Seconds to serve a TAR"),
+    RequestKind.DOCUMENT: ("jsoncbor_get", "Seconds to serve a JSON or CBOR document"),
+    RequestKind.IPNS_RECORD: ("ipns_record_get", "Seconds to serve an IPNS record"),
     CAR_FAILED: ("car_stream_fail", "Seconds that CARs lasted which broke off"),
+    TAR_FAILED: ("tar_stream_fail", "Seconds that TARs lasted which broke off"),
 }
 
 _MEDIA_TYPES: Final[Mapping[str, str]] = {  # boxo's label: the format asked for, "" for UnixFS
     RequestKind.CAR: "application/vnd.ipld.car",
     RequestKind.RAW: "application/vnd.ipld.raw",
+    RequestKind.TAR: "application/x-tar",
+    RequestKind.IPNS_RECORD: "application/vnd.ipfs.ipns-record",
 }
 
 _CACHE_GAUGES: Final = (
@@ -129,7 +135,7 @@ def _durations(counts: RequestCounts) -> Iterator[Metric]:
     for space, series in spaces.items():
         whole = Histogram(DURATION_BUCKETS_S)
         for kind, snapshot in series.items():
-            if kind != CAR_FAILED:
+            if kind not in (CAR_FAILED, TAR_FAILED):
                 whole.add(snapshot)
         wholes.append((space, whole.snapshot()))
     text = "Seconds to serve any successful answer"
@@ -305,6 +311,12 @@ def _upstream_rows(rows: Sequence[UpstreamRow]) -> Iterator[Metric]:
         "Requests to upstreams under way",
         ["upstream"],
         [([row["name"]], row["in_flight"]) for row in rows],
+    )
+    yield gauge(
+        "gateway_upstream_budget_left",
+        "Requests that an upstream with a limit allows us now, all workers together",
+        ["upstream"],
+        [([row["name"]], left) for row in rows if (left := row.get("budget_left")) is not None],
     )
 
 

@@ -10,7 +10,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from gateway.ops.snapshot import StatisticsSnapshot, merge
 from gateway.ops.statistics import Statistics
@@ -81,6 +81,8 @@ class UpstreamRow(TypedDict):
     """Part of all requests to upstreams, 0 to 1."""
     bytes: int
     """Received from it."""
+    budget_left: NotRequired[int | None]
+    """Requests that it still allows us; None when nothing limits them."""
 
 
 class WorkerSnapshot(TypedDict):
@@ -98,6 +100,8 @@ class WorkerSnapshot(TypedDict):
     """`TieredStore.health()`."""
     upstreams: Sequence[UpstreamRow]
     process: ProcessFigures
+    cluster: NotRequired[Condition]
+    """What the cluster's API says, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ class Overview:
     cache: Mapping[str, object]
     cache_health: Condition
     upstreams: tuple[UpstreamRow, ...]
+    cluster: Condition | None = None
+    """What the cluster's API says, as the worker sees it that sees it worst."""
 
 
 def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
@@ -126,6 +132,7 @@ def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
     oldest_first = sorted(snapshots, key=lambda snapshot: (snapshot["started"], snapshot["pid"]))
     alive = [snapshot for snapshot in oldest_first if snapshot["pid"] != NO_PROCESS]
     latest_last = sorted(snapshots, key=lambda snapshot: snapshot["taken"])
+    clusters = [told for snapshot in alive if (told := snapshot.get("cluster")) is not None]
     statistics = [snapshot["statistics"] for snapshot in oldest_first]
     return Overview(
         tuple(_worker(snapshot) for snapshot in alive),
@@ -133,6 +140,7 @@ def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
         merge_cache([snapshot["cache"] for snapshot in latest_last]),
         _worst_condition([snapshot["cache_health"] for snapshot in alive]),
         merge_upstreams([snapshot["upstreams"] for snapshot in oldest_first]),
+        _worst_condition(clusters) if clusters else None,
     )
 
 
@@ -190,6 +198,8 @@ def _merge_rows(rows: Sequence[UpstreamRow]) -> UpstreamRow:
     merged["in_flight"] = sum(row["in_flight"] for row in rows)
     merged["requests"] = sum(row["requests"] for row in rows)
     merged["bytes"] = sum(row["bytes"] for row in rows)
+    left = [row.get("budget_left") for row in rows]
+    merged["budget_left"] = None if None in left else sum(each or 0 for each in left)
     kinds = dict.fromkeys(kind for row in rows for kind in row["failures"])
     merged["failures"] = {kind: sum(row["failures"].get(kind, 0) for row in rows) for kind in kinds}
     return merged

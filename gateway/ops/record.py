@@ -15,6 +15,9 @@ class RequestKind(StrEnum):
     LISTING = "unixfs_gen_dir_listing"
     CAR = "car_stream"
     RAW = "raw_block"
+    TAR = "tar_stream"
+    DOCUMENT = "jsoncbor"
+    IPNS_RECORD = "ipns_record"
     OTHER = "other"
     """Redirects, unchanged content, errors, pages of the gateway itself."""
 

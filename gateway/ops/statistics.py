@@ -22,7 +22,9 @@ from gateway.ops.top_roots import TopKeys
 from gateway.ports import Choice, MissReason, Rejection, Tier
 
 CAR_FAILED: Final = "car_stream_fail"
-"""boxo's word for CARs that broke off."""
+TAR_FAILED: Final = "tar_stream_fail"
+_FAILED: Final[Mapping[str, str]] = {RequestKind.CAR: CAR_FAILED, RequestKind.TAR: TAR_FAILED}
+"""boxo's words for streams that broke off."""
 
 _Series = dict[str, Histogram]
 
@@ -104,6 +106,19 @@ class Statistics:
         cell.ttfb.observe(record.ttfb_s)
         if record.root:
             self._roots.add(record.root)
+
+    def requests_repeated(self, record: RequestRecord, times: int) -> None:
+        """Count requests that were over at once, all alike; none of them was counted before."""
+        self._started += times
+        self._finished += times
+        cell = self._cells[
+            record.namespace, record.kind, record.status, record.cache, record.tier, record.outcome
+        ]
+        cell.size_bytes += record.size_bytes * times
+        cell.duration.observe(record.duration_s, times)
+        cell.ttfb.observe(record.ttfb_s, times)
+        if record.root:
+            self._roots.add(record.root, times)
 
     def block_found(self, tier: Tier, size_bytes: int) -> None:
         """Count a block that was served from the cache."""
@@ -222,7 +237,7 @@ def _duration_series(kind: str, status: int, outcome: str) -> str | None:
         return None
     if outcome == Outcome.COMPLETE:
         return kind
-    return CAR_FAILED if kind == RequestKind.CAR and outcome == Outcome.TRUNCATED else None
+    return _FAILED.get(kind) if outcome == Outcome.TRUNCATED else None
 
 
 def _add_to(sums: _Series, name: str, histogram: Histogram) -> None:

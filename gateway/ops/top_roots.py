@@ -34,18 +34,18 @@ class TopKeys:
         # One (count, key) for each key held. Counts in here may be old, that is, too low.
         self._heap: list[tuple[int, str]] = []
 
-    def add(self, key: str) -> None:
-        """Count one occurrence."""
+    def add(self, key: str, times: int = 1) -> None:
+        """Count one occurrence, or several."""
         if key in self._counts:
-            self._counts[key] += 1
+            self._counts[key] += times
         elif len(self._counts) < self._capacity:
-            self._counts[key] = 1
+            self._counts[key] = times
             self._errors[key] = 0
-            heapq.heappush(self._heap, (1, key))
+            heapq.heappush(self._heap, (times, key))
         else:
-            self._replace_least(key)
+            self._replace_least(key, times)
 
-    def _replace_least(self, key: str) -> None:
+    def _replace_least(self, key: str, times: int) -> None:
         heap, counts = self._heap, self._counts
         while True:
             count, least = heap[0]
@@ -53,9 +53,9 @@ class TopKeys:
                 break
             heapq.heapreplace(heap, (counts[least], least))
         del counts[least], self._errors[least]
-        counts[key] = count + 1
+        counts[key] = count + times
         self._errors[key] = count
-        heapq.heapreplace(heap, (count + 1, key))
+        heapq.heapreplace(heap, (count + times, key))
 
     def snapshot(self) -> list[list[str | int]]:
         """Return `[key, count, error]` rows, the highest count first."""

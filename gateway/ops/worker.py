@@ -20,6 +20,7 @@ def take_snapshot(
     upstreams: Sequence[Mapping[str, Any]],
     started: float,
     now: float,
+    cluster: tuple[str, str] | None = None,
 ) -> WorkerSnapshot:
     """Return all that this worker knows of itself, as JSON.
 
@@ -29,9 +30,10 @@ def take_snapshot(
         upstreams: `UpstreamPool.rows()`.
         started: when the worker started, in seconds since the Unix epoch.
         now: likewise.
+        cluster: status and reason as `Cluster.condition()` tells them; None without one.
     """
     figures, (status, reason) = cache
-    return {
+    snapshot: WorkerSnapshot = {
         "pid": os.getpid(),
         "started": started,
         "taken": now,
@@ -41,6 +43,9 @@ def take_snapshot(
         "upstreams": cast("Sequence[UpstreamRow]", upstreams),
         "process": read_process(),
     }
+    if cluster is not None:
+        snapshot["cluster"] = {"status": cluster[0], "reason": cluster[1]}
+    return snapshot
 
 
 def read_process() -> ProcessFigures:

@@ -1,6 +1,6 @@
 """The life of a request, from names to an answer; decides, awaits ports, names no library."""
 
 from gateway.pipeline.pipeline import Pipeline
-from gateway.pipeline.reply import DirectoryPage, Reply
+from gateway.pipeline.reply import DirectoryPage, DocumentPage, Pages, Reply
 
-__all__ = ["DirectoryPage", "Pipeline", "Reply"]
+__all__ = ["DirectoryPage", "DocumentPage", "Pages", "Pipeline", "Reply"]

@@ -5,11 +5,29 @@ from collections.abc import AsyncIterator
 from gateway.content.block import rename
 from gateway.content.car import car_header, car_section
 from gateway.content.car_walk import walk_car
-from gateway.content.cid import Cid
+from gateway.content.cid import DAG_PB, RAW, Cid
 from gateway.content.path import ContentPath
-from gateway.content.unixfs import Piece
+from gateway.content.resolve import Resolved
+from gateway.content.unixfs import FileEntity, Piece
+from gateway.errors import BadRequest
 from gateway.pipeline.drive import Reader
 from gateway.protocol.car import CarParams
+
+
+def require_range(car: CarParams, resolved: Resolved) -> None:
+    """Check that some of the bytes that are asked for are in the file, if it is one.
+
+    Raises:
+        BadRequest: the range lies outside of it (trustless-gateway.md asks for 400).
+        BadBlock: a malformed file.
+    """
+    if (car.start, car.stop) == (0, None) or resolved.cid.codec not in (RAW, DAG_PB):
+        return
+    file = resolved.entity
+    if isinstance(file, FileEntity) and file.size:
+        start, stop, _ = slice(car.start, car.stop).indices(file.size)
+        if start >= stop:
+            raise BadRequest("entity-bytes", f"nothing of it is in the {file.size} bytes")
 
 
 async def read_car(

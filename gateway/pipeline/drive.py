@@ -1,6 +1,6 @@
 """Running walks against a request's source of blocks."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeVar
 
 from gateway.content.block import Block
@@ -62,3 +62,10 @@ class Reader:
                     step = steps.send(None)
         except StopIteration:
             return
+
+
+async def chain(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Yield what was taken off an iterator already, then the rest of it."""
+    yield first
+    async for item in rest:
+        yield item

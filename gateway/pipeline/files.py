@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from gateway.content.read import level_below, read_file
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.errors import RangeNotSatisfiable, RetrievalError
-from gateway.pipeline.drive import Reader
+from gateway.pipeline.drive import Reader, chain
 from gateway.pipeline.reply import Pieces, Reply
 from gateway.ports import BlockStore, RetrievalTrace, Retriever
 from gateway.protocol.answer import Answer, BodyBytes, BodyFile, BodyParts, Source
+from gateway.protocol.block_answer import check_file_format
 from gateway.protocol.file_answer import file_answer
+from gateway.protocol.formats import ResponseFormat, media_type
 from gateway.protocol.headers import cache_status
 from gateway.protocol.media import SNIFF_BYTES, guess_type, sniff
 from gateway.protocol.ranges import parse_range
@@ -54,19 +56,24 @@ class FileReplies:
         """Answer with `file`; returns once the first piece of the body is verified.
 
         Raises:
+            NotAcceptable: it is asked for as a format that it is not.
             PreconditionFailed, RangeNotSatisfiable: as `file_answer`.
             RetrievalError, BadBlock: the first piece cannot be had.
         """
         type_ = guess_type(name) if name else None
+        has_read_head = False
+        if request.format is not ResponseFormat.UNIXFS and type_ != media_type(request.format):
+            type_, has_read_head = sniff(await _read_head(reader, file)), True
+            check_file_format(request.format, file.cid, type_)
         answer = file_answer(request, source, file.size, type_ or _UNKNOWN_TYPE)
-        trace = reader.source.trace
         if type_ is None and answer.status in (200, 206):
             first_byte = answer.body.start if isinstance(answer.body, BodyFile) else 0
-            type_ = await self._sniff(reader, file, first_byte)
+            type_, has_read_head = await self._sniff(reader, file, first_byte), first_byte == 0
             answer = file_answer(request, source, file.size, type_)
-            if first_byte == 0:
-                # What was read for the type is read again for the body: that is no hit.
-                trace = RetrievalTrace(dict(trace.found), trace.fetched)
+        trace = reader.source.trace
+        if has_read_head:
+            # What was read for the type is read again for the body: that is no hit.
+            trace = RetrievalTrace(dict(trace.found), trace.fetched)
         return await self._with_body(reader, file, answer, trace)
 
     async def _with_body(
@@ -77,7 +84,7 @@ class FileReplies:
             answer, pieces = await _open_body(reader, file, answer, body)
         elif isinstance(body, BodyParts):
             parts = _read_parts(reader, file, body)
-            pieces = _chain(await anext(parts), parts)
+            pieces = chain(await anext(parts), parts)
         else:
             pieces = None
         fetched = trace.fetched
@@ -119,15 +126,9 @@ async def _open_body(
     pieces = _read(reader, file, body.start, body.stop)
     first = await anext(pieces, b"")
     if len(first) < body.stop - body.start:
-        return answer, _chain(first, pieces)
+        return answer, chain(first, pieces)
     await anext(pieces, None)  # runs to its end: cheaper than a generator left for the collector
     return Answer(answer.status, answer.headers, BodyBytes(bytes(first))), None
-
-
-async def _chain(first: Piece, rest: Pieces) -> AsyncIterator[Piece]:
-    yield first
-    async for piece in rest:
-        yield piece
 
 
 async def _read_parts(reader: Reader, file: FileEntity, body: BodyParts) -> AsyncIterator[Piece]:

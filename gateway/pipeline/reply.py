@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.content.cid import Cid
+from gateway.content.ipld import Value
 from gateway.content.listing import DirectoryEntry
 from gateway.content.unixfs import Piece
 from gateway.ports import BlockSource, RetrievalTrace
 from gateway.protocol.answer import Answer
-from gateway.protocol.headers import Headers
+from gateway.protocol.headers import Headers, cache_status
 from gateway.protocol.request import GatewayRequest
 
 Pieces = AsyncIterator[Piece]
@@ -31,6 +32,14 @@ class Reply:
         """Where the blocks came from; still growing while the body is sent."""
         return None if self.source is None else self.source.trace
 
+    def with_cache_fields(self) -> "Reply":
+        """Return the same reply whose head tells where its blocks were found until now."""
+        trace = self.trace
+        if trace is None:
+            return self
+        fields = cache_status(trace.found, trace.fetched)
+        return Reply(self.answer.plus(fields), self.pieces, self.source)
+
     async def close(self) -> None:
         """Say that nothing more will be read."""
         if self.source is not None:
@@ -50,3 +59,23 @@ class DirectoryPage(Protocol):
     ) -> Pieces:
         """Yield the page in pieces, as the entries come."""
         ...
+
+
+class DocumentPage(Protocol):
+    """Makes the page that shows a document. Production: `gateway.web.document.PreviewPage`."""
+
+    template_hash: str
+    """Changes with the look of the page; a part of its ETag."""
+    headers: Headers
+    """Fields of the page itself, such as its Content-Security-Policy."""
+
+    def render(self, request: GatewayRequest, cid: Cid, value: Value) -> bytes:
+        """Return the page of the document `cid`; of a bounded size."""
+        ...
+
+
+class Pages(NamedTuple):
+    """The pages that the gateway makes of content."""
+
+    directory: DirectoryPage
+    document: DocumentPage

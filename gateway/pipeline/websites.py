@@ -8,15 +8,23 @@ from gateway.content.resolve import resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope
 from gateway.errors import BadPath, BadRedirects, NoSuchLink, NotTraversable, Unsupported
+from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
+from gateway.pipeline.reply import Reply
+from gateway.protocol.answer import redirect_answer
 from gateway.protocol.headers import location_text
+from gateway.protocol.redirects import Redirect
 from gateway.protocol.redirects_file import (
     FILE_NAME,
     MAX_FILE_BYTES,
+    PAGES,
+    REDIRECTS,
     Match,
     find_match,
     parse_redirects,
+    with_query,
 )
+from gateway.protocol.request import GatewayRequest
 
 
 async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
@@ -38,17 +46,32 @@ async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
     return find_match(rules, path.segments)
 
 
-def rewrite(path: ContentPath, to: str) -> ContentPath:
-    """Return where a rule leads that stays on the website.
+async def reply_as_told(
+    contents: ContentReplies,
+    match: Match,
+    request: GatewayRequest,
+    path: ContentPath,
+    reader: Reader,
+) -> Reply:
+    """Do what a rule of the website says of `path`.
 
     Raises:
-        BadRedirects: not to a path.
+        BadRedirects: it leads nowhere that it could.
+        ClientError, ContentError, RetrievalError: as `ContentReplies.reply`.
     """
-    plain = to.partition("#")[0].partition("?")[0]
+    if match.status in REDIRECTS:
+        location = location_text(with_query(match.to, request.query).encode())
+        return Reply(redirect_answer(Redirect(location, match.status)), None, reader.source)
+    target = _rewrite(path, match.to)
+    if match.status in PAGES:
+        return await contents.reply_with_page(request, target, reader, match.status)
+    return await contents.reply(request, target, reader, is_rewritten=True)
+
+
+def _rewrite(path: ContentPath, to: str) -> ContentPath:
+    plain = location_text(to.partition("#")[0].partition("?")[0].encode())
     try:
-        target = parse_path(
-            b"/ipfs/%b%b" % (str(path.root).encode(), location_text(plain.encode()))
-        )
+        target = parse_path(b"/ipfs/%b%b" % (path.root_name.encode(), plain))
     except BadPath as exc:
         raise BadRedirects(f"{to[:100]!r} is not a path ({exc.reason})") from None
     assert isinstance(target, ContentPath)  # noqa: S101 (it starts with /ipfs/)

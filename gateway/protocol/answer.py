@@ -7,7 +7,7 @@ from gateway.content.cid import Cid
 from gateway.errors import PreconditionFailed
 from gateway.protocol.conditional import Verdict, evaluate, format_date
 from gateway.protocol.disposition import content_disposition
-from gateway.protocol.formats import ResponseFormat
+from gateway.protocol.formats import ResponseFormat, media_type
 from gateway.protocol.headers import (
     ALLOW,
     CORS,
@@ -66,11 +66,16 @@ class BodyCar:
 
 
 @dataclass(frozen=True, slots=True)
+class BodyTar:
+    """The file, or the directory with all that is below it, as a TAR."""
+
+
+@dataclass(frozen=True, slots=True)
 class BodyListing:
     """The generated page of the directory."""
 
 
-Body = NoBody | BodyBytes | BodyFile | BodyParts | BodyCar | BodyListing
+Body = NoBody | BodyBytes | BodyFile | BodyParts | BodyCar | BodyTar | BodyListing
 NO_BODY: Final = NoBody()
 
 
@@ -136,11 +141,9 @@ def ipfs_path(request: GatewayRequest) -> bytes:
 def content_location(request: GatewayRequest) -> bytes:
     """Return the URL that names this format without an `Accept` (path-gateway.md)."""
     slash = "/" if request.path.is_directory else ""
-    car = request.car
-    dups = "y" if car.dups else "n"
     asked = str(request.format)
     if request.format is ResponseFormat.CAR:
-        asked += f"&car-version=1&car-order=dfs&car-dups={dups}"
+        asked += f"&car-version=1&car-order=dfs&car-dups={'y' if request.car.dups else 'n'}"
     # In front: of a parameter that stands there twice the first counts.
     query = f"format={asked}" + (f"&{request.query}" if request.query else "")
     return location_text(f"{url_path(request.site, request.path)}{slash}?{query}".encode("latin-1"))
@@ -204,6 +207,21 @@ def car_answer(request: GatewayRequest, source: Source) -> Answer:
         NOSNIFF,
     )
     return Answer(200, headers, NO_BODY if request.is_head else BodyCar())
+
+
+def tar_answer(request: GatewayRequest, source: Source) -> Answer:
+    """Answer with a TAR; its length is not known before it is written."""
+    if unchanged := check_preconditions(request, source):
+        return unchanged
+    name = request.filename or f"{source.roots[-1]}.tar"
+    headers = (
+        *source_fields(request, source),
+        (b"content-type", media_type(ResponseFormat.TAR)),
+        (b"content-disposition", content_disposition(name, is_attachment=True)),
+        (b"accept-ranges", b"none"),
+        NOSNIFF,
+    )
+    return Answer(200, headers, NO_BODY if request.is_head else BodyTar())
 
 
 def cached_answer(request: GatewayRequest) -> Answer:

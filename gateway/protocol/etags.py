@@ -8,6 +8,7 @@ import hashlib
 
 from gateway.content.cid import Cid
 from gateway.protocol.car import CarParams
+from gateway.protocol.formats import ResponseFormat
 
 
 def file_etag(cid: Cid) -> bytes:
@@ -15,9 +16,19 @@ def file_etag(cid: Cid) -> bytes:
     return f'"{cid}"'.encode("ascii")
 
 
-def raw_etag(cid: Cid) -> bytes:
-    """Tag of a block's bytes."""
-    return f'"{cid}.raw"'.encode("ascii")
+def block_etag(cid: Cid, format_: ResponseFormat) -> bytes:
+    """Tag of a block's bytes, as the format that they are sent in."""
+    return f'"{cid}.{format_}"'.encode("ascii")
+
+
+def preview_etag(cid: Cid, template_hash: str) -> bytes:
+    """Tag of the page that shows a document; changes with the template."""
+    return f'"DagIndex-{template_hash}_CID-{cid}"'.encode("ascii")
+
+
+def tar_etag(cid: Cid) -> bytes:
+    """Weak tag of a TAR."""
+    return f'W/"{cid}.x-tar"'.encode("ascii")
 
 
 def listing_etag(cid: Cid, template_hash: str) -> bytes:

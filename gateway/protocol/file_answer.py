@@ -1,12 +1,12 @@
-"""Answers with a file or a block: whole, a range of it, or several ranges."""
+"""Answers with a file: whole, a range of it, or several ranges."""
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.protocol.answer import (
     NO_BODY,
     Answer,
-    BodyBytes,
     BodyFile,
     BodyParts,
     Part,
@@ -16,12 +16,11 @@ from gateway.protocol.answer import (
 )
 from gateway.protocol.conditional import is_range_current
 from gateway.protocol.disposition import clean_filename, content_disposition
-from gateway.protocol.headers import NOSNIFF, Header, Headers
+from gateway.protocol.headers import Header, Headers
 from gateway.protocol.ranges import ByteRange, parse_range
 from gateway.protocol.request import GatewayRequest
 
-_ACCEPT_RANGES: Header = (b"accept-ranges", b"bytes")
-_RAW_TYPE = b"application/vnd.ipld.raw"
+ACCEPT_RANGES: Final[Header] = (b"accept-ranges", b"bytes")
 
 
 def file_answer(request: GatewayRequest, source: Source, size: int, content_type: bytes) -> Answer:
@@ -36,21 +35,8 @@ def file_answer(request: GatewayRequest, source: Source, size: int, content_type
     """
     if unchanged := check_preconditions(request, source):
         return unchanged
-    head = (*source_fields(request, source), _ACCEPT_RANGES, *_file_disposition(request))
-    return _answer_ranges(request, head, source.etag, size, content_type)
-
-
-def raw_answer(request: GatewayRequest, source: Source, data: bytes) -> Answer:
-    """Answer with the bytes of a block, or parts of them: as `file_answer`, with `BodyBytes`."""
-    if unchanged := check_preconditions(request, source):
-        return unchanged
-    name = request.filename or f"{source.roots[-1]}.bin"
-    disposition = (b"content-disposition", content_disposition(name, is_attachment=True))
-    head = (*source_fields(request, source), _ACCEPT_RANGES, disposition, NOSNIFF)
-    answer = _answer_ranges(request, head, source.etag, len(data), _RAW_TYPE)
-    if isinstance(answer.body, BodyFile | BodyParts):
-        return Answer(answer.status, answer.headers, BodyBytes(cut(answer.body, data)))
-    return answer
+    head = (*source_fields(request, source), ACCEPT_RANGES, *_file_disposition(request))
+    return answer_ranges(request, head, source.etag, size, content_type)
 
 
 def cut(body: BodyFile | BodyParts, data: bytes) -> bytes:
@@ -73,9 +59,14 @@ def _file_disposition(request: GatewayRequest) -> Headers:
     return ((b"content-disposition", value),)
 
 
-def _answer_ranges(
+def answer_ranges(
     request: GatewayRequest, head: Headers, etag: bytes, size: int, content_type: bytes
 ) -> Answer:
+    """Answer with something of `size` bytes, or the ranges of it that are asked for.
+
+    Raises:
+        RangeNotSatisfiable: nothing of the range is in it.
+    """
     # RFC 9110, 14.2: Range means something for GET only.
     is_asked = bool(request.range_header) and not request.is_head
     is_current = is_asked and is_range_current(request.if_range, etag.decode("ascii"))

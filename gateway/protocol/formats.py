@@ -11,16 +11,21 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from gateway.errors import BadRequest, NotAcceptable
+from gateway.errors import BadRequest
 
 
 class ResponseFormat(StrEnum):
     """The formats that are served; all but the first are values of `?format=`."""
 
     UNIXFS = "unixfs"
-    """The default: files and directories as a web server shows them."""
+    """The default: files, directories and documents as a web server shows them."""
     RAW = "raw"
     CAR = "car"
+    TAR = "tar"
+    DAG_JSON = "dag-json"
+    DAG_CBOR = "dag-cbor"
+    JSON = "json"
+    CBOR = "cbor"
     IPNS_RECORD = "ipns-record"
 
 
@@ -40,27 +45,33 @@ class FormatChoice(NamedTuple):
 
 MAX_TYPE_PARAMETERS: Final = 16  # of one media type; CAR has three
 
-_DEFINED: Final = MappingProxyType(
+_MEDIA_TYPES: Final[Mapping[ResponseFormat, str]] = MappingProxyType(
     {
-        "application/vnd.ipld.raw": "raw",
-        "application/vnd.ipld.car": "car",
-        "application/vnd.ipld.dag-json": "dag-json",
-        "application/vnd.ipld.dag-cbor": "dag-cbor",
-        "application/vnd.ipfs.ipns-record": "ipns-record",
-        "application/x-tar": "tar",
-        "application/json": "json",
-        "application/cbor": "cbor",
+        ResponseFormat.RAW: "application/vnd.ipld.raw",
+        ResponseFormat.CAR: "application/vnd.ipld.car",
+        ResponseFormat.TAR: "application/x-tar",
+        ResponseFormat.DAG_JSON: "application/vnd.ipld.dag-json",
+        ResponseFormat.DAG_CBOR: "application/vnd.ipld.dag-cbor",
+        ResponseFormat.JSON: "application/json",
+        ResponseFormat.CBOR: "application/cbor",
+        ResponseFormat.IPNS_RECORD: "application/vnd.ipfs.ipns-record",
     }
 )
-"""Media type to the value of `?format=` that means the same."""
-_NAMES: Final = frozenset(_DEFINED.values())
-_GENERIC: Final = frozenset({"json", "cbor"})
+
+_DEFINED: Final = MappingProxyType({media: format_ for format_, media in _MEDIA_TYPES.items()})
+_NAMES: Final = MappingProxyType({str(format_): format_ for format_ in _MEDIA_TYPES})
+_GENERIC: Final = frozenset({ResponseFormat.JSON, ResponseFormat.CBOR})
 _VENDOR: Final = ("application/vnd.ipld", "application/vnd.ipfs")
 _WORTH_A_LOOK: Final = re.compile(
     r"application/(?:vnd\.ip(?:ld|fs)|x-tar|json|cbor)", re.IGNORECASE
 )
 _NO_PARAMETERS: Final[Mapping[str, str]] = MappingProxyType({})
 _DEFAULT: Final = FormatChoice(ResponseFormat.UNIXFS, False, _NO_PARAMETERS)
+
+
+def media_type(format_: ResponseFormat) -> bytes:
+    """Return the media type of a format; UNIXFS has none of its own."""
+    return _MEDIA_TYPES[format_].encode("ascii")
 
 
 def choose_format(parameter: str | None, accept: str) -> FormatChoice:
@@ -72,38 +83,32 @@ def choose_format(parameter: str | None, accept: str) -> FormatChoice:
 
     Raises:
         BadRequest: `Accept` asks for an IPLD or IPFS type that nobody has defined.
-        NotAcceptable: a format that is defined but not served here.
     """
     accepted = _first_defined(accept) if _WORTH_A_LOOK.search(accept) else None
-    if parameter in _NAMES:
+    named = _NAMES.get(parameter or "")
+    if named is not None:
         # Clients send both (IPIP-523): the parameters in Accept then still speak of the format.
-        told = accepted[1] if accepted is not None and accepted[0] == parameter else _NO_PARAMETERS
-        return FormatChoice(_serve(parameter), False, told)
+        told = accepted[1] if accepted is not None and accepted[0] == named else _NO_PARAMETERS
+        return FormatChoice(named, False, told)
     if accepted is None:
         return _DEFAULT
-    name, parameters = accepted
-    if name not in _NAMES:
-        raise BadRequest("Accept", f"unknown type {name[:100]!r}")
-    if name in _GENERIC and "*/*" in accept:
+    chosen, parameters = accepted
+    if not isinstance(chosen, ResponseFormat):
+        raise BadRequest("Accept", f"unknown type {chosen[:100]!r}")
+    if chosen in _GENERIC and "*/*" in accept:
         # Libraries such as axios say "application/json, text/plain, */*" with every request:
         # a client that takes anything gets the file as it is.
         return _DEFAULT
-    return FormatChoice(_serve(name), True, parameters)
+    return FormatChoice(chosen, True, parameters)
 
 
-def _serve(name: str) -> ResponseFormat:
-    if name in TRUSTLESS:
-        return ResponseFormat(name)
-    raise NotAcceptable(f"format {name} is not served by this gateway: ask for raw, car or none")
-
-
-def _first_defined(accept: str) -> tuple[str, Mapping[str, str]] | None:
-    """Return the first entry that names a format: its name, or an unknown vendor type as it is."""
+def _first_defined(accept: str) -> tuple[ResponseFormat | str, Mapping[str, str]] | None:
+    """Return the first entry that names a format, or an unknown vendor type as it is."""
     for entry in accept.split(","):
-        media_type, _, rest = entry.partition(";")
-        media_type = media_type.strip().lower()
-        if media_type in _DEFINED or media_type.startswith(_VENDOR):
-            return _DEFINED.get(media_type, media_type), _parse_parameters(rest)
+        name, _, rest = entry.partition(";")
+        name = name.strip().lower()
+        if name in _DEFINED or name.startswith(_VENDOR):
+            return _DEFINED.get(name, name), _parse_parameters(rest)
     return None
 
 

@@ -83,6 +83,11 @@ def listing_head(site: Site, path: AnyPath, cid: Cid) -> ListingHead:
     )
 
 
+def cid_href(site: Site, cid: Cid) -> str:
+    """Return a link to content by its CID alone."""
+    return f"{_CID_PAGE}{cid}" if site.kind is SiteKind.DNSLINK else f"{_gateway(site)}/ipfs/{cid}"
+
+
 def _gateway(site: Site) -> str:
     """Return where `/ipfs/` is, as a reference without scheme."""
     return f"//{site.parent}" if site.kind is SiteKind.SUBDOMAIN else ""

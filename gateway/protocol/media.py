@@ -50,6 +50,7 @@ _SIGNATURES: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"8BPS\0\1", b"image/vnd.adobe.photoshop"),
     (b"\xff\x0a", b"image/jxl"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", b"image/jxl"),
+    (b"\xd9\xd9\xf7", b"application/cbor"),  # RFC 8949, 3.4.6
     (b"SQLite format 3\0", b"application/vnd.sqlite3"),
     (b"glTF\2\0\0\0", b"model/gltf-binary"),
     (b"\0\0\1\xba", b"video/mpeg"),

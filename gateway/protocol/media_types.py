@@ -32,6 +32,7 @@ text/x-tex              tex
 text/x-patch            diff patch
 text/rust               rs
 application/json        json map
+application/cbor        cbor
 application/ld+json     jsonld
 application/geo+json    geojson
 application/manifest+json webmanifest

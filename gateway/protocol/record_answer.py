@@ -5,7 +5,6 @@ https://specs.ipfs.tech/routing/http-routing-v1/#ipns-api.
 """
 
 import hashlib
-from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.protocol.answer import (
@@ -17,11 +16,10 @@ from gateway.protocol.answer import (
     source_fields,
 )
 from gateway.protocol.disposition import content_disposition
+from gateway.protocol.formats import ResponseFormat, media_type
 from gateway.protocol.freshness import mutable_freshness
 from gateway.protocol.headers import NOSNIFF
 from gateway.protocol.request import GatewayRequest
-
-RECORD_TYPE: Final = "application/vnd.ipfs.ipns-record"
 
 
 def record_answer(request: GatewayRequest, key: Cid, data: bytes, max_age_s: int) -> Answer:
@@ -44,7 +42,7 @@ def record_answer(request: GatewayRequest, key: Cid, data: bytes, max_age_s: int
     name = request.filename or f"{key}.ipns-record"
     headers = (
         *source_fields(request, source),
-        (b"content-type", RECORD_TYPE.encode("ascii")),
+        (b"content-type", media_type(ResponseFormat.IPNS_RECORD)),
         (b"content-length", b"%d" % len(data)),
         (b"content-disposition", content_disposition(name, is_attachment=True)),
         NOSNIFF,

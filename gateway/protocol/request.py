@@ -92,7 +92,6 @@ def parse_request(
         MethodNotAllowed: neither GET nor HEAD.
         BadPath: not a content path.
         BadRequest: parameters that cannot be understood, or a service worker for all of `/ipfs/`.
-        NotAcceptable: a format that is not served.
     """
     if method not in ("GET", "HEAD"):
         raise MethodNotAllowed(method)

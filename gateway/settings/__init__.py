@@ -4,12 +4,12 @@ Pure: `parse_settings` makes `Settings` of the tree that a TOML file holds. File
 environment are read in `gateway.wiring.settings_file`.
 """
 
+from gateway.settings.kinds import is_name
 from gateway.settings.parse import (
     format_settings,
     nearest_key,
     parse_settings,
     shape_of,
-    unsupported,
 )
 from gateway.settings.sections import (
     PUBLIC_UPSTREAMS,
@@ -23,15 +23,25 @@ from gateway.settings.sections import (
     LogSettings,
     NamesSettings,
     RetrievalSettings,
+    RoutingSettings,
+    SelectionSettings,
     ServerSettings,
     Settings,
     SharedSettings,
     UpstreamSettings,
 )
 from gateway.settings.shapes import Shape
-from gateway.settings.values import ListenAddress, TcpAddress, UnixAddress, parse_listen
+from gateway.settings.values import (
+    DURATION_OF_RATE,
+    ListenAddress,
+    TcpAddress,
+    UnixAddress,
+    parse_listen,
+    parse_origin,
+)
 
 __all__ = [
+    "DURATION_OF_RATE",
     "PUBLIC_UPSTREAMS",
     "AdminSettings",
     "CacheSettings",
@@ -44,6 +54,8 @@ __all__ = [
     "LogSettings",
     "NamesSettings",
     "RetrievalSettings",
+    "RoutingSettings",
+    "SelectionSettings",
     "ServerSettings",
     "Settings",
     "Shape",
@@ -52,9 +64,10 @@ __all__ = [
     "UnixAddress",
     "UpstreamSettings",
     "format_settings",
+    "is_name",
     "nearest_key",
     "parse_listen",
+    "parse_origin",
     "parse_settings",
     "shape_of",
-    "unsupported",
 ]

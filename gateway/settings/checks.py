@@ -16,6 +16,8 @@ def find_conflicts(settings: Settings) -> Iterator[BadSetting]:
     yield from _listeners(settings)
     yield from _retrieval(settings)
     yield from _upstreams(settings)
+    yield from _selection(settings)
+    yield from _cluster(settings)
     yield from _denylist(settings)
 
 
@@ -68,6 +70,23 @@ def _is_ourselves(listen: str, origin: tuple[str, int | None]) -> bool:
         named.is_loopback and (address.is_loopback or address.host in _ANY_ADDRESS)
     )
     return is_same_host and port == address.port
+
+
+def _cluster(settings: Settings) -> Iterator[BadSetting]:
+    cluster = settings.cluster
+    if (cluster.user or cluster.password) and urlsplit(cluster.api).scheme == "http":
+        host = urlsplit(cluster.api).hostname or ""
+        if not TcpAddress(host, 0).is_loopback:
+            yield BadSetting("cluster.api", "needs https:// so that the password stays secret")
+    if cluster.authority and not cluster.api.startswith("https://"):
+        yield BadSetting("cluster.authority", "is of no use without an https:// API")
+
+
+def _selection(settings: Settings) -> Iterator[BadSetting]:
+    for pin in settings.selection.pins:
+        kind, _, code = pin.partition(":")
+        if code not in [getattr(upstream, kind) for upstream in settings.upstreams]:
+            yield BadSetting("selection.pins", f'no upstream is in "{pin}": nobody there is served')
 
 
 def _denylist(settings: Settings) -> Iterator[BadSetting]:

@@ -25,6 +25,7 @@ CONTENT_NAMESPACES = ("/ipfs", "/ipns")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[!-~]*")  # RFC 6750 allows less; no space and no control is what counts
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
+CONTINENTS = ("AF", "AN", "AS", "EU", "NA", "OC", "SA")  # as MaxMind has them
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?")
 _REDIS_SCHEMES = ("redis://", "rediss://")
 
@@ -79,8 +80,13 @@ def _read_not_empty(text: str) -> str:
     return text
 
 
+def is_name(text: str) -> bool:
+    """Tell whether an upstream may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _read_name(text: str) -> str:
-    if not _NAME.fullmatch(text):
+    if not is_name(text):
         raise ValueError(f'"{text}" is not up to 64 letters, digits, dots, dashes or underscores')
     return text
 
@@ -95,6 +101,24 @@ def _read_country(text: str) -> str:
     if not _COUNTRY.fullmatch(text):
         raise ValueError(f'"{text}" is not a country of two letters (ISO 3166-1)')
     return text.upper()
+
+
+def _read_continent(text: str) -> str:
+    if text.upper() not in CONTINENTS:
+        raise ValueError(f'"{text}" is not one of {", ".join(CONTINENTS)}')
+    return text.upper()
+
+
+def _read_regions(values: list[str]) -> tuple[str, ...]:
+    return tuple(_read_region(value) for value in values)
+
+
+def _read_region(text: str) -> str:
+    kind, colon, code = text.partition(":")
+    if not colon or kind not in {"continent", "country"}:
+        raise ValueError(f'"{text}" is neither "continent:EU" nor "country:SE"')
+    read = _read_continent if kind == "continent" else _read_country
+    return f"{kind}:{read(code)}"
 
 
 def _read_peers(values: list[str]) -> tuple[str, ...]:
@@ -164,6 +188,8 @@ Origin = Annotated[str, Kind(Shape.TEXT, parse_origin)]
 OptionalOrigin = Annotated[str, Kind(Shape.TEXT, _read_optional_origin)]
 Token = Annotated[str, Kind(Shape.TEXT, _read_token)]
 Country = Annotated[str | None, Kind(Shape.TEXT, _read_country)]
+Continent = Annotated[str | None, Kind(Shape.TEXT, _read_continent)]
+Regions = Annotated[tuple[str, ...], Kind(Shape.TEXTS, _read_regions, list)]
 Redis = Annotated[str, Kind(Shape.TEXT, _read_redis)]
 Bucket = Annotated[str, Kind(Shape.TEXT, _read_bucket)]
 Resolver = Annotated[str, Kind(Shape.TEXT, _read_resolver)]

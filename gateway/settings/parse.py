@@ -17,9 +17,6 @@ Section = TypeVar("Section")
 
 HOSTS = "hosts"
 UPSTREAMS = "upstreams"
-_LATER = {  # settings whose features are not in this version
-    "cluster.api",
-}
 
 
 def _read_kinds(section: type[Any]) -> dict[str, Kind]:
@@ -69,19 +66,6 @@ def format_settings(settings: Settings) -> dict[str, Any]:
     tree[HOSTS] = {name: _format_section(host) for name, host in settings.hosts.items()}
     tree[UPSTREAMS] = [_format_section(upstream) for upstream in settings.upstreams]
     return tree
-
-
-def unsupported(settings: Settings) -> tuple[str, ...]:
-    """List the keys that are set but whose feature this version does not have."""
-    default = Settings()
-    tree, default_tree = format_settings(settings), format_settings(default)
-    keys = [
-        f"{name}.{key}"
-        for name in _SECTIONS
-        for key, value in tree[name].items()
-        if value != default_tree[name][key] and f"{name}.{key}" in _LATER
-    ]
-    return tuple(keys)
 
 
 def shape_of(section: str, key: str) -> Shape | None:

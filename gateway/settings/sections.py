@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from gateway.settings.kinds import (
     CONTENT_NAMESPACES,
     Bucket,
+    Continent,
     Country,
     Dnslink,
     Domains,
@@ -20,6 +21,7 @@ from gateway.settings.kinds import (
     Peers,
     Rate,
     Redis,
+    Regions,
     Resolver,
     Size,
     Text,
@@ -129,22 +131,69 @@ class UpstreamSettings:
     """Its name in logs, metrics and headers; unique."""
     url: Origin
     """`http://host:port` or `https://host`."""
-    tier: Annotated[Literal["cluster", "public"], one_of("cluster", "public")] = "public"
-    """`cluster` nodes are asked first, `public` ones only when no cluster node has it."""
+    tier: Annotated[Literal["cluster", "public", "routed"], one_of("cluster", "public")] = "public"
+    """`cluster` nodes are asked first, `public` ones only when no cluster node has it.
+    (`routed` are those that a router told of; none is configured.)"""
     country: Country = None
     """Where it is: ISO 3166-1, two letters."""
     latitude: Annotated[float | None, number(-90, 90)] = None
     """Degrees north; with `longitude`."""
     longitude: Annotated[float | None, number(-180, 180)] = None
     """Degrees east; with `latitude`."""
+    continent: Continent = None
+    """Where it is, for pins and when no coordinates are known: AF, AN, AS, EU, NA, OC or SA."""
+    peer: Text = ""
+    """Which peer of the cluster it belongs to, by peer name or id; the upstream's name when
+    empty."""
+    concurrency: Annotated[int, whole(1, 10_000)] = 256
+    """Requests of one worker that it may have under way; more wait, or go elsewhere."""
+
+    requests: Rate = ""
+    """Requests that it allows us, all workers together; empty for no limit."""
+    daily_requests: Annotated[int, whole(0, 1_000_000_000)] = 0
+    """Likewise, of one day; 0 for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingSettings:
+    """A delegated router: who else has what no upstream has."""
+
+    url: OptionalOrigin = ""
+    """A server with `/routing/v1`; empty for none."""
+    requests: Rate = "60/minute"
+    """Questions that one worker may ask it; empty for no limit."""
+    allow_private: Flag = False
+    """Whether providers may have private addresses: for a router of one's own network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionSettings:
+    """Which upstream serves whom."""
+
+    pins: Regions = ()
+    """Regions whose clients are served from upstreams inside only: `continent:EU`, `country:SE`."""
+    debug_header: Flag = False
+    """Tell clients in `X-Ipfs-Upstream` which upstreams were chosen, why, and by which numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """The IPFS Cluster whose allocations are consulted."""
+    """The IPFS Cluster of the operator: which nodes there are, and who holds what."""
 
     api: OptionalOrigin = ""
     """Its REST API, `http://host:9094`; empty for none."""
+    user: Text = ""
+    """For basic authentication; empty for none."""
+    password: Token = field(default="", repr=False)
+    """Likewise."""
+    authority: Text = ""
+    """A file of certificates that are believed for `https://`; empty for those of the system."""
+    gateway_port: Annotated[int, whole(0, 65_535)] = 8080
+    """Where the gateways of its nodes listen: nodes that are not configured are found by the API
+    and asked there. 0 leaves it at those that are configured."""
+    search: Flag = True
+    """Whether nodes are asked for what none of them holds: Kubo looks for it in the network then,
+    and is silent meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +257,8 @@ class Settings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     upstreams: tuple[UpstreamSettings, ...] = ()
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     shared: SharedSettings = field(default_factory=SharedSettings)
     geoip: GeoipSettings = field(default_factory=GeoipSettings)
@@ -217,7 +268,19 @@ class Settings:
 
 
 PUBLIC_UPSTREAMS = (
-    UpstreamSettings(name="trustless-gateway.link", url="https://trustless-gateway.link"),
-    UpstreamSettings(name="4everland.io", url="https://4everland.io"),
+    UpstreamSettings(
+        name="trustless-gateway.link",
+        url="https://trustless-gateway.link",
+        requests="200/minute",
+        daily_requests=50_000,
+    ),
+    UpstreamSettings(
+        name="4everland.io",
+        url="https://4everland.io",
+        requests="200/minute",
+        daily_requests=50_000,
+    ),
 )
-"""Asked when no upstream is configured: public, metered, and trusted no more than any other."""
+"""Asked when no upstream is configured: public, metered, and trusted no more than any other.
+
+4everland allows 300 requests a minute, others 200 (performance notes of the design, 1.6)."""

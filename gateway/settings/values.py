@@ -29,7 +29,8 @@ SIZE_UNITS: Mapping[str, int] = {
     "TiB": 1024 * GIB,
 }
 DURATION_UNITS: Mapping[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-RATE_UNITS = ("second", "minute", "hour", "day")
+DURATION_OF_RATE: Mapping[str, float] = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+RATE_UNITS = tuple(DURATION_OF_RATE)
 
 MAX_SIZE_BYTES = 2**63 - 1  # what SQLite and file systems count with
 MAX_UNIX_PATH_BYTES = 107  # sun_path of Linux is 108 with its NUL: unix(7)

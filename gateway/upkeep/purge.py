@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.content.car_walk import links_of
+from gateway.content.car_walk import find_links
 from gateway.content.cid import RAW, Cid
 from gateway.errors import BadBlock
 from gateway.ports import BlockKeeper, BlockStore, Purged
@@ -57,6 +57,6 @@ async def _find_below(store: BlockStore, cid: Cid) -> tuple[Cid, ...] | None:
     if found is None:
         return None
     try:
-        return links_of(found[0])
+        return find_links(found[0])
     except BadBlock:
         return ()

@@ -52,7 +52,7 @@ class ReadAhead:
     async def _look_up(self, cid: Cid, entry: Entry) -> None:
         flights = self._tools.flights
         try:
-            found = await self._tools.store.find(cid)
+            found = await self._tools.store.find(cid, is_scan=self._shelf.is_scan)
             if found is not None:
                 block, tier = found
                 waited = flights.land(cid.multihash, Landed(block, tier))

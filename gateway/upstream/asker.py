@@ -1,6 +1,8 @@
 """Asking upstreams on behalf of one request: whom, how, and what else along with it."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Final
 
 from gateway.content.cid import Cid
@@ -10,12 +12,18 @@ from gateway.upstream.carstream import CarStream
 from gateway.upstream.fetch import Fetch, RawFetch, Tools
 from gateway.upstream.flight import Entry
 from gateway.upstream.request import Step, is_single_block, plan_of
+from gateway.upstream.selection import ChoiceReason
 from gateway.upstream.shelf import Shelf
-from gateway.upstream.trail import Trail
+from gateway.upstream.trail import NextStep, Trail
 
 WINDOW: Final = 16
 """Blocks asked for at once when they are asked for one by one; Kubo's reader has 10, boxo's walk
 of a DAG 32."""
+LATE_FACTOR: Final = 1.5
+"""Times the 95th percentile: at the percentile itself the one in twenty that is a little late
+uses up the budget, and nothing is left for an upstream that has stopped."""
+UNKNOWN_USUAL_S: Final = 1.0  # before an upstream that was measured too little is hedged
+MIN_USUAL_S: Final = 0.01  # less is our own event loop's doing
 
 
 class Asker:
@@ -38,10 +46,22 @@ class Asker:
         self._shelf = shelf
         self._trace = trace
         self._is_block_wise = False
+        self.holders: Collection[str] = ()
+        """Who is known to have what the request is for."""
+        self.is_nowhere = False
+        """No cluster node holds it: somebody has to search, and all are asked at once."""
+        self.next_part: Callable[[Want], int | None] = lambda _: None
+        """Returns where in the file, after what is wanted, others bring what follows."""
+        self.front: Fetch | None = None
+        """Brings what the reader wants next, and all after it."""
+        self._left_out: set[str] = set()
+        """Upstreams that failed with a part of a file."""
         self._failed: set[str] = set()  # for any block of this request: asked last for the others
 
     def ask(self, want: Want, entry: Entry, trail: Trail, *, is_root: bool) -> None:
         """Have a block fetched by the next upstream, and with it what will be wanted after it.
+
+        When one has said that it does not have the block, all others are asked at once.
 
         Args:
             want: the block and what comes after it.
@@ -54,27 +74,85 @@ class Asker:
         """
         pool = self._tools.pool
         self._failed |= trail.asked()
-        first = Step.RAW if is_single_block(want) else self._first
-        step = trail.next_step(first, self._choose, pool.is_block_wise)
-        if step is None:
-            raise trail.error(want.cid, pool.held(exclude=trail.asked()), is_root=is_root)
-        choice, way = step
-        self._note(choice)
-        fetch: Fetch
-        if way is Step.CAR:
+        steps = self._next_steps(want, trail)
+        if not steps:
+            asked = trail.asked()
+            raise trail.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
+        if steps[0].step is Step.CAR:
             self._shelf.leave_all()  # it has gone past what an older stream would bring
-            fetch = CarStream(self._tools, pool.ask(choice, way), self._shelf, plan_of(want))
-        else:
-            fetch = RawFetch(
-                self._tools,
-                pool.ask(choice, way),
-                self._shelf,
-                want.cid,
-                is_car_useless=trail.made_car_useless(step),
-            )
+        fetch, *others = [self._make(want, step, trail) for step in steps]
+        self.front = fetch
         fetch.start(want.cid.multihash, entry)
-        self._is_block_wise = way is Step.RAW and self._is_raw_for(choice)
+        for other in others:
+            other.start_beside(fetch)
+            other.on_delivery = self._found
+        if others:
+            fetch.on_delivery = self._found
+        else:
+            self._hedge_later(fetch, want, trail)
+        first = steps[0]
+        self._is_block_wise = first.step is Step.RAW and self._is_raw_for(first.choice)
         self.ask_ahead(want)
+
+    def _next_steps(self, want: Want, trail: Trail) -> list[NextStep]:
+        """Decide whom to ask; nobody when all were asked, or the retries are used up."""
+        tools = self._tools
+        now = tools.clock.monotonic()
+        choose = self._choose
+        if not trail.failures:
+            tools.retries.asked(now)
+            tools.hedges.asked()
+        elif trail.has_fault and not tools.retries.take(now):
+            choose = self._choose_sound
+        is_nowhere, self.is_nowhere = self.is_nowhere, False
+        if (trail.is_absence or is_nowhere) and (around := trail.survey(choose)):
+            return around
+        first = Step.RAW if is_single_block(want) else self._first
+        step = trail.next_step(first, choose, tools.pool.is_block_wise)
+        return [] if step is None else [step]
+
+    def _found(self, upstream: str) -> None:
+        """Take note of who had what all were asked for: it is asked for the rest, too."""
+        self.holders = (upstream,)
+
+    def _make(self, want: Want, step: NextStep, trail: Trail) -> Fetch:
+        """Make the fetch of one step, and open its books."""
+        tools = self._tools
+        self._note(step.choice)
+        exchange = tools.pool.ask(step.choice, step.step)
+        if step.step is Step.CAR:
+            stream = CarStream(tools, exchange, self._shelf, plan_of(want))
+            stream.stop_at = self.next_part(want)
+            return stream
+        is_car_useless = trail.made_car_useless(step)
+        return RawFetch(tools, exchange, self._shelf, want.cid, is_car_useless=is_car_useless)
+
+    def _hedge_later(self, fetch: Fetch, want: Want, trail: Trail) -> None:
+        """Ask another one, too, when the first block takes longer than it usually does."""
+        usual_s = self._tools.pool.usual_s(fetch.exchange.upstream.name)
+        after_s = UNKNOWN_USUAL_S if usual_s is None else max(LATE_FACTOR * usual_s, MIN_USUAL_S)
+
+        def hedge() -> None:
+            if fetch.is_waiting and not self._hedge(fetch, want, trail):
+                loop.call_later(after_s, hedge)
+
+        loop = asyncio.get_running_loop()
+        loop.call_later(after_s, hedge)
+
+    def _hedge(self, fetch: Fetch, want: Want, trail: Trail) -> bool:
+        """Ask another one, too; False when that may be tried again later."""
+        tools, slow = self._tools, fetch.exchange.upstream.name
+        fetch.exchange.outrun()  # it takes so long at least, and others shall not wait for it
+        choice = self._choose(trail.asked() | {slow})
+        if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
+            return True
+        tools.pool.suspect(slow)
+        if not tools.hedges.take():
+            return False
+        way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else fetch.step
+        hedged = NextStep(replace(choice, reason=ChoiceReason.HEDGED), way)
+        self._make(want, hedged, trail).start_beside(fetch)
+        return True
 
     def ask_ahead(self, want: Want) -> None:
         """Have the next siblings fetched, too, when upstreams are asked block by block."""
@@ -104,8 +182,49 @@ class Asker:
     def _choose(self, exclude: Collection[str]) -> Choice | None:
         """Choose whom to ask: before others one that has not failed in this request."""
         pool = self._tools.pool
-        choice = pool.choose(self._place, self._failed.union(exclude)) if self._failed else None
-        return choice or pool.choose(self._place, exclude)
+        choice = None
+        if self._failed:
+            choice = pool.choose(self._place, self._failed.union(exclude), self.holders)
+        return choice or pool.choose(self._place, exclude, self.holders)
+
+    def _choose_sound(self, exclude: Collection[str]) -> Choice | None:
+        """Choose whom to ask when there are many retries: nobody who has failed lately."""
+        exclude = set(exclude)
+        while (choice := self._choose(exclude)) is not None:
+            if self._tools.pool.is_sound(choice.upstream):
+                return choice
+            exclude.add(choice.upstream)
+        return None
+
+    def choose_free(self, busy: Iterable[str]) -> Choice | None:
+        """Choose whom to ask for a part of a file: an equal of who brings the front of it."""
+        pool, front = self._tools.pool, self.front
+        if front is None:
+            return None
+        name = front.exchange.upstream.name
+        exclude = {*busy, *self._left_out, *self._failed}
+        if front.is_running:
+            exclude.add(name)
+        choice = pool.choose(self._place, exclude, self.holders)
+        if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
+            return None
+        is_equal = pool.tier(choice.upstream) == front.exchange.upstream.tier
+        has_it = not self.holders or choice.upstream in self.holders
+        if not is_equal or not has_it or pool.is_block_wise(choice.upstream):
+            return None
+        part = replace(choice, reason=ChoiceReason.PART)
+        self._note(part)
+        return part
+
+    def stop_front(self, position: int, ahead_bytes: int) -> None:
+        """Have others bring what follows from a byte of the file on, and so much of it at once."""
+        if isinstance(self.front, CarStream):
+            self.front.stop_at = position
+            self.front.ahead_bytes = ahead_bytes
+
+    def leave_out(self, upstream: str) -> None:
+        """Ask an upstream for no more parts."""
+        self._left_out.add(upstream)
 
     def _is_raw_for(self, choice: Choice) -> bool:
         return self._first is Step.RAW or self._tools.pool.is_block_wise(choice.upstream)

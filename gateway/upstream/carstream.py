@@ -70,10 +70,17 @@ class CarStream(Fetch):
     step = Step.CAR
 
     def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf, plan: CarPlan) -> None:
+        self.ahead_bytes = AHEAD_BYTES
+        """How much may lie ready for the leader."""
         super().__init__(tools, exchange, leader)
         self.has_path = bool(plan.segments)
+        self.has_range = (plan.start, plan.stop) != (0, None)
         self._plan = plan
         self._walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
+        self.stop_at: int | None = None
+        """Where in the file others bring what follows; None when nobody does."""
+        self.front: Fetch | None = None
+        """Who brings what comes before this part, and has announced more than that."""
         self._want: Want | None = None
         self._early = EarlyBlocks()
         self._horizon = Horizon()
@@ -91,6 +98,12 @@ class CarStream(Fetch):
         self._advance(None)
 
     @override
+    def start_beside(self, other: Fetch) -> None:
+        """Begin; see `Fetch.start_beside`."""
+        super().start_beside(other)
+        self._advance(None)
+
+    @override
     async def fetch(self) -> None:
         """Bring what the plan names, in order; see `Fetch.fetch`."""
         name = self.exchange.upstream.name
@@ -105,6 +118,22 @@ class CarStream(Fetch):
                 raise IncompleteCar(name, self._plan.base) from error  # so Kubo says "not here"
             if self._is_complete() and self.brings(self._first):
                 raise IncompleteCar(name, "what it was asked for")
+
+    def start_ahead(self) -> None:
+        """Begin with a part that nobody waits for yet; what is in memory is passed over."""
+        self._launch()
+        self._advance(None)
+        while self._want is not None:
+            block = self.tools.store.peek(self._want.cid)
+            if block is None:
+                return
+            self._advance(block)
+
+    @property
+    def left_bytes(self) -> int:
+        """How much of its part has not come yet; 0 when it has no end."""
+        stop = self._plan.stop
+        return 0 if stop is None else max(0, stop - self._plan.start - self.delivered_bytes)
 
     def _is_complete(self) -> bool:
         return self._want is None
@@ -206,6 +235,8 @@ class CarStream(Fetch):
 
     def _go_to(self, want: Want | None) -> None:
         """Announce what comes into reach, except for what the cache has or others bring."""
+        if want is not None and self.stop_at is not None and want.root is not None:
+            want = want if want.start < self.stop_at else None
         self._want = want
         if want is None:
             return
@@ -218,10 +249,13 @@ class CarStream(Fetch):
                 entry = self.tools.flights.announce(multihash)
             if entry.owner is None:
                 self.adopt(multihash, entry)
+            elif entry.owner is self.front and self.front is not None:
+                self.front.give_up(multihash)
+                self.adopt(multihash, entry)
 
     def _is_pointless(self) -> bool:
         """Tell whether the cache has, or others bring, all that would come soon."""
-        return self._horizon.is_clear and not self._entries
+        return self._horizon.is_clear and not self._entries and self.race is None
 
     async def _has_room(self) -> bool:
         """Wait until somebody can use more; False when nobody could for too long."""
@@ -237,14 +271,14 @@ class CarStream(Fetch):
     def _may_read(self) -> bool:
         if self.readers_waiting:
             return True
-        return self.leader is not None and self.leader.size_bytes < AHEAD_BYTES
+        return self.leader is not None and self.leader.size_bytes < self.ahead_bytes
 
     @override
     def join(self, shelf: Shelf) -> None:
         """See `flight.Owner`."""
         super().join(shelf)
         # Who waits while the leader has more than enough is faster, and leads from now on.
-        if self.leader is None or self.leader.size_bytes >= AHEAD_BYTES:
+        if self.leader is None or self.leader.size_bytes >= self.ahead_bytes:
             self.leader = shelf
         if self.leader is shelf:
             shelf.clear(self)  # it waits for what is to come: it is past all that came

@@ -1,4 +1,4 @@
-"""Trustless gateways over HTTP, and DNS over HTTPS; the one file that knows aiohttp.
+"""Trustless gateways over HTTP, and DNS over HTTPS.
 
 An answer is bytes from a stranger: nothing is followed, decompressed or remembered, everything
 has a limit in bytes and in time, and every failure leaves as one of our own errors. What the bytes
@@ -6,24 +6,19 @@ are worth is decided by whoever hashes them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Final
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawResponseMessage
-from aiohttp.tracing import Trace
-from typing_extensions import override
 from yarl import URL
 
-from gateway.content.cid import Cid
-from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent, UpstreamUnreachable
+from gateway.content.cid import Cid, parse_cid
+from gateway.errors import UpstreamRefused
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
+from gateway.upstream.connector import GuardedResolver, open_session, translate
+from gateway.upstream.public_address import is_public
 from gateway.upstream.request import (
     HEADERS,
     MAX_BYTES,
@@ -35,14 +30,12 @@ from gateway.upstream.request import (
 )
 
 CONNECT_TIMEOUT_S: Final = 5.0  # name, TCP and TLS; boxo's httpnet dials as long
-MAX_CONNECTIONS: Final = 256  # to one upstream; more requests wait for their turn
-KEEPALIVE_S: Final = 30.0  # idle connections; below the 75 s of nginx and the 60 s of Go proxies
-READ_BUFFER_BYTES: Final = 256 * 1024
-MAX_LINE_BYTES: Final = 8 * 1024  # status line, and one header field
-MAX_HEADER_FIELDS: Final = 100  # HAProxy and Envoy take 101 and 100
-MAX_INTERIM_ANSWERS: Final = 8  # 1xx before the answer
 MIN_WINDOW_BYTES: Final = 10 * 1024
 """What has to come in each `idle_timeout` spent waiting: 1 KiB/s by default, or it is a drip."""
+PROBE: Final = parse_cid("bafkqaaa")
+"""The empty block, in its own CID; the trustless gateway specification names it for probing."""
+HOLDS: Final[Mapping[int, bool]] = {200: True, 404: False, 410: False, 412: False, 451: False}
+"""What statuses say to `only-if-cached`; 412 is the specification's word for no."""
 END_WAIT_S: Final = 0.2
 """How long the end of a body is waited for when all that was wanted has come: a connection that
 can be used again saves two to six round trips."""
@@ -51,9 +44,17 @@ can be used again saves two to six round trips."""
 class TrustlessClient:
     """Asks trustless gateways for blocks, CARs and IPNS records; verifies nothing."""
 
-    def __init__(self, settings: RetrievalSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: RetrievalSettings,
+        clock: Clock,
+        may_be: Callable[[str], bool] = is_public,
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._may_be = may_be
+        """Whether an upstream that a router told of may have an address."""
+        self._guarded: aiohttp.ClientSession | None = None
         self._session: aiohttp.ClientSession | None = None
         self._turns: dict[str, asyncio.Semaphore] = {}
 
@@ -98,6 +99,41 @@ class TrustlessClient:
                 pieces.append(piece)
             return b"".join(pieces)
 
+    async def probe(self, upstream: UpstreamSettings, timeout_s: float) -> None:
+        """Ask for the block that every gateway has; it waits for nobody's turn.
+
+        Raises:
+            UpstreamError: no answer within `timeout_s`, or not the right one.
+        """
+        url = URL(upstream.url + raw_target(PROBE), encoded=True)
+        response = await self._request(upstream, url, Step.RAW, _loop_time() + timeout_s)
+        try:
+            now = self._clock.now()
+            check_head(upstream.name, PROBE, Step.RAW, response.status, response.headers, now)
+        finally:
+            response.release()
+
+    async def has(self, upstream: UpstreamSettings, cid: Cid, timeout_s: float) -> bool:
+        """Ask whether an upstream holds a block, without having it search.
+
+        Raises:
+            UpstreamError: it does not say so in time.
+        """
+        url = URL(upstream.url + raw_target(cid), encoded=True)
+        headers = {**HEADERS[Step.RAW], "Cache-Control": "only-if-cached"}
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._get_session(upstream).head(
+                    url, headers=headers, allow_redirects=False
+                )
+        except (aiohttp.ClientError, OSError) as error:
+            raise translate(upstream.name, error, timeout_s) from error
+        response.release()
+        if response.status not in HOLDS:
+            status = response.status
+            raise UpstreamRefused(upstream.name, f"answered with status {status}", status)
+        return HOLDS[response.status]
+
     @asynccontextmanager
     async def open_car(self, upstream: UpstreamSettings, plan: CarPlan) -> AsyncIterator["Body"]:
         """Ask for a CAR. The connection is closed at the end unless the body was read to its end.
@@ -112,10 +148,10 @@ class TrustlessClient:
     async def _open(
         self, upstream: UpstreamSettings, what: object, target: str, step: Step
     ) -> AsyncIterator["Body"]:
-        async with self._turn(upstream.name):
+        async with self._turn(upstream):
             first_byte_at = _loop_time() + self._settings.first_byte_timeout
             url = URL(upstream.url + target, encoded=True)
-            response = await self._request(upstream.name, url, step, first_byte_at)
+            response = await self._request(upstream, url, step, first_byte_at)
             try:
                 now = self._clock.now()
                 check_head(upstream.name, what, step, response.status, response.headers, now)
@@ -123,45 +159,43 @@ class TrustlessClient:
             finally:
                 response.release()  # closes the connection when there is something left to read
 
-    def _turn(self, name: str) -> asyncio.Semaphore:
+    def _turn(self, upstream: UpstreamSettings) -> asyncio.Semaphore:
         """Return what bounds the connections to an upstream.
 
         Not the connector's limit: the time in its queue would look like a slow upstream.
         """
-        return self._turns.setdefault(name, asyncio.Semaphore(MAX_CONNECTIONS))
+        turn = self._turns.get(upstream.name)
+        if turn is None:
+            turn = self._turns[upstream.name] = asyncio.Semaphore(upstream.concurrency)
+        return turn
 
     async def _request(
-        self, name: str, url: URL, step: Step, first_byte_at: float
+        self, upstream: UpstreamSettings, url: URL, step: Step, first_byte_at: float
     ) -> aiohttp.ClientResponse:
         try:
             async with asyncio.timeout_at(first_byte_at):
-                return await self._get_session().get(
+                return await self._get_session(upstream).get(
                     url, headers=HEADERS[step], allow_redirects=False
                 )
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(name, error, self._settings.first_byte_timeout) from error
+            raise translate(upstream.name, error, self._settings.first_byte_timeout) from error
 
-    def _get_session(self) -> aiohttp.ClientSession:
+    def _get_session(self, upstream: UpstreamSettings) -> aiohttp.ClientSession:
+        connect_s = min(CONNECT_TIMEOUT_S, self._settings.first_byte_timeout)
+        if upstream.tier == "routed":
+            if self._guarded is None:
+                self._guarded = open_session(connect_s, resolver=GuardedResolver(self._may_be))
+            return self._guarded
         if self._session is None:
-            connect_s = min(CONNECT_TIMEOUT_S, self._settings.first_byte_timeout)
-            self._session = aiohttp.ClientSession(
-                connector=_Connector(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
-                auto_decompress=False,
-                trust_env=False,
-                read_bufsize=READ_BUFFER_BYTES,
-                max_line_size=MAX_LINE_BYTES,
-                max_field_size=MAX_LINE_BYTES,
-                max_headers=MAX_HEADER_FIELDS,
-            )
+            self._session = open_session(connect_s)
         return self._session
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._session, self._guarded = (self._session, self._guarded), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
 
 class Body:
@@ -197,7 +231,7 @@ class Body:
             data = self._content.read_nowait()
             return self._came(data) if data else await self._wait()
         except (aiohttp.ClientError, OSError) as error:
-            raise _translate(self._upstream, error, self._limit_s()) from error
+            raise translate(self._upstream, error, self._limit_s()) from error
 
     def _limit_s(self) -> float:
         is_first = self._first_byte_at is not None
@@ -229,66 +263,6 @@ class Body:
             return  # the connection is closed, as it is when more came
 
 
-class _Protocol(ResponseHandler):
-    """Gives up on an upstream that answers with interim answers and nothing else."""
-
-    _interim = 0
-
-    @override
-    async def read(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
-        message, payload = await super().read()
-        self._interim = self._interim + 1 if message.code < 200 else 0
-        if self._interim > MAX_INTERIM_ANSWERS:
-            raise HttpProcessingError(code=502, message="too many interim answers")
-        return message, payload
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Hands out only connections on which nothing was said without having been asked.
-
-    aiohttp puts a connection back into its pool while the bytes that came with the end of a body
-    are still being parsed, and goes on to listen to idle ones: an answer that nobody asked for
-    would be taken for the answer to the next request.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(limit=0, keepalive_timeout=KEEPALIVE_S)
-        make: Callable[..., ResponseHandler] = _Protocol
-        self._factory = partial(make, loop=asyncio.get_running_loop())
-
-    @override
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        for _ in range(MAX_CONNECTIONS + 1):
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is not None and not protocol.should_close:
-                return connection
-            connection.close()
-        raise aiohttp.ClientConnectionError("it speaks before it is asked")
-
-
 def _loop_time() -> float:
     """Return the time that `asyncio.timeout_at` goes by."""
     return asyncio.get_running_loop().time()
-
-
-_Kind = type[UpstreamUnreachable] | type[UpstreamRefused]
-_TRANSLATIONS: Final[tuple[tuple[type[Exception], _Kind, str], ...]] = (
-    (aiohttp.ConnectionTimeoutError, UpstreamUnreachable, "took no connection in time"),
-    (aiohttp.ClientSSLError, UpstreamUnreachable, "failed to speak TLS"),
-    (aiohttp.ClientConnectorDNSError, UpstreamUnreachable, "has a name that does not resolve"),
-    (aiohttp.ClientConnectorError, UpstreamUnreachable, "takes no connection"),
-    (aiohttp.ClientResponseError, UpstreamRefused, "answered with broken HTTP"),
-)
-
-
-def _translate(upstream: str, error: Exception, limit_s: float) -> UpstreamError:
-    """Make one of our errors of one of aiohttp's, or of a timeout of `limit_s`."""
-    for theirs, ours, reason in _TRANSLATIONS:
-        if isinstance(error, theirs):
-            return ours(upstream, reason)
-    if isinstance(error, TimeoutError):
-        return UpstreamSilent(upstream, f"sent nothing, or too little, for {limit_s:g} s")
-    return UpstreamUnreachable(upstream, "broke the connection")

@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -11,9 +12,13 @@ from gateway.content.block import Block, verify
 from gateway.content.cid import Cid
 from gateway.errors import BadBlock, BlockMismatch, UpstreamError
 from gateway.ports import BlockStore, Clock, Observer, Rejection
+from gateway.upstream.absences import Absences
+from gateway.upstream.budget import HedgeBudget, RetryBudget
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.flight import Entry, Flights, Gone, Landed
 from gateway.upstream.pool import Exchange, UpstreamPool
+from gateway.upstream.presence import Presence
+from gateway.upstream.race import Race, Runner
 from gateway.upstream.request import Step
 from gateway.upstream.shelf import Shelf
 from gateway.upstream.trail import Failure, failure_of
@@ -33,7 +38,13 @@ class Tools:
     client: TrustlessClient
     observer: Observer
     clock: Clock
+    presence: Presence
     flights: Flights = field(default_factory=Flights)
+    absences: Absences = field(default_factory=Absences)
+    hedges: HedgeBudget = field(default_factory=HedgeBudget)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    parts: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
+    """Parts of large files under way: the file's multihash, and where they begin."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     """Running fetches; the event loop itself holds them only weakly."""
 
@@ -50,6 +61,8 @@ class Fetch(ABC):
     step: Step
     has_path = False
     """Whether the request names segments below a CID."""
+    has_range = False
+    """Whether the request names bytes of a file."""
 
     def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf) -> None:
         self.tools = tools
@@ -58,9 +71,15 @@ class Fetch(ABC):
         self.readers_waiting = 0
         self.delivered = 0
         """Blocks that came, were right and were due."""
+        self.delivered_bytes = 0
+        self.on_delivery: Callable[[str], None] | None = None
+        """Told the upstream's name when the first block has come."""
         self._entries: dict[bytes, Entry] = {}
         self._shelves: set[Shelf] = set()
-        self._failure: Failure | None = None
+        self.failure: Failure | None = None
+        self.on_end: Callable[[], None] | None = None
+        self.race: Race | None = None
+        """While others are to bring the same, and none has."""
         self._task: asyncio.Task[None] | None = None
         self._goodbye: asyncio.TimerHandle | None = None
         self.join(leader)
@@ -76,14 +95,40 @@ class Fetch(ABC):
     def start(self, multihash: bytes, entry: Entry) -> None:
         """Begin, with the entry of the block that is wanted first."""
         self.adopt(multihash, entry)
+        self._launch()
+
+    def start_beside(self, other: "Fetch") -> None:
+        """Begin a race with a fetch that is to bring the same block."""
+        if other.race is None:
+            other.race = Race(other)
+        self.race = other.race
+        self.race.join(self)
+        self._launch()
+
+    def _launch(self) -> None:
         self._task = asyncio.create_task(self._run())
         self.tools.tasks.add(self._task)
         self._task.add_done_callback(self._end)
+        self.exchange.on_ejection = self._give_up
+
+    @property
+    def is_running(self) -> bool:
+        """Whether more may come."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it runs alone, is wanted, and nothing has come yet."""
+        return self.is_running and self.race is None and bool(self._shelves) and not self.delivered
 
     def adopt(self, multihash: bytes, entry: Entry) -> None:
         """Bring the block of an entry that nobody else brings."""
         entry.hand_to(self)
         self._entries[multihash] = entry
+
+    def give_up(self, multihash: bytes) -> None:
+        """Leave a block to another one, who adopts its entry."""
+        self._entries.pop(multihash, None)
 
     def brings(self, multihash: bytes) -> bool:
         """Tell whether it is about to bring a block."""
@@ -94,23 +139,54 @@ class Fetch(ABC):
         try:
             await self.fetch()
         except UpstreamError as error:
-            self.exchange.failed(error)
-            self._failure = failure_of(
-                error, self.step, has_path=self.has_path, has_progressed=self.delivered > 0
-            )
+            self._note(error)
+
+    def _note(self, error: UpstreamError) -> None:
+        self.exchange.failed(error)
+        self.failure = failure_of(
+            error,
+            self.step,
+            has_path=self.has_path,
+            has_progressed=self.delivered > 0,
+            has_range=self.has_range,
+        )
+
+    def _give_up(self, error: UpstreamError) -> None:
+        """End: the upstream was ejected, and says nothing."""
+        if self._task is not None and not self._task.done():
+            self._note(error)
+            self._task.cancel()
+
+    def lose(self) -> None:
+        """See `race.Runner`."""
+        self.race = None
+        self.exchange.outrun()
+        if self._task is not None:
+            self._task.cancel()
+
+    def hand_over(self, heir: Runner) -> None:
+        """See `race.Runner`."""
+        entries, self._entries = self._entries, {}
+        for multihash, entry in entries.items():
+            heir.adopt(multihash, entry)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Settle what did not come. As a callback: a task cancelled early runs no `finally`."""
         self.tools.tasks.discard(task)
         self.exchange.close()
         bug = None if task.cancelled() else task.exception()
-        for multihash, entry in self._entries.items():
-            self.tools.flights.drop(multihash, entry, bug or Gone(self._failure))
-        self._entries.clear()
+        race, self.race = self.race, None
+        if race is None or not race.left_by(self, self.failure):
+            failures = race.failures if race else [self.failure] if self.failure else []
+            for multihash, entry in self._entries.items():
+                self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
+            self._entries.clear()
         for shelf in self._shelves:
             shelf.workers.discard(self)
         self._shelves.clear()
         self._stay()
+        if self.on_end is not None:
+            self.on_end()
         if bug is not None:
             context = {"message": "a fetch has failed", "exception": bug, "task": task}
             task.get_loop().call_exception_handler(context)
@@ -133,9 +209,17 @@ class Fetch(ABC):
     async def deliver(self, block: Block) -> None:
         """Keep a block and give it to who waits for it, or to the leader's shelf."""
         multihash = block.cid.multihash
+        race, self.race = self.race, None
+        if race is not None:
+            race.won_by(self)
         self.exchange.delivered()
+        if not self.delivered and self.on_delivery is not None:
+            self.on_delivery(self.exchange.upstream.name)
         self.delivered += 1
-        await self.tools.store.keep(block)
+        self.delivered_bytes += len(block.data)
+        self.tools.absences.forget(multihash)
+        is_scan = bool(self._shelves) and all(shelf.is_scan for shelf in self._shelves)
+        await self.tools.store.keep(block, is_scan=is_scan)
         self._entries.pop(multihash, None)
         waited = self.tools.flights.land(multihash, Landed(block, None))
         if self.leader is not None and self.leader not in waited:

@@ -30,8 +30,8 @@ class Landed:
 class Gone:
     """Whoever was to bring the block does not."""
 
-    failure: Failure | None = None
-    """Why, when an upstream is at fault."""
+    failures: tuple[Failure, ...] = ()
+    """Why, when upstreams are at fault: one each, in the order in which they failed."""
 
 
 class Owner(Protocol):

@@ -5,8 +5,10 @@ ejections, at most 300 s), with one rule of ours: bytes that do not match their 
 Speed is a peak EWMA as in Finagle: a slow answer counts in full, fast ones win it back with time.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from math import exp, inf, nextafter
 from typing import Final
 
@@ -27,6 +29,9 @@ MAX_EJECTION_S: Final = 300.0  # Envoy's max_ejection_time
 FORGIVE_S: Final = 300.0  # good behaviour that takes one ejection off the count
 MAX_RETRY_AFTER_S: Final = 300.0  # an upstream cannot take itself out for longer
 BUSY_TTFB_S: Final = 5.0  # what a 429 or 5xx counts as: fast refusals must not look like speed
+MAX_OUTRUNS: Final = 6  # in a row, beyond which it looks no slower: 64 times as long
+MIN_SAMPLES: Final = 20  # for a 95th percentile: one of them is above it
+MAX_SAMPLES: Final = 100  # the newest; Saturn's client looks at 50
 DECAY_S: Final = 30.0  # time constant of the EWMA; who is not asked looks faster by and by
 
 
@@ -74,6 +79,11 @@ def kind_of(error: UpstreamError) -> FailureKind:
     return next((k for cls, k in _KINDS if isinstance(error, cls)), FailureKind.UNREACHABLE)
 
 
+PROBED: Final = frozenset({FailureKind.SILENT, FailureKind.UNREACHABLE})
+"""What a probe that is answered disproves. After a lie or a refusal it proves nothing: the ejection
+takes its time."""
+
+
 class UpstreamState(StrEnum):
     """Whether an upstream is asked."""
 
@@ -97,13 +107,22 @@ class Health:
     """Failures since the last success."""
     ejections: int = 0
     """How often it was ejected, less what was forgiven."""
+    outruns: int = 0
+    """Requests in a row that took longer than they usually do."""
     ejected_until: float = -inf
     held_until: float = -inf
     reason: str = ""
     """Why it is not healthy, in a word."""
     _ttfb_s: float | None = None
     _measured_at: float = -inf
+    _ejected_for: FailureKind | None = None
+    _ttfbs: deque[float] = field(default_factory=partial(deque[float], maxlen=MAX_SAMPLES))
     _forgiven_at: float = -inf
+
+    @property
+    def measured_at(self) -> float:
+        """When the time to first block was measured last; monotonic."""
+        return self._measured_at
 
     def ttfb_s(self, now: float) -> float | None:
         """Return the expected time to the first block; None when it was never measured."""
@@ -113,6 +132,11 @@ class Health:
 
     def measured(self, ttfb_s: float, now: float) -> None:
         """Take in one time to a first verified block."""
+        self.outruns = 0
+        self._ttfbs.append(ttfb_s)
+        self._take_in(ttfb_s, now)
+
+    def _take_in(self, ttfb_s: float, now: float) -> None:
         known = self.ttfb_s(now)
         if self._ttfb_s is None or known is None or ttfb_s >= known:
             self._ttfb_s = ttfb_s
@@ -120,6 +144,28 @@ class Health:
             weight = exp((self._measured_at - now) / DECAY_S)
             self._ttfb_s = self._ttfb_s * weight + ttfb_s * (1 - weight)
         self._measured_at = now
+
+    def primed(self, answered_s: float, now: float) -> None:
+        """Take in how fast a probe was answered, while nothing better is known."""
+        if self._ttfb_s is None:
+            self._take_in(answered_s, now)
+
+    def outrun(self, waited_s: float, now: float) -> None:
+        """Take in that nothing had come after `waited_s`.
+
+        How long it would have taken is not known, because such requests are cut short when another
+        upstream delivers. So each one in a row counts twice as much as the one before it.
+        """
+        self.outruns = min(self.outruns + 1, MAX_OUTRUNS)
+        at_least_s = waited_s * 2**self.outruns
+        if at_least_s > (self.ttfb_s(now) or 0.0):
+            self._take_in(at_least_s, now)
+
+    def usual_s(self) -> float | None:
+        """Return the time within which 95 % of first blocks came; None while that is not known."""
+        if len(self._ttfbs) < MIN_SAMPLES:
+            return None
+        return sorted(self._ttfbs)[int(0.95 * len(self._ttfbs))]
 
     def succeeded(self, now: float) -> None:
         """Count a request that brought what it should."""
@@ -134,7 +180,7 @@ class Health:
         """Count a failure, and eject or hold the upstream if that is enough."""
         self.failures[kind] = self.failures.get(kind, 0) + 1
         if kind in (FailureKind.BUSY, FailureKind.TIMED_OUT):
-            self.measured(max(BUSY_TTFB_S, self.ttfb_s(now) or 0.0), now)
+            self._take_in(max(BUSY_TTFB_S, self.ttfb_s(now) or 0.0), now)
         if retry_after_s is not None:
             self.held_until = now + min(retry_after_s, MAX_RETRY_AFTER_S)
             self.reason = "retry-after"
@@ -153,6 +199,16 @@ class Health:
         self.ejected_until = now + min(EJECTION_S * self.ejections, MAX_EJECTION_S)
         self.consecutive = EJECT_AFTER - 1  # on probation: the next failure is enough
         self.reason = kind
+        self._ejected_for = kind
+
+    def eject_silent(self, now: float) -> None:
+        """Eject an upstream that does not answer probes."""
+        self._eject(FailureKind.SILENT, now)
+
+    def readmit(self, now: float) -> None:
+        """End an ejection early: it answers probes again. The next request tries it alone."""
+        if self._ejected_for in PROBED:
+            self.ejected_until = min(self.ejected_until, now)
 
     @property
     def is_on_probation(self) -> bool:

@@ -34,7 +34,7 @@ HEAD_START_S: Final = 3.0
 """Before the next ones are asked, too: a search in the DHT takes that long when all is well."""
 GRACE_S: Final = 0.25
 """How long a valid record waits for a newer one from those who were asked as well."""
-SEARCH_S: Final = 60.0  # of one name on all upstreams; boxo gives the resolution of a path 1 min
+SEARCH_S: Final = 45.0  # of one name on all upstreams; boxo gives all names of a path one minute
 
 
 class UpstreamRecords(RecordSource):

@@ -31,6 +31,8 @@ class Step(StrEnum):
     """An IPNS record."""
     DNS = "dns"
     """A DNS message; of a resolver, which is no upstream."""
+    HEAD = "head"
+    """Whether it holds a block; asked of cluster nodes before anything else."""
 
 
 MEDIA_TYPES: Final[Mapping[Step, frozenset[str]]] = {

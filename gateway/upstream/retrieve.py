@@ -1,13 +1,14 @@
 """Blocks for one request: from the cache, from whoever brings them already, or from an upstream."""
 
 import asyncio
+from typing import Final
 
 from typing_extensions import override
 
 from gateway.content.block import Block, identity_block, rename
 from gateway.content.cid import Cid
 from gateway.content.walk import Want
-from gateway.errors import DeadlineExceeded, NotFound
+from gateway.errors import DeadlineExceeded, NotFound, RetrievalError
 from gateway.ports import (
     BlockSource,
     BlockStore,
@@ -24,9 +25,16 @@ from gateway.upstream.asker import Asker
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.fetch import Tools
 from gateway.upstream.flight import Entry, Gone, Landed
+from gateway.upstream.players import Players
 from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.presence import Presence
 from gateway.upstream.shelf import Shelf
+from gateway.upstream.stripes import Stripes
 from gateway.upstream.trail import Trail
+
+SCAN_BYTES: Final = 8 * 1024 * 1024
+"""What a scan may bring into memory. A CAR of a page is worth keeping close; one of a film would
+push everybody else's blocks out, and the process would grow by the whole tier for one request."""
 
 
 class Retrieval(Retriever):
@@ -50,13 +58,20 @@ class Retrieval(Retriever):
         clock: Clock,
         observer: Observer,
     ) -> None:
-        self.tools = Tools(store, pool, client, observer, clock)
+        self.tools = Tools(store, pool, client, observer, clock, Presence(pool, client))
+        self._players = Players(self.tools)
         self._settings = settings
 
     @override
-    def open_session(self, place: Place | None, *, cached_only: bool = False) -> "Session":
+    def open_session(
+        self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False
+    ) -> "Session":
         """Start the retrieval side of one request; see `ports.Retriever`."""
-        return Session(self.tools, self._settings, place, cached_only=cached_only)
+        session = Session(
+            self.tools, self._settings, place, cached_only=cached_only, is_scan=is_scan
+        )
+        session.players = self._players
+        return session
 
     async def close(self) -> None:
         """End all fetches. Sessions must be closed before."""
@@ -69,7 +84,7 @@ class Retrieval(Retriever):
 class _Supply:
     """What a request needs as soon as it has to wait."""
 
-    __slots__ = ("ahead", "asker", "shelf")
+    __slots__ = ("ahead", "asker", "shelf", "stripes")
 
     def __init__(
         self,
@@ -81,10 +96,14 @@ class _Supply:
         self.shelf = Shelf()
         self.ahead = ReadAhead(tools, self.shelf)
         self.asker = Asker(tools, settings.mode, place, self.shelf, trace)
+        self.stripes = Stripes(tools, self.asker, self.shelf)
 
 
 class Session(BlockSource):
     """Blocks for one request; see `ports.BlockSource`. Made by `Retrieval.open_session`."""
+
+    players: Players | None = None
+    """Told what is read; None when nothing is read ahead."""
 
     def __init__(
         self,
@@ -93,6 +112,7 @@ class Session(BlockSource):
         place: Place | None,
         *,
         cached_only: bool = False,
+        is_scan: bool = False,
     ) -> None:
         self.trace = RetrievalTrace()
         self._tools = tools
@@ -100,8 +120,13 @@ class Session(BlockSource):
         self._place = place
         self._deadline = tools.clock.monotonic() + settings.total_timeout
         self._cached_only = cached_only
+        self._is_scan = is_scan
+        self._read_bytes = 0
         self._supply: _Supply | None = None  # most requests find all they want in memory
         self._has_delivered = False
+        self._has_looked = False
+        self._has_routed = False
+        self._has_read = False
 
     @override
     def peek(self, cid: Cid) -> Block | None:
@@ -111,8 +136,11 @@ class Session(BlockSource):
         if self._supply is not None:
             taken = self._supply.shelf.take(cid.multihash)
             if taken is not None:
+                self._supply.stripes.took(len(taken[0].data))
                 return self._count(*taken, cid)
         block = self._tools.store.peek(cid)
+        if self.players is not None and cid.multihash in self.players.marks:
+            self.players.reached(cid.multihash, self._place)
         return None if block is None else self._count(block, Tier.MEMORY, cid)
 
     @override
@@ -126,17 +154,48 @@ class Session(BlockSource):
             if found is None:
                 raise NotFound(want.cid, ())
             return self._count(*found, want.cid)
+        if not self._has_delivered:
+            self._refuse_absent(want.cid)
         if self._supply is None:
             self._supply = _Supply(self._tools, self._settings, self._place, self.trace)
         trail = Trail()
+        started = self._tools.clock.monotonic()
         try:
-            async with asyncio.timeout(self._deadline - self._tools.clock.monotonic()):
+            async with asyncio.timeout(self._deadline - started):
                 landed = await self._bring(want, trail, self._supply)
         except TimeoutError:
             raise DeadlineExceeded(want.cid, trail.attempts()) from None
+        except NotFound as error:
+            self._note_absence(error, want.cid)
+            raise
+        if landed.tier is None:
+            waited_s = self._tools.clock.monotonic() - started
+            self.trace.waited_s += waited_s
+            self._supply.stripes.waited(want, waited_s)
+            self._read(want, self._supply.asker)
         if landed.tier is Tier.DISK:
             self._supply.ahead.moved_to(want)
         return self._count(landed.block, landed.tier, want.cid)
+
+    def _read(self, want: Want, asker: Asker) -> None:
+        """Tell the players about the first leaf that had to be fetched."""
+        if self._has_read or want.root is None or self.players is None or asker.front is None:
+            return
+        self._has_read = True
+        self.players.read(want, asker.front.exchange.upstream.name, self._place)
+
+    def _refuse_absent(self, cid: Cid) -> None:
+        """Raise NotFound if everybody said a moment ago that they do not have a root."""
+        now = self._tools.clock.monotonic()
+        attempts = self._tools.absences.find(cid.multihash, now)
+        if attempts is not None:
+            raise NotFound(cid, attempts)
+
+    def _note_absence(self, error: NotFound, cid: Cid) -> None:
+        """Remember who said so, unless not everybody could be asked for this client."""
+        if not self._tools.pool.is_bound(self._place):
+            now = self._tools.clock.monotonic()
+            self._tools.absences.note(cid.multihash, error.attempts, now)
 
     @override
     async def close(self) -> None:
@@ -146,6 +205,9 @@ class Session(BlockSource):
 
     def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
         self._has_delivered = True
+        self._read_bytes += len(block.data)
+        if self._supply is not None and self._is_scan and self._read_bytes > SCAN_BYTES:
+            self._supply.shelf.is_scan = True
         if tier is None:
             self.trace.fetched += 1
         else:
@@ -168,8 +230,32 @@ class Session(BlockSource):
             outcome = await entry.wait(supply.shelf)
             if isinstance(outcome, Landed):
                 return outcome
-            if outcome.failure is not None:
-                trail.failures.append(outcome.failure)
+            trail.failures.extend(outcome.failures)
+
+    async def _ask(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> None:
+        """Have a block fetched; by strangers that a router knows when nobody else has it."""
+        is_root = not self._has_delivered
+        try:
+            asker.ask(want, entry, trail, is_root=is_root)
+        except RetrievalError:
+            router = self._tools.presence.router
+            if router is None or self._has_routed or not is_root:
+                raise
+            self._has_routed = True
+            asker.holders = await router.find(want.root or want.cid)
+            if not asker.holders:
+                raise
+            asker.ask(want, entry, trail, is_root=is_root)
+
+    async def _look_around(self, want: Want, trail: Trail, asker: Asker) -> None:
+        """Find out which cluster nodes hold what the request is for."""
+        presence = self._tools.presence
+        cid = want.root or want.cid
+        holding = await presence.find(cid)
+        asker.holders = holding.holders
+        if holding.is_nowhere and presence.is_final:
+            trail.note_lacking(holding.lacking, cid)
+        asker.is_nowhere = holding.is_nowhere
 
     async def _lead(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> Landed | None:
         """Look the block up, or else have it fetched by the next upstream.
@@ -180,13 +266,17 @@ class Session(BlockSource):
         multihash = want.cid.multihash
         try:
             if not trail.failures:
-                found = await self._tools.store.find(want.cid)
+                is_scan = self._is_scan and self._read_bytes > SCAN_BYTES
+                found = await self._tools.store.find(want.cid, is_scan=is_scan)
                 if found is not None:
                     landed = Landed(*found)
                     self._tools.flights.land(multihash, landed)
                     return landed
+            if not self._has_looked:
+                self._has_looked = True
+                await self._look_around(want, trail, asker)
             if entry.owner is None and entry.landed is None:
-                asker.ask(want, entry, trail, is_root=not self._has_delivered)
+                await self._ask(want, entry, trail, asker)
         finally:
             if entry.owner is None:
                 self._tools.flights.drop(multihash, entry, Gone())

@@ -41,10 +41,19 @@ class Shelf:
 
     def __init__(self) -> None:
         self.size_bytes = 0
+        self.is_scan = False
+        """Whether the reader goes through so much that none of it is kept in memory for others."""
         self.workers: set[Worker] = set()
         """Who must be told when the reader goes."""
+        self.kept: set[Worker] = set()
+        """Those of them whom the reader counts on wherever it goes."""
         self._items: dict[bytes, _Item] = {}
         self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the reader is gone."""
+        return self._is_closed
 
     def __contains__(self, multihash: bytes) -> bool:
         return multihash in self._items
@@ -80,13 +89,14 @@ class Shelf:
 
     def leave_all(self) -> None:
         """Tell all workers that the reader counts on them no more."""
-        for worker in tuple(self.workers):
+        for worker in self.workers - self.kept:
             worker.leave(self)
-        self.workers.clear()
+        self.workers &= self.kept
 
     def close(self) -> None:
         """Throw away everything: the reader is gone."""
         self._is_closed = True
         self._items.clear()
         self.size_bytes = 0
+        self.kept.clear()
         self.leave_all()

@@ -6,7 +6,7 @@ block alone, which has a clear answer: the bytes or 404.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -21,10 +21,12 @@ from gateway.errors import (
     UpstreamRefused,
 )
 from gateway.ports import Choice
-from gateway.upstream.health import FailureKind, kind_of
+from gateway.upstream.health import NO_FAULT, FailureKind, kind_of
 from gateway.upstream.request import Step
 from gateway.upstream.selection import ChoiceReason
 
+MAX_SURVEY: Final = 8  # upstreams asked at once; the rest after them
+NOBODY: Final[Mapping[str, float]] = {}
 _SLOW: Final = frozenset({FailureKind.SILENT, FailureKind.TIMED_OUT})
 
 
@@ -48,17 +50,24 @@ class Failure:
     again: Again
     has_progressed: bool
     """Some blocks came before."""
+    is_out_of_range: bool = False
+    """It may be that no file has such bytes: 400 says so, too (trustless-gateway.md)."""
 
     @property
     def is_car_useless(self) -> bool:
         """Whether the upstream should be asked for blocks only, if it turns out to have them."""
-        if self.step is not Step.CAR or self.has_progressed:
+        if self.step is not Step.CAR or self.has_progressed or self.is_out_of_range:
             return False
         return self.kind in (FailureKind.REFUSED, FailureKind.INCOMPLETE, FailureKind.BAD_CAR)
 
 
 def failure_of(
-    error: UpstreamError, step: Step, *, has_path: bool, has_progressed: bool
+    error: UpstreamError,
+    step: Step,
+    *,
+    has_path: bool,
+    has_progressed: bool,
+    has_range: bool = False,
 ) -> Failure:
     """Judge an error.
 
@@ -67,6 +76,7 @@ def failure_of(
         step: how the upstream was asked.
         has_path: the request named segments below a CID: 404 may mean one of them.
         has_progressed: some blocks came before.
+        has_range: the request named bytes of a file: 400 may mean that it has none of them.
     """
     kind = kind_of(error)
     is_4xx = isinstance(error, UpstreamRefused) and 400 <= error.status < 500
@@ -75,7 +85,9 @@ def failure_of(
         again = Again.NOW
     elif step is Step.CAR:
         again = _again_after_car(kind, has_path=has_path, has_progressed=has_progressed)
-    return Failure(error.upstream, step, kind, error.reason, again, has_progressed)
+    is_400 = isinstance(error, UpstreamRefused) and error.status == 400
+    is_outside = is_400 and has_range
+    return Failure(error.upstream, step, kind, error.reason, again, has_progressed, is_outside)
 
 
 def _again_after_car(kind: FailureKind, *, has_path: bool, has_progressed: bool) -> Again:
@@ -99,6 +111,13 @@ class Trail:
     def __init__(self) -> None:
         self.failures: list[Failure] = []
 
+    def note_lacking(self, upstreams: Collection[str], cid: Cid) -> None:
+        """Take note of who said that it does not hold a block, and is not asked for it."""
+        self.failures += [
+            Failure(name, Step.HEAD, FailureKind.ABSENT, f"does not hold {cid}", Again.NEVER, False)
+            for name in sorted(upstreams)
+        ]
+
     def next_step(
         self,
         first: Step,
@@ -112,12 +131,9 @@ class Trail:
             choose: chooses an upstream that is not excluded.
             is_block_wise: whether an upstream is asked for blocks only.
         """
+        if again := self._other_steps():
+            return again[0]
         asked = {(failure.upstream, failure.step) for failure in self.failures}
-        if self.failures:
-            last = self.failures[-1]
-            other = Step.RAW if last.step is Step.CAR else Step.CAR
-            if last.again is Again.NOW and (last.upstream, other) not in asked:
-                return NextStep(Choice(last.upstream, ChoiceReason.OTHER_STEP), other)
         names = {upstream for upstream, _ in asked}
         choice = choose(names)
         if choice is not None:
@@ -126,6 +142,40 @@ class Trail:
         broken -= {upstream for upstream, step in asked if step is Step.RAW}
         choice = choose(names - broken) if broken else None
         return NextStep(choice, Step.RAW) if choice else None
+
+    def _other_steps(self) -> list[NextStep]:
+        """Return what those may be asked who gave no clear answer, the last one first."""
+        asked = {(failure.upstream, failure.step) for failure in self.failures}
+        return [
+            NextStep(Choice(failure.upstream, ChoiceReason.OTHER_STEP), other)
+            for failure in reversed(self.failures)
+            for other in (Step.RAW if failure.step is Step.CAR else Step.CAR,)
+            if failure.again is Again.NOW and (failure.upstream, other) not in asked
+        ]
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether the last answer was that the block is not there."""
+        return bool(self.failures) and self.failures[-1].kind in NO_FAULT
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether an upstream failed in another way than not having the block."""
+        return any(failure.kind not in NO_FAULT for failure in self.failures)
+
+    def survey(self, choose: Callable[[Collection[str]], Choice | None]) -> list[NextStep]:
+        """Return who is asked for the block itself, all at once: everybody who was not asked yet.
+
+        Args:
+            choose: chooses an upstream that is not excluded.
+        """
+        steps = [step for step in self._other_steps() if step.step is Step.RAW]
+        names = self.asked()
+        while len(steps) < MAX_SURVEY and (choice := choose(names)) is not None:
+            names.add(choice.upstream)
+            around = replace(choice, reason=ChoiceReason.ASKED_AROUND)
+            steps.append(NextStep(around, Step.RAW))
+        return steps
 
     def made_car_useless(self, step: NextStep) -> bool:
         """Tell whether `step` asks for a block because the same upstream's CAR was of no use."""
@@ -142,12 +192,20 @@ class Trail:
         """Return the names of the upstreams that were asked."""
         return {failure.upstream for failure in self.failures}
 
-    def error(self, cid: Cid, held: Mapping[str, float], *, is_root: bool) -> RetrievalError:
+    def error(
+        self,
+        cid: Cid,
+        held: Mapping[str, float],
+        spent: Mapping[str, float] = NOBODY,
+        *,
+        is_root: bool,
+    ) -> RetrievalError:
         """Make the error of a block that nobody gave.
 
         Args:
             cid: the block.
             held: upstreams that asked not to be asked yet, with the seconds that are left.
+            spent: upstreams whose budget is used up, with the seconds until there is more.
             is_root: nothing above it is known to exist.
         """
         attempts = self.attempts()
@@ -155,8 +213,12 @@ class Trail:
             Attempt(name, "none", f"asked to be left alone for {seconds:.0f} s")
             for name, seconds in held.items()
         ]
+        attempts += [
+            Attempt(name, "none", f"may not be asked more for {seconds:.0f} s")
+            for name, seconds in spent.items()
+        ]
         kinds = {failure.upstream: failure.kind for failure in self.failures}.values()  # the last
-        if held or not kinds:
+        if held or spent or not kinds:
             return Unverifiable(cid, attempts)
         if is_root and all(kind is FailureKind.ABSENT for kind in kinds):
             return NotFound(cid, attempts)

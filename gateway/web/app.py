@@ -16,8 +16,9 @@ from gateway.ops.record import Outcome
 from gateway.pipeline import Pipeline, Reply
 from gateway.ports import Admission, Clock
 from gateway.protocol.answer import Answer
-from gateway.protocol.headers import Headers, server_timing
+from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
+from gateway.web.choices import debug_field, timing_field
 from gateway.web.exchange import Exchange, RequestObserver
 from gateway.web.problem import problem_answer
 from gateway.web.request_id import request_ids
@@ -43,6 +44,9 @@ class ContentEndpoint:
         clock: time.
         on_served: told of each reply that was sent whole.
     """
+
+    tells_choices = False
+    """Whether answers have `X-Ipfs-Upstream`."""
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class ContentEndpoint:
         async def timed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.ttfb_s = self._clock.monotonic() - started
-                message["headers"].append(server_timing((("total", exchange.ttfb_s),)))
+                message["headers"] += self._told(exchange)
             await send(message)
 
         try:
@@ -85,6 +89,13 @@ class ContentEndpoint:
             watch.stop()
             exchange.duration_s = self._clock.monotonic() - started
             self._observer.request_finished(exchange.record())
+
+    def _told(self, exchange: Exchange) -> Headers:
+        """Return what is told of times and choices."""
+        timing = timing_field(exchange.ttfb_s, exchange.fetch_s, exchange.choices)
+        if exchange.choices and self.tells_choices:
+            return timing, debug_field(exchange.choices)
+        return (timing,)
 
     def _open_exchange(self, scope: Scope) -> Exchange:
         forwarded: list[str] = []

@@ -1,4 +1,4 @@
-"""The connection: uvicorn's HTTP protocol with limits on heads and the hot path in front.
+"""The connection: uvicorn's HTTP protocol with limits on heads, and one timer.
 
 uvicorn with httptools limits neither the number nor the size of header lines and waits for a
 half-sent head for ever (measured: 100,000 lines and 20 MB are taken). Both are refused here, so
@@ -6,8 +6,6 @@ that a gateway without a proxy in front survives.
 """
 
 import asyncio
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -17,10 +15,6 @@ MAX_HEAD_BYTES: Final = 32 * 1024  # Varnish's http_req_size
 MAX_TARGET_BYTES: Final = 8 * 1024  # design: URL 8 KiB; nginx's large_client_header_buffers
 HEAD_TIMEOUT_S: Final = 10.0  # slow heads are cut; nginx's own default is 60 s
 
-HotPath = Callable[[bool, bytes, list[tuple[bytes, bytes]], str | None, bytes], bytes | None]
-"""`(is_head, target, headers, peer address, date line)` to a whole HTTP/1.1 response, or None."""
-
-_METHODS: Final = frozenset((b"GET", b"HEAD"))
 _REFUSALS: Final = {
     414: b"URI Too Long",
     431: b"Request Header Fields Too Large",
@@ -28,13 +22,7 @@ _REFUSALS: Final = {
 }
 
 
-@lru_cache(maxsize=4)
-def _header_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return uvicorn's own fields, of which there is a date that changes every second."""
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
-
-
-class _Done:
+class Done:
     """Stands where uvicorn keeps the running cycle while no cycle runs."""
 
     response_complete = True
@@ -46,13 +34,11 @@ class _Done:
 class GatewayProtocol(HttpToolsProtocol):
     """One connection of the content listener."""
 
-    hot_path: HotPath | None = None
-    """Set on a subclass made by `protocol_with`."""
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Start to wait for the first head."""
         super().connection_made(transport)
-        self._peer = self.client[0] if self.client else None
+        self._is_between = True  # requests: no head or body has begun
+        self._was_asked = False
         self._head_bytes = 0
         self._refused = False
         self._in_head = True
@@ -61,8 +47,9 @@ class GatewayProtocol(HttpToolsProtocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._stop_head_timer()
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -73,13 +60,51 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._in_head and self._head_timer is None and not self.transport.is_closing():
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_timed_out)
 
+    def _wait_for_more(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Let the timer run on: one for each request would cost as much as its answer."""
+        self._was_asked = True
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing was asked since the timer was set."""
+        if self._was_asked or not self._is_free():
+            self._was_asked = False
+            self._wait_for_more()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _is_free(self) -> bool:
+        """Tell whether no answer is under way."""
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def on_response_complete(self) -> None:
+        """Go on with what was pipelined, or wait for the next request."""
+        self._stop_waiting()
+        super().on_response_complete()
+
+    def _stop_waiting(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
     def on_message_begin(self) -> None:
         """Start to read a head; the ASGI scope is made only when the slow path needs it."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
         self._in_head = True
+        self._is_between = False
         self._head_bytes = 0
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._is_between = True
+        super().on_message_complete()
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target, up to `MAX_TARGET_BYTES`."""
@@ -96,17 +121,18 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        """Answer from the hot path, or start the application."""
+        """Start to answer."""
         self._in_head = False
         if self._head_timer is not None:
             self._stop_head_timer()
-        if self._refused:
-            return
-        if self.hot_path is None or not self._send_hot(self.hot_path):
-            self._start_application()
+        if not self._refused:
+            self.start_answer()
 
-    def _start_application(self) -> None:
-        """Do what uvicorn does from the first byte of a head, now that the head is complete."""
+    def start_answer(self) -> None:
+        """Start the application.
+
+        It is what uvicorn does from the first byte of a head on, now that the head is complete.
+        """
         url, headers = self.url, self.headers
         super().on_message_begin()
         for name, value in headers:
@@ -114,33 +140,28 @@ class GatewayProtocol(HttpToolsProtocol):
         self.url = url
         super().on_headers_complete()
 
-    def _send_hot(self, hot_path: HotPath) -> bool:
-        """Send a finished answer; False when the request must take the slow path."""
-        cycle = cast(RequestResponseCycle | None, self.cycle)
-        if cycle is not None and not cycle.response_complete:
-            return False  # pipelined behind a running request: answers keep their order
-        parser = self.parser
-        method = parser.get_method()
-        if method not in _METHODS or not parser.should_keep_alive():
-            return False
-        if self.flow.write_paused or parser.should_upgrade() or parser.get_http_version() != "1.1":
-            return False
-        lines = _header_lines(tuple(self.server_state.default_headers))
-        answer = hot_path(method == b"HEAD", self.url, self.headers, self._peer, lines)
-        if answer is None:
-            return False
-        self.cycle = cast("Any", _Done)
-        self.transport.write(answer)
-        self.on_response_complete()
-        return True
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed; an answer that is under way is not written into."""
+        if self._is_free():
+            super().send_400_response(msg)
+        else:
+            self._close_when_free()
+
+    def _close_when_free(self) -> None:
+        """Read nothing more; let the answer that is under way be the last one."""
+        self._refused = True
+        self.cycle.keep_alive = False
 
     def _refuse(self, status: int) -> None:
         """Answer a head that is out of bounds, once, and close."""
         if self._refused:
             return
+        if not self._is_free():
+            self._close_when_free()
+            return
         self._refused = True
         if cast("Any", self.cycle) is None:
-            self.cycle = cast("Any", _Done)  # the parser's later callbacks look at it
+            self.cycle = cast("Any", Done)  # the parser's later callbacks look at it
         reason = _REFUSALS[status]
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
@@ -158,8 +179,3 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-
-def protocol_with(hot_path: HotPath) -> type[GatewayProtocol]:
-    """Make the protocol class for a listener whose hot answers come from `hot_path`."""
-    return type("HotGatewayProtocol", (GatewayProtocol,), {"hot_path": staticmethod(hot_path)})

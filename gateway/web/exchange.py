@@ -1,5 +1,6 @@
 """One request and its answer, as the edge sees them: noted down while they happen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from gateway.ports import Choice
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
+from gateway.web.heads import WriteLine
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 
@@ -17,6 +19,15 @@ _CACHE_STATES = (
     (b"; fwd=miss", CacheState.MISS),
     (b"; fwd=partial", CacheState.PARTIAL),
 )
+_KINDS = {
+    ResponseFormat.RAW: RequestKind.RAW,
+    ResponseFormat.CAR: RequestKind.CAR,
+    ResponseFormat.TAR: RequestKind.TAR,
+    ResponseFormat.DAG_JSON: RequestKind.DOCUMENT,
+    ResponseFormat.DAG_CBOR: RequestKind.DOCUMENT,
+    ResponseFormat.IPNS_RECORD: RequestKind.IPNS_RECORD,
+}
+"""Of the formats that are always the same kind; what JSON is told by its ETag."""
 
 
 class RequestObserver(Protocol):
@@ -28,6 +39,14 @@ class RequestObserver(Protocol):
 
     def request_finished(self, record: RequestRecord) -> None:
         """It has ended, however it ended."""
+        ...
+
+    def counter(self, record: RequestRecord) -> Callable[[int], None]:
+        """Return what counts so many more requests like one, each of which began and ended."""
+        ...
+
+    def line_writer(self, record: RequestRecord) -> WriteLine | None:
+        """Return what writes the line of another request like one; None when there is no log."""
         ...
 
 
@@ -53,6 +72,8 @@ class Exchange:
     duration_s: float = 0.0
     outcome: Outcome = Outcome.COMPLETE
     choices: list[Choice] = field(default_factory=list[Choice])
+    fetch_s: float = 0.0
+    """Waited for upstreams until the answer began."""
     error: str = ""
 
     def note_reply(self, reply: Reply, request: GatewayRequest | None) -> None:
@@ -63,6 +84,7 @@ class Exchange:
             self.kind = _kind(request, headers)
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
+            self.fetch_s = trace.waited_s
             status = _find(headers, b"cache-status")
             states = (state for words, state in _CACHE_STATES if words in status)
             self.cache = next(states, CacheState.NONE)
@@ -98,12 +120,14 @@ class Exchange:
 
 
 def _kind(request: GatewayRequest, headers: Headers) -> RequestKind:
-    if request.format is ResponseFormat.RAW:
-        return RequestKind.RAW
-    if request.format is ResponseFormat.CAR:
-        return RequestKind.CAR
-    if _find(headers, b"etag").startswith(b'"DirIndex-'):
+    kind = _KINDS.get(request.format)
+    if kind is not None:
+        return kind
+    etag = _find(headers, b"etag")
+    if etag.startswith(b'"DirIndex-'):
         return RequestKind.LISTING
+    if b"." in etag or etag.startswith(b'"DagIndex-'):  # `"{cid}.dag-cbor"`; files have `"{cid}"`
+        return RequestKind.DOCUMENT
     return RequestKind.INDEX if request.path.is_directory else RequestKind.FILE
 
 

@@ -8,14 +8,20 @@ the slow path, which knows everything.
 Measured by benchmarks/hits.py: a 10 KiB hit costs a fraction of the slow path's CPU.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-MAX_BODY_BYTES = 64 * 1024  # above, copying the body dominates and the slow path is as good
+from gateway.web.bodies import FileBody
+from gateway.web.heads import KnownHeads, Ready
+from gateway.web.pool import Pool
+
+MAX_BODY_BYTES = 64 * 1024  # above, the copy into the socket dominates: bodies are files then
 MAX_TARGET_BYTES = 2048
 ENTRY_OVERHEAD_BYTES = 1024  # two dict slots, the entry, its keys
 SHARE_OF_MEMORY = 8  # one part in eight of cache.memory_size
+FILES_SHARE_OF_MEMORY = 2  # half of it, which the memory tier of blocks lends
+MAX_PARTS = 4  # no small entry may have more than one part in four of the table
 
 # Headers that never change an answer from this table. Any other header takes the slow path.
 _HARMLESS = frozenset(
@@ -63,7 +69,7 @@ class HotEntry:
     head: bytes
     head_unchanged: bytes
     etag: bytes
-    body: bytes
+    body: bytes | FileBody
     root: str
     """Root CID of the request, for the statistics."""
 
@@ -76,6 +82,8 @@ class HotEntry:
 class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make
     """What the table needs to know of a request that it can answer."""
 
+    key: bytes
+    """Of the entry in the table."""
     entry: HotEntry
     is_unchanged: bool
     """Whether If-None-Match names the entry's ETag: 304."""
@@ -85,26 +93,43 @@ class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make
 
 
 class HotTable:
-    """Entries by site and raw request target, bounded by bytes; the oldest not lately used goes."""
+    """Entries by site and raw request target, bounded by bytes; the oldest not lately used goes.
 
-    def __init__(self, capacity_bytes: int) -> None:
-        self._capacity = capacity_bytes
-        self._entries: dict[bytes, HotEntry] = {}
+    Args:
+        capacity_bytes: of entries with their bodies in them, and of request heads.
+        files_bytes: of entries whose bodies are files.
+        lend: told how many bytes the latter hold, whenever that changes.
+    """
+
+    def __init__(
+        self, capacity_bytes: int, files_bytes: int = 0, lend: Callable[[int], None] | None = None
+    ) -> None:
         self._used: set[bytes] = set()
         self._sites: dict[bytes, bytes] = {}
-        self._size = 0
+        self._lend = lend
+        self.heads = KnownHeads()
+        """The request heads that entries are asked for with."""
+        forget, heads_bytes = self.heads.forget, lambda: self.heads.size_bytes
+        most = capacity_bytes // MAX_PARTS
+        self._small = Pool[HotEntry](capacity_bytes, most, self._used, forget, heads_bytes)
+        self._files = Pool[HotEntry](files_bytes, files_bytes, self._used, forget)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes held, overhead included; never above the capacity."""
-        return self._size
+        """Bytes held without files, heads and overhead included; never above the capacity."""
+        return self._small.size_bytes
+
+    @property
+    def files_bytes(self) -> int:
+        """Bytes held by entries whose bodies are files; never above their capacity."""
+        return self._files.size_bytes
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._small.entries) + len(self._files.entries)
 
-    def __contains__(self, target: bytes) -> bool:
-        """Tell whether there is an entry for a target of path gateways."""
-        return target in self._entries
+    def __contains__(self, key: bytes) -> bool:
+        """Tell whether there is an entry for a site and a target; path gateways have no site."""
+        return key in self._small.entries or key in self._files.entries
 
     def put(self, target: bytes, host: bytes, site: bytes, entry: HotEntry) -> None:
         """Keep an answer.
@@ -120,29 +145,37 @@ class HotTable:
         """
         if len(self._sites) < MAX_HOSTS:
             self._sites[host] = site
-        size, key = entry.size_bytes, site + target
-        if size * 4 > self._capacity or len(key) > MAX_TARGET_BYTES or key in self._entries:
+        key = site + target
+        if len(key) > MAX_TARGET_BYTES:
             return
-        while self._size + size > self._capacity:
-            self._evict_one()
-        self._entries[key] = entry
-        self._size += size
+        if isinstance(entry.body, bytes):
+            self._small.put(key, entry)
+        elif key not in self._files.entries:
+            self._files.put(key, entry)
+            self._tell_size()
 
     def clear(self) -> None:
         """Forget everything: after a purge or a new denylist."""
-        self._entries.clear()
+        self.heads.clear()
+        self._small.clear()
+        self._files.clear()
         self._used.clear()
-        self._size = 0
+        self._tell_size()
 
-    def _evict_one(self) -> None:
-        while True:
-            key = next(iter(self._entries))
-            entry = self._entries.pop(key)
-            if key not in self._used:
-                self._size -= entry.size_bytes
-                return
-            self._used.discard(key)  # second chance: CLOCK over the dict's own order
-            self._entries[key] = entry
+    def _tell_size(self) -> None:
+        if self._lend is not None:
+            self._lend(self._files.size_bytes)
+
+    def learn(self, head: bytes, ready: Ready) -> None:
+        """Know a whole request head from now on, if its entry is still here."""
+        if ready.key in self and head not in self.heads.ready:
+            self.heads.learn(head, ready)
+            self._used.add(ready.key)
+            self._small.make_room()
+
+    def touch(self, key: bytes) -> None:
+        """Note that an entry was asked for without `find`."""
+        self._used.add(key)
 
     def find(self, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
         """Decide whether a GET or HEAD of `target` can be answered from here.
@@ -159,7 +192,7 @@ class HotTable:
         if site is None or seen.get(b"x-forwarded-host", host) != host:
             return None
         key = site + target
-        entry = self._entries.get(key)
+        entry = self._small.entries.get(key) or self._files.entries.get(key)
         if entry is None or not accepts_default(seen.get(b"accept", b"")):
             return None
         unless = seen.get(b"if-none-match")
@@ -167,6 +200,7 @@ class HotTable:
             return None
         self._used.add(key)
         return HotRequest(
+            key,
             entry,
             unless is not None,
             seen.get(b"x-forwarded-for"),

@@ -1,33 +1,48 @@
 """The hot path: from a request head to a finished answer, limits, counters and log included."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from gateway.content.path import MutablePath
-from gateway.errors import TooManyRequests
-from gateway.ops.record import HOT, CacheState, RequestKind, RequestRecord
-from gateway.pipeline import Reply
+from gateway.errors import RangeNotSatisfiable
+from gateway.ops.record import HOT, CacheState, Outcome, RequestKind, RequestRecord
 from gateway.ports import Admission, Clock
-from gateway.protocol.answer import BodyBytes
-from gateway.protocol.formats import ResponseFormat
-from gateway.protocol.headers import cache_status, server_timing
-from gateway.protocol.request import GatewayRequest
+from gateway.protocol.ranges import ByteRange, parse_range
+from gateway.web.bodies import FilePart
 from gateway.web.clients import Clients
 from gateway.web.exchange import RequestObserver
-from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
+from gateway.web.heads import Dates, Ready
+from gateway.web.hot import HotEntry, HotRequest, HotTable
 from gateway.web.request_id import request_ids
-from gateway.web.send import Scope, request_target
 
-MAX_KNOWN_LIMITS = 4096  # a megabyte
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
+_PARTIAL: Final = b"HTTP/1.1 206 Partial Content\r\n"
+_UNCHANGED: Final = b"HTTP/1.1 304 Not Modified\r\n"
 
-_OK = b"HTTP/1.1 200 OK\r\n"
-_UNCHANGED = b"HTTP/1.1 304 Not Modified\r\n"
-_HOT_FIELDS = (*cache_status(("hot",), 0), server_timing((("total", 0.0),)))
-_MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
-_NOT_IN_304 = frozenset((b"content-length", b"content-type", b"accept-ranges"))
+
+class Asked(NamedTuple):
+    """A request as the connection has parsed it: GET or HEAD, HTTP/1.1, to be kept alive."""
+
+    is_head: bool
+    target: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    """Names in lower case."""
+    peer: str | None
+    """Address of the other end of the connection; None for a Unix socket."""
+
+
+class Opened(NamedTuple):
+    """An answer whose body is sent from a file, and takes its time."""
+
+    head: bytes
+    """All of it, the empty line included."""
+    part: FilePart
+    record: RequestRecord
+    began: float
+    """Monotonic seconds."""
 
 
 class HotPath:
-    """Sends what the table holds, and fills it from replies that were sent whole.
+    """Answers with what the table holds.
 
     Args:
         table: the finished answers.
@@ -47,94 +62,159 @@ class HotPath:
     ) -> None:
         self._table = table
         self._admission = admission
+        self._pass_by = admission.pass_by
         self._clients = clients
         self._observer = observer
         self._clock = clock
         self._next_id = request_ids()
-        self._lines_by_id: dict[int, tuple[Mapping[str, str], bytes]] = {}
+        self._touch = table.touch
+        self.known = table.heads.ready
+        """What is sent for heads that are known to the byte."""
 
-    def answer(
-        self,
-        is_head: bool,  # noqa: FBT001 (called once, by the connection)
-        target: bytes,
-        headers: list[tuple[bytes, bytes]],
-        peer: str | None,
-        date_line: bytes,
-    ) -> bytes | None:
-        """Return a whole HTTP/1.1 response, or None to take the slow path."""
-        found = self._table.find(target, headers)
+    def find(self, asked: Asked) -> Ready | None:
+        """Decide what to send; None to take the slow path. Nothing is counted yet."""
+        found, part = self._look_up(asked)
         if found is None:
             return None
-        forwarded = found.forwarded_for
-        client = self._clients.address(peer, (forwarded.decode("latin-1"),) if forwarded else ())
-        try:
-            limits = self._admission.admit(client)
-        except TooManyRequests:
-            return None  # the slow path refuses it in words
-        self._admission.release()
-        fields = self._limit_lines(limits)
-        entry = found.entry
-        body = b"" if is_head or found.is_unchanged else entry.body
-        self._observer.request_started()
-        self._observer.request_finished(
-            RequestRecord(
-                started=self._clock.now(),
-                client=client,
-                method="HEAD" if is_head else "GET",
-                target=target,
-                status=304 if found.is_unchanged else 200,
-                kind=RequestKind.FILE,
-                cache=CacheState.HIT,
-                tier=HOT,
-                size_bytes=len(body),
-                duration_s=0.0,
-                ttfb_s=0.0,
-                root=entry.root,
-                request_id=self._next_id(),
-                user_agent=found.user_agent,
-                referer=found.referer,
-            )
-        )
+        entry, body = found.entry, found.entry.body
+        status, lines = 200, (_OK, entry.head)
         if found.is_unchanged:
-            return b"".join((_UNCHANGED, date_line, entry.head_unchanged, fields, b"\r\n"))
-        return b"".join((_OK, date_line, entry.head, fields, b"\r\n", body))
+            status, lines, body = 304, (_UNCHANGED, entry.head_unchanged), b""
+        elif asked.is_head:
+            body = b""
+        elif part is not None:
+            status, lines = 206, (_PARTIAL, _partial_head(entry, part))
+        start, stop = part or (0, len(body))
+        content = body[start:stop] if isinstance(body, bytes) else FilePart(body, start, stop)
+        forwarded = (found.forwarded_for.decode("latin-1"),) if found.forwarded_for else ()
+        size_bytes = len(content) if isinstance(content, bytes) else content.size_bytes
+        client = self._clients.address(asked.peer, forwarded)
+        record = self._record(asked, found, client, status, size_bytes)
+        count = self._observer.counter(record)
+        return Ready(found.key, lines, content, forwarded, record, count)
 
-    def _limit_lines(self, limits: Mapping[str, str]) -> bytes:
-        """Return the RateLimit fields as lines; the same mapping comes again and again."""
-        known = self._lines_by_id.get(id(limits))
-        if known is not None:  # holds on to its mapping, so that no other one gets its id
-            return known[1]
-        if len(self._lines_by_id) >= MAX_KNOWN_LIMITS:
-            self._lines_by_id.clear()
-        lines = "".join([f"{name}: {value}\r\n" for name, value in limits.items()]).encode()
-        self._lines_by_id[id(limits)] = (limits, lines)
-        return lines
+    def _look_up(self, asked: Asked) -> tuple[HotRequest | None, ByteRange | None]:
+        """Return the entry, and the part of its body that is asked for if it is not all."""
+        found = self._table.find(asked.target, asked.headers)
+        if found is not None:
+            return found, None
+        ranges = [value for name, value in asked.headers if name == b"range"]
+        if len(ranges) != 1:
+            return None, None
+        rest = [field for field in asked.headers if field[0] != b"range"]
+        found = self._table.find(asked.target, rest)
+        if found is None or found.is_unchanged or asked.is_head:
+            return found, None  # RFC 9110, 14.2: a range means something for GET only
+        return _cut(found, ranges[0].decode("latin-1"))
 
-    def keep(self, scope: Scope, request: GatewayRequest, reply: Reply) -> None:
-        """Keep a reply that was sent whole, if it is one for the table."""
-        answer = reply.answer
-        if not isinstance(answer.body, BodyBytes) or len(answer.body.data) > MAX_BODY_BYTES:
-            return
-        if answer.status != 200 or request.format is not ResponseFormat.UNIXFS:
-            return
-        if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
-            return  # asked for the first time: half of all content never is again; or mutable
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        if request.site.is_isolated and request.site.host.encode("ascii") != host:
-            return  # a proxy told the host
-        fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
-        etag = next(value for name, value in fields if name == b"etag")
-        unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
-        entry = HotEntry(
-            head=_lines(*fields, *_HOT_FIELDS),
-            head_unchanged=_lines(*unchanged, *_HOT_FIELDS),
-            etag=etag,
-            body=answer.body.data,
-            root=request.path.root_name,
+    def _record(
+        self, asked: Asked, found: HotRequest, client: str, status: int, size_bytes: int
+    ) -> RequestRecord:
+        return RequestRecord(
+            started=self._clock.now(),
+            client=client,
+            method="HEAD" if asked.is_head else "GET",
+            target=asked.target,
+            status=status,
+            kind=RequestKind.FILE,
+            cache=CacheState.HIT,
+            tier=HOT,
+            size_bytes=size_bytes,
+            duration_s=0.0,
+            ttfb_s=0.0,
+            root=found.entry.root,
+            request_id=self._next_id(),
+            user_agent=found.user_agent,
+            referer=found.referer,
         )
-        site = host if request.site.is_isolated else b""
-        self._table.put(request_target(scope), host, site, entry)
+
+    def answer(self, ready: Ready, dates: Dates) -> bytes | None:
+        """Return the response to a request that was parsed; None when it is over a limit."""
+        assert isinstance(ready.body, bytes)  # noqa: S101 (the connection asks first)
+        limits = self._pass_by(ready.record.client)
+        if limits is None:
+            return None
+        ready.date(dates)
+        self._observer.request_started()
+        self._observer.request_finished(ready.record)
+        return b"".join((ready.opening, limits, b"\r\n", ready.body))
+
+    def learn(self, head: bytes, ready: Ready) -> None:
+        """Know a head by its bytes from now on, if it has come before."""
+        if self._table.heads.has_come_before(head):
+            ready.write_line = self._observer.line_writer(ready.record)
+            self._table.learn(head, ready)
+
+    def repeat(self, ready: Ready, peer: str | None, address: str, dates: Dates) -> bytes | None:
+        """Return the response to a head that is known; None when it is over a limit.
+
+        Args:
+            ready: what is known; its body is bytes.
+            peer: as in `Asked`.
+            address: the client when no proxy tells another one.
+            dates: uvicorn's own fields.
+        """
+        forwarded = ready.forwarded
+        client = self._clients.address(peer, forwarded) if forwarded else address
+        limits = self._pass_by(client)
+        if limits is None:
+            return None
+        if ready.dates is not dates:
+            ready.date(dates)
+        ready.times += 1
+        self._touch(ready.key)
+        if ready.write_line is not None:
+            ready.write_line(self._clock.now(), client, self._next_id())
+        return b"".join((ready.opening, limits, b"\r\n", ready.body))  # type: ignore[arg-type]  # see above
+
+    def open(self, ready: Ready, peer: str | None, dates: Dates) -> Opened | None:
+        """Begin to answer with a file; `close` must follow. None when it is over a limit."""
+        assert isinstance(ready.body, FilePart)  # noqa: S101 (the connection asks first)
+        client = self._clients.address(peer, ready.forwarded)
+        limits = self._pass_by(client)
+        if limits is None:
+            return None
+        self._admission.hold()
+        self._touch(ready.key)
+        if ready.dates is not dates:
+            ready.date(dates)
+        self._observer.request_started()
+        record = ready.record._replace(
+            started=self._clock.now(), client=client, request_id=self._next_id()
+        )
+        head = b"".join((ready.opening, limits, b"\r\n"))
+        return Opened(head, ready.body, record, self._clock.monotonic())
+
+    def close(self, opened: Opened, sent_bytes: int, *, is_complete: bool) -> None:
+        """Count the end of an answer that was sent from a file."""
+        self._admission.release()
+        record = opened.record._replace(
+            size_bytes=sent_bytes,
+            duration_s=self._clock.monotonic() - opened.began,
+            outcome=Outcome.COMPLETE if is_complete else Outcome.LEFT,
+        )
+        self._observer.request_finished(record)
+
+    def address(self, peer: str | None) -> str:
+        """Return the client behind a connection when no proxy tells another one."""
+        return self._clients.address(peer, ())
 
 
-def _lines(*fields: tuple[bytes, bytes]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
+def _cut(found: HotRequest, range_header: str) -> tuple[HotRequest | None, ByteRange | None]:
+    """Return the one part that is asked for; no entry when the slow path must decide."""
+    try:
+        parts = parse_range(range_header, len(found.entry.body))
+    except RangeNotSatisfiable:
+        return None, None
+    if parts is None:
+        return found, None
+    return (found, parts[0]) if len(parts) == 1 else (None, None)
+
+
+def _partial_head(entry: HotEntry, part: ByteRange) -> bytes:
+    """Return the head of a 206: other than the one of a 200 in its length and its range only."""
+    size = len(entry.body)
+    length = b"content-length: %d\r\n"
+    lines = length + b"content-range: bytes %d-%d/%d\r\n"
+    found = lines % (part.stop - part.start, part.start, part.stop - 1, size)
+    return entry.head.replace(length % size, found, 1)

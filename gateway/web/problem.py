@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from gateway.content.cid import LIBP2P_KEY, Cid
 from gateway.errors import (
     Attempt,
     BadBlock,
@@ -26,6 +27,7 @@ from gateway.errors import (
     NoSuchLink,
     NoSuchPage,
     NotAcceptable,
+    NotArchivable,
     NotCached,
     NotFound,
     NotTraversable,
@@ -70,7 +72,18 @@ class Problem(NamedTuple):
     """Empty when the error is not about one."""
     attempts: tuple[Attempt, ...]
 
+    @property
+    def is_about_a_name(self) -> bool:
+        """Whether `cid` is a name or the CID of a key."""
+        return self.step == _NAME_STEP
 
+    @property
+    def is_about_retrieval(self) -> bool:
+        """Whether it helps to know who in the network has the content, as Kubo's page says, too."""
+        return bool(self.cid) and self.step in ("fetch", "verify")
+
+
+_NAME_STEP: Final = "resolve the name"
 _WRONG_ADDRESS: Final = "Check the address: content is at /ipfs/{cid} with names after it."
 _TRY_AGAIN: Final = "Try again in a little while."
 
@@ -92,7 +105,7 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     BadLabel: Kind(
         400, "Bad Request", "parse", "Use a gateway without subdomains, or a shorter hash."
     ),
-    NameLoop: Kind(400, "Bad Request", "resolve the name", "Ask the owner of the name to mend it."),
+    NameLoop: Kind(400, "Bad Request", _NAME_STEP, "Ask the owner of the name to mend it."),
     TooManyRequests: Kind(429, "Too Many Requests", "admit", _TRY_AGAIN),
     NoSuchLink: Kind(
         404, "Not Found", "resolve", "The directory was verified: it has no such name."
@@ -103,6 +116,9 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     BadIndex: Kind(
         422, "Unprocessable Content", "resolve", "Ask for another name in the directory."
     ),
+    NotArchivable: Kind(
+        406, "Not Acceptable", "write the archive", "Ask for ?format=car, which can hold anything."
+    ),
     Unsupported: Kind(
         501, "Not Implemented", "render", "Ask for the block itself with ?format=raw."
     ),
@@ -110,14 +126,12 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
         502, "Bad Gateway", "decode", "The content is what its CID says, but is broken in itself."
     ),
     BadRecord: Kind(
-        502, "Bad Gateway", "resolve the name", "Ask the owner of the name to publish it again."
+        502, "Bad Gateway", _NAME_STEP, "Ask the owner of the name to publish it again."
     ),
     BadRedirects: Kind(  # 500 is the specification's word: web-redirects-file, "Error Handling"
         500, "Internal Server Error", "redirect", "Ask the owner of the website to mend it."
     ),
-    BadTarget: Kind(
-        502, "Bad Gateway", "resolve the name", "Ask the owner of the name to mend it."
-    ),
+    BadTarget: Kind(502, "Bad Gateway", _NAME_STEP, "Ask the owner of the name to mend it."),
     UpstreamError: Kind(502, "Bad Gateway", "fetch", _TRY_AGAIN),
     NotFound: Kind(
         404, "Not Found", "fetch", "Nobody who was asked has it. Check the CID, or provide it."
@@ -150,6 +164,8 @@ def describe(error: BaseException) -> Problem:
     detail = str(error)
     if isinstance(error, RetrievalError):
         detail = f"{error.cid} {error.summary}"
+        if not isinstance(cid, Cid) or cid.codec == LIBP2P_KEY:
+            kind = kind._replace(step=_NAME_STEP)
         attempts = tuple(
             Attempt(_clean(told.upstream), _clean(told.step), _clean(told.outcome))
             for told in error.attempts[:MAX_ATTEMPTS]

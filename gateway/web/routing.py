@@ -20,10 +20,9 @@ from gateway.errors import (
 from gateway.guard.addresses import forwarded_host, forwarded_proto
 from gateway.ports import NameResolver
 from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
-from gateway.protocol.formats import TRUSTLESS
+from gateway.protocol.formats import TRUSTLESS, ResponseFormat, media_type
 from gateway.protocol.host import check_host
 from gateway.protocol.labels import label_domain
-from gateway.protocol.record_answer import RECORD_TYPE
 from gateway.protocol.redirects import Redirect, key_redirect, subdomain_redirect
 from gateway.protocol.request import GatewayRequest, parse_request
 from gateway.protocol.sites import HostMatch, Hosts, Site, SiteKind, split_port
@@ -34,6 +33,7 @@ from gateway.web.send import Scope
 
 _NAMESPACES: Final = ("/ipfs", "/ipns")
 _RECORDS: Final = "/routing/v1/ipns/"
+_RECORD_TYPE: Final = media_type(ResponseFormat.IPNS_RECORD).decode("ascii")
 _ANY_TYPE: Final = ("", "*/*", "application/*")
 
 
@@ -143,8 +143,8 @@ def _route_record(head: _Head) -> GatewayRequest:
     scope = head.scope
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
     types = [part.partition(";")[0].strip() for part in accept.decode("latin-1").split(",")]
-    if not any(asked == RECORD_TYPE or asked in _ANY_TYPE for asked in types):
-        raise NotAcceptable(f"ask with Accept: {RECORD_TYPE}")
+    if not any(asked == _RECORD_TYPE or asked in _ANY_TYPE for asked in types):
+        raise NotAcceptable(f"ask with Accept: {_RECORD_TYPE}")
     target = b"/ipns/" + scope["raw_path"][len(_RECORDS) :]
     request = parse_request(scope["method"], target, b"format=ipns-record", scope["headers"])
     assert isinstance(request, GatewayRequest)  # noqa: S101 (there is no `uri` in the query)

@@ -1,6 +1,8 @@
 """The composition root: the parts of one worker, made of its settings and joined."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.scrub import BackgroundScrub
@@ -16,20 +18,21 @@ from gateway.ops.overview import WorkerSnapshot
 from gateway.ops.record import RequestRecord
 from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
-from gateway.pipeline import Pipeline
-from gateway.settings import PUBLIC_UPSTREAMS, Settings
+from gateway.pipeline import Pages, Pipeline
+from gateway.settings import Settings
 from gateway.upkeep.orders import Upkeep
-from gateway.upstream.client import TrustlessClient
-from gateway.upstream.pool import UpstreamPool
-from gateway.upstream.retrieve import Retrieval
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
-from gateway.web.connection import protocol_with
-from gateway.web.hot import SHARE_OF_MEMORY, HotTable
+from gateway.web.document import PreviewPage
+from gateway.web.filler import Filler
+from gateway.web.hot import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
+from gateway.web.hot_connection import protocol_with
 from gateway.web.hot_path import HotPath
+from gateway.web.keeper import Keeper
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.names import NamesRoom
+from gateway.wiring.upstreams import UpstreamsRoom
 
 
 class RequestLog:
@@ -38,12 +41,18 @@ class RequestLog:
     def __init__(self, statistics: Statistics, logs: Logs) -> None:
         self.request_started = statistics.request_started
         self._count = statistics.request_finished
+        self._count_more = statistics.requests_repeated
         self._write = logs.access.write
+        self.line_writer = logs.access.repeater
 
     def request_finished(self, record: RequestRecord) -> None:
         """Take in a finished request."""
         self._count(record)
         self._write(record)
+
+    def counter(self, record: RequestRecord) -> Callable[[int], None]:
+        """Return what counts more requests like one."""
+        return partial(self._count_more, record)
 
 
 class Gateway:
@@ -58,14 +67,10 @@ class Gateway:
         self._statistics = statistics
         self._logs = logs
         self._started = clock.now()
-        self._pool = UpstreamPool(settings.upstreams or PUBLIC_UPSTREAMS, clock, statistics)
-        self._client = TrustlessClient(settings.retrieval, clock)
-        self._retrieval = Retrieval(
-            store, self._pool, self._client, settings.retrieval, clock, statistics
-        )
-        self._names = NamesRoom(settings, self._pool, clock)
+        self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
+        self._names = NamesRoom(settings, self._upstreams.pool, clock)
         self._keeper = CacheKeeper(store, clock)
-        self._upkeep = Upkeep(store, self._keeper, self._retrieval, clock)
+        self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock)
         self.obey = self._upkeep.obey
         rate = settings.cache.scrub_rate
         self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
@@ -76,19 +81,28 @@ class Gateway:
             GeoDatabase(settings.geoip.database, clock),
         )
         admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
-        table = HotTable(settings.cache.memory_size // SHARE_OF_MEMORY)
-        store.on_purge(table.clear)
+        memory = settings.cache.memory_size
+        files_size = memory // FILES_SHARE_OF_MEMORY
+        table = HotTable(memory // SHARE_OF_MEMORY, files_size, store.lend)
         requests = RequestLog(statistics, logs)
         hot = HotPath(table, admission, clients, requests, clock)
         names = self._names.resolver
-        pipeline = Pipeline(self._retrieval, store, names, ListingPage())
+        pages = Pages(ListingPage(), PreviewPage())
+        pipeline = Pipeline(self._upstreams.retrieval, store, names, pages)
         router = Router(clients, settings.hosts, names)
-        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, hot.keep)
+        self._filler = Filler(pipeline, files_size)
+        store.on_purge(self._filler.forget)
+        store.on_purge(table.clear)
+        keep = Keeper(table, self._filler).keep
+        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)
+        endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)
-        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot.answer)
+        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot)
+        self._table = table
 
     async def start(self) -> None:
-        """Begin to carry out pins; `build` opened what has to be open."""
+        """Begin to watch the upstreams and carry out pins; `build` opened what has to be open."""
+        self._upstreams.start()
         self._upkeep.start()
         if self._store.shared is not None:
             self._store.shared.start(self._keeper.follow_purge)
@@ -97,13 +111,15 @@ class Gateway:
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
+        self._table.heads.settle()
         health = self._store.health()
         return take_snapshot(
             self._statistics,
             (self._store.stats(), (health.status, health.reason)),
-            self._pool.rows(),
+            self._upstreams.pool.rows(),
             self._started,
             self._clock.now(),
+            self._upstreams.cluster_condition(),
         )
 
     async def close(self) -> None:
@@ -113,9 +129,9 @@ class Gateway:
             await asyncio.gather(self._scrubbing, return_exceptions=True)
         await self._upkeep.close()
         self._keeper.close()
+        await self._filler.close()
         await self._names.close()
-        await self._retrieval.close()
-        await self._client.close()
+        await self._upstreams.close()
         await self._store.close()
         self._logs.flush()
 

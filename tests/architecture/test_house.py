@@ -25,7 +25,11 @@ MAX_FUNCTION_LINES = 50
 TESTED_ELSEWHERE = {
     # Declarations: nothing to run but what the users of each class test.
     "errors.py": "unit/web/test_problem.py",
-    "ports.py": "fakes/clock.py",
+    "ports/blocks.py": "fakes/store.py",
+    "ports/names.py": "fakes/names.py",
+    "ports/upkeep.py": "unit/cache/test_keeper.py",
+    "ports/watch.py": "fakes/observer.py",
+    "ports/world.py": "fakes/clock.py",
     "cache/orders.py": "unit/cache/test_writer.py",
     "cache/outcome.py": "unit/cache/test_readers.py",
     # One door: the table of wrong settings goes through `parse_settings`.
@@ -34,17 +38,23 @@ TESTED_ELSEWHERE = {
     "settings/sections.py": "architecture/test_settings.py",
     # Steps of one request: tested as requests, from the path to the reply.
     "pipeline/cars.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/documents.py": "unit/pipeline/test_pipeline.py",
+    "pipeline/contents.py": "unit/pipeline/test_pipeline.py",
     "pipeline/drive.py": "unit/pipeline/test_pipeline.py",
     "pipeline/files.py": "unit/pipeline/test_pipeline.py",
     "pipeline/reply.py": "unit/pipeline/test_pipeline.py",
     "pipeline/websites.py": "unit/web/test_routing.py",
+    "pipeline/tars.py": "unit/pipeline/test_pipeline.py",
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
     "web/hot_path.py": "unit/web/test_app.py",
+    "web/keeper.py": "unit/web/test_hot_connection.py",
+    "web/sending.py": "unit/web/test_hot_connection.py",
     "web/send.py": "unit/web/test_app.py",
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
     "wiring/app.py": "unit/cli/test_serve.py",
+    "wiring/upstreams.py": "unit/cli/test_serve.py",
 }
 
 # Libraries that each room may use, beside the standard library. typing_extensions has `override`,

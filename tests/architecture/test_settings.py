@@ -32,6 +32,7 @@ COMPLETE = Settings(
             country="SE",
             latitude=59.33,
             longitude=18.07,
+            continent="EU",
         ),
     ),
 )
@@ -46,7 +47,16 @@ def every_setting() -> Iterator[tuple[str, Any]]:
     for key, value in format_settings(COMPLETE)["hosts"]["example.com"].items():
         yield f"hosts.{key}", value
     for key in format_settings(COMPLETE)["upstreams"][0]:
-        yield f"upstreams.{key}", {"tier": "public"}.get(key)
+        yield (
+            f"upstreams.{key}",
+            {
+                "tier": "public",
+                "concurrency": 256,
+                "peer": "",
+                "requests": "",
+                "daily_requests": 0,
+            }.get(key),
+        )
 
 
 SETTINGS = sorted(every_setting())

@@ -32,6 +32,7 @@ class Logged:
     target: str
     headers: Mapping[str, str]
     """Names in lower case."""
+    method: str = "GET"
     segments: tuple[str, ...] = ()
     query: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
     sent_bytes: int = 0
@@ -130,6 +131,10 @@ Behaviour = Callable[[Answer], Awaitable[None]]
 
 async def honest(answer: Answer) -> None:
     """Answer as Kubo does: 404 to raw, a CAR that breaks off, for what is not there."""
+    if answer.request.method == "HEAD":  # only-if-cached
+        is_here = answer.request.cid.multihash in answer.upstream.blocks
+        await answer.head("200 OK" if is_here else "412 Precondition Failed", body=0)
+        return
     if answer.is_car:
         await answer.begin()
         try:
@@ -192,7 +197,7 @@ class LyingUpstream:
         return sum(logged.sent_bytes for logged in self.log)
 
     def asked(self, step: str) -> list[Cid]:
-        """Return what was asked for in one way, in order."""
+        """Return what was asked for in one way, in order; `head` is only about who has it."""
         return [logged.cid for logged in self.log if logged.step == step]
 
     async def __aenter__(self) -> Self:
@@ -243,11 +248,11 @@ class LyingUpstream:
 def _parse(head: str) -> Logged:
     request, *lines = head.split("\r\n")
     method, target, _ = request.split(" ")
-    assert method == "GET"
     headers = dict(line.lower().split(": ", 1) for line in lines if line)
     parts = urlsplit(target)
     namespace, cid, *segments = parts.path.removeprefix("/").split("/")
     assert namespace == "ipfs"
     query = parse_qs(parts.query)
     names = tuple(unquote(segment) for segment in segments)
-    return Logged(query["format"][0], parse_cid(cid), target, headers, names, query)
+    step = "head" if method == "HEAD" else query["format"][0]
+    return Logged(step, parse_cid(cid), target, headers, method, names, query)

@@ -56,7 +56,9 @@ class DictRetriever:
         self.sessions: list[DictSource] = []
         self.before_get: Callable[[Want], Awaitable[None]] | None = None
 
-    def open_session(self, place: Place | None, *, cached_only: bool = False) -> DictSource:
+    def open_session(
+        self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False
+    ) -> DictSource:
         session = DictSource({} if cached_only else self.far, self.near, self.before_get)
         self.sessions.append(session)
         return session

@@ -17,7 +17,7 @@ class DictStore:
     def peek(self, cid: Cid) -> Block | None:
         return self._look_up(cid) if self._is_near else None
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
         block = self._look_up(cid)
         if block is None:
             return None
@@ -33,7 +33,7 @@ class DictStore:
     async def has_all(self, cids: Sequence[Cid]) -> bool:
         return all(map(self.has, cids))
 
-    async def keep(self, block: Block) -> None:
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
         if not block.cid.is_identity:
             self.blocks[block.cid.multihash] = block
 

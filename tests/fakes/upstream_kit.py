@@ -1,6 +1,6 @@
 """Everything between a request and its upstreams, put together as in production."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -13,9 +13,10 @@ from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
 from gateway.ports import Place
-from gateway.settings import RetrievalSettings, UpstreamSettings
+from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream.client import TrustlessClient
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.pool import DEFAULT_POLICY, UpstreamPool
+from gateway.upstream.public_address import is_public
 from gateway.upstream.retrieve import Retrieval, Session
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
@@ -32,7 +33,7 @@ SMALL = Profile(chunk_bytes=1024, max_links=4, raw_leaves=True, cid_version=1)
 class NoStore(DictStore):
     """A cache whose tiers are all off."""
 
-    async def keep(self, block: Block) -> None:
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
         """Forget it."""
 
 
@@ -62,12 +63,14 @@ class Kit:
         *upstreams: UpstreamSettings,
         settings: RetrievalSettings = PATIENT,
         store: DictStore | None = None,
+        policy: SelectionSettings = DEFAULT_POLICY,
+        may_be: Callable[[str], bool] = is_public,
     ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
         self.store = DictStore() if store is None else store
-        self.pool = UpstreamPool(upstreams, self.clock, self.observer)
-        self.client = TrustlessClient(settings, self.clock)
+        self.pool = UpstreamPool(upstreams, self.clock, self.observer, policy)
+        self.client = TrustlessClient(settings, self.clock, may_be)
         self.retrieval = Retrieval(
             self.store, self.pool, self.client, settings, self.clock, self.observer
         )

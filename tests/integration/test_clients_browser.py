@@ -24,6 +24,8 @@ from tests.integration.conftest import Gateway, gateway, peers_or_skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("browser")]
 
+HOST = "gateway.localhost"
+"""Of the gateway: browsers take all that ends in `.localhost` for this machine."""
 WAIT_MS = 20_000
 FLAGS = (
     "--disable-background-networking",
@@ -102,7 +104,8 @@ class Visit:
 def demo_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("demo")
     car = pack_demo(folder, lambda _: None)
-    with running_origin(car) as origin, gateway(folder / "gateway", origin) as running:
+    hosts = f'[hosts."{HOST}"]\n'
+    with running_origin(car) as origin, gateway(folder / "gateway", origin, extra=hosts) as running:
         yield running
     car.unlink()
 
@@ -154,9 +157,10 @@ def test_the_site_loads_with_its_style_and_pictures(
 
 def test_a_subdomain_is_an_origin_of_its_own(demo: Gateway, visit: Visit) -> None:
     port = urlsplit(demo.server.url).port
-    visit.page.goto(f"http://localhost:{port}/ipfs/{DEMO_ROOT}/many/entry-0999.txt")
-    assert visit.page.url == f"{_by_subdomain(demo)}/many/entry-0999.txt"
-    assert visit.page.evaluate("origin") == _by_subdomain(demo)
+    visit.page.goto(f"http://{HOST}:{port}/ipfs/{DEMO_ROOT}/many/entry-0999.txt")
+    origin = f"http://{DEMO_ROOT}.ipfs.{HOST}:{port}"
+    assert visit.page.url == f"{origin}/many/entry-0999.txt"
+    assert visit.page.evaluate("origin") == origin
     assert "file 999 of 2000" in visit.page.inner_text("body")
 
 

@@ -32,6 +32,7 @@ Transfer/sec:      0.92GB
 def test_parse_wrk_reads_every_unit(p99: str, read: str, p99_ms: float, size_bytes: float) -> None:
     load = parse_wrk(_REPORT.format(p99=p99, read=read), 3.0)
     assert load.requests == 287424
+    assert load.p50_ms == pytest.approx(0.63)
     assert load.p99_ms == pytest.approx(p99_ms)
     assert load.size_bytes == size_bytes
     assert load.rate == pytest.approx(95808)

@@ -139,6 +139,18 @@ def test_removes_one_block_and_its_bytes() -> None:
     assert (len(tier), tier.size_bytes) == (1, COST)
 
 
+def test_a_smaller_limit_holds_at_once_and_a_larger_one_makes_room() -> None:
+    tier = tier_of(10)
+    for number in range(10):
+        tier.put(numbered(number, SIZE))
+    tier.resize(4 * COST)
+    assert (len(tier), tier.capacity_bytes) == (4, 4 * COST)
+    tier.resize(10 * COST)
+    for number in range(10, 16):
+        tier.put(numbered(number, SIZE))
+    assert len(tier) == 10
+
+
 def test_clears_everything() -> None:
     tier = tier_of(5)
     for number in range(10):

@@ -46,6 +46,14 @@ def test_what_had_to_go_is_told() -> None:
     assert [[entry.value for entry in step] for step in gone] == [[], [], [0]]
 
 
+def test_a_smaller_capacity_lets_things_go() -> None:
+    queues: S3Fifo[int] = S3Fifo(CAPACITY)
+    for number in range(5):
+        ask(queues, number)
+    assert [entry.value for entry in queues.resize(30)] == [0, 1]
+    assert queues.size == 30
+
+
 def test_removed_and_cleared_things_leave_nothing() -> None:
     queues: S3Fifo[int] = S3Fifo(CAPACITY)
     ask(queues, 1)

@@ -137,6 +137,24 @@ async def test_a_block_from_the_disk_is_in_memory_afterwards(
     assert observer.found == {Tier.DISK: 1, Tier.MEMORY: 2}
 
 
+async def test_a_scan_leaves_memory_alone(directory: Path, observer: RecordingObserver) -> None:
+    block = numbered(1, 20_000)
+    async with opened(directory, *SIZES["both"], observer) as store:
+        await store.keep(block, is_scan=True)
+        assert store.peek(block.cid) is None
+        assert await store.find(block.cid, is_scan=True) == (block, Tier.DISK)
+        assert store.peek(block.cid) is None
+
+
+async def test_a_scan_is_kept_in_memory_when_there_is_no_disk(
+    directory: Path, observer: RecordingObserver
+) -> None:
+    block = numbered(1, 100)
+    async with opened(directory, *SIZES["memory"], observer) as store:
+        await store.keep(block, is_scan=True)
+        assert store.peek(block.cid) == block
+
+
 async def test_a_miss_is_counted_once(directory: Path, observer: RecordingObserver) -> None:
     async with opened(directory, *SIZES["both"], observer) as store:
         assert store.peek(numbered(1, 100).cid) is None
@@ -179,6 +197,22 @@ async def test_stats_are_json_and_name_both_tiers(
     assert stats["index_state"] == "ready"
     assert (stats["pending_bytes"], stats["quarantined"], stats["write_errors"]) == (0, 0, 0)
     assert stats["coldest_age_s"] == 0.0
+
+
+async def test_lent_memory_is_missing_until_it_comes_back(
+    directory: Path, observer: RecordingObserver
+) -> None:
+    store = await TieredStore.open(
+        CacheSettings(directory=str(directory), disk_size=0, memory_size=100_000),
+        FakeClock(),
+        observer,
+    )
+    limits: list[object] = []
+    for lent in (0, 40_000, 200_000, 0):
+        store.lend(lent)
+        limits.append(store.stats()["memory_limit"])
+    assert limits == [100_000, 60_000, 0, 100_000]
+    await store.close()
 
 
 async def test_a_tier_that_is_off_touches_no_disk(

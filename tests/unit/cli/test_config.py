@@ -7,7 +7,14 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.cli.config import describe_settings
-from gateway.settings import AdminSettings, HostSettings, Settings, UpstreamSettings
+from gateway.settings import (
+    AdminSettings,
+    ClusterSettings,
+    HostSettings,
+    Settings,
+    SharedSettings,
+    UpstreamSettings,
+)
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.toml"
 
@@ -65,22 +72,21 @@ def test_a_file_that_is_not_there_is_told() -> None:
     assert result.stderr == "error: /nowhere/gateway.toml: no such file or directory\n"
 
 
-def test_settings_without_effect_are_warned_about(tmp_path: Path) -> None:
-    file = tmp_path / "gateway.toml"
-    file.write_text('[cluster]\napi = "http://10.0.0.1:9094"\n')
-
-    result = CliRunner().invoke(app, ["check-config", str(file)])
-
-    assert result.exit_code == 0
-    assert "warning: cluster.api has no effect in this version\n" in result.stderr
-
-
-def test_the_token_is_not_shown() -> None:
-    settings = Settings(admin=AdminSettings(token="s3cret"))  # noqa: S106 (a test's)
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(
+        admin=AdminSettings(token="s3cret"),  # noqa: S106 (a test's)
+        cluster=ClusterSettings(user="me", password="s3cret"),  # noqa: S106 (a test's)
+        shared=SharedSettings(redis="redis://me:s3cret@10.0.0.1/0"),
+    )
 
     rows = {key: value for key, value, _ in describe_settings(settings)}
 
-    assert rows["admin.token"] == "(set)"
+    assert {key for key, value in rows.items() if value == "(set)"} == {
+        "admin.token",
+        "cluster.password",
+        "shared.redis",
+    }
+    assert "s3cret" not in str(rows)
 
 
 def test_upstreams_and_hosts_are_told_one_by_one() -> None:

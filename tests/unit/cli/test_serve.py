@@ -104,16 +104,6 @@ def test_without_upstreams_it_says_whom_it_asks(start: Start) -> None:
     assert "https://trustless-gateway.link" in told
 
 
-def test_settings_without_effect_are_warned_about(start: Start) -> None:
-    process = start(GATEWAY_CLUSTER__API="http://10.0.0.1:9094")
-    listening(process)
-    process.terminate()
-
-    _, told = process.communicate(timeout=END_S)
-
-    assert "cluster.api has no effect in this version" in told
-
-
 def test_a_taken_address_is_an_error_of_the_machine(start: Start) -> None:
     with closing(open_listener("127.0.0.1:0")) as taken:
         address = str(taken).removeprefix("http://")

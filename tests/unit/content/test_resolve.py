@@ -18,9 +18,10 @@ from gateway.content.unixfs import (
 )
 from gateway.content.unixfs_message import UnixFs, UnixFsType
 from gateway.content.walk import Scope, Walk, Want, run, run_stream
-from gateway.errors import BadBlock, NoSuchLink, NotTraversable, Unsupported
-from tests.fakes.car_data import read_car
+from gateway.errors import BadBlock, NoSuchLink, NotTraversable
+from tests.fakes.car_data import CarData, read_car
 from tests.fakes.dag_forge import Forge, Part, Slot
+from tests.fakes.documents import encode_cbor
 
 HAMT = "gateway-conformance/trustless_gateway_car/single-layer-hamt-with-multi-block-files.car"
 
@@ -214,12 +215,63 @@ def test_path_ends_at_what_has_no_children(make: Make, kind: str) -> None:
         run(resolve(root, ("a", "b")), forge.blocks)
 
 
-@pytest.mark.parametrize("codec", [DAG_CBOR, DAG_JSON])
-def test_path_inside_of_other_ipld_is_not_supported(codec: int) -> None:
-    forge = Forge()
+@pytest.fixture(name="document", params=["cbor", "json"])
+def document_fixture(request: pytest.FixtureRequest) -> CarData:
+    """A document with a link below a map, to another, to a third."""
+    return read_car(f"gateway-conformance/path_gateway_dag/dag-{request.param}-traversal.car")
 
-    with pytest.raises(Unsupported, match=r'cannot resolve "a": .* is a dag-(cbor|json) block'):
-        run(resolve(forge.block(codec, b"{}"), ("a",)), forge.blocks)
+
+def test_path_goes_through_documents_and_names_each_once_per_segment(document: CarData) -> None:
+    first, second, third = (block.cid for block in document.blocks.values())
+    resolved = run(resolve(document.root, ("foo", "link", "bar")), document.blocks)
+
+    assert resolved.roots == (first, first, second, third)
+    assert (resolved.cid, resolved.remainder) == (third, ())
+
+
+def test_wants_behind_a_document_have_the_rest_of_the_path(document: CarData) -> None:
+    first, second, third = (block.cid for block in document.blocks.values())
+    walk = resolve(document.root, ("foo", "link", "bar"), Scope.ENTITY, 3)
+
+    assert wants(walk, document.blocks) == [
+        Want(first, ("foo", "link", "bar"), Scope.ENTITY, 3),
+        Want(second, ("bar",), Scope.ENTITY, 3),
+        Want(third, (), Scope.ENTITY, 3),
+    ]
+
+
+def test_path_that_ends_inside_of_a_document_leaves_a_remainder(document: CarData) -> None:
+    first, second, third = (block.cid for block in document.blocks.values())
+    resolved = run(resolve(document.root, ("foo", "link", "bar", "hello")), document.blocks)
+
+    assert resolved.roots == (first, first, second, third, third)
+    assert (resolved.cid, resolved.remainder) == (third, ("hello",))
+    assert run(resolve(document.root, ("foo",)), document.blocks).remainder == ("foo",)
+
+
+@pytest.mark.parametrize("path", ["nope", "foo/nope", "foo/link/nope", "foo/object/fruit/x"])
+def test_path_to_a_field_that_is_not_there_is_proven_absent(document: CarData, path: str) -> None:
+    with pytest.raises(NoSuchLink, match="no link named"):
+        run(resolve(document.root, tuple(path.split("/"))), document.blocks)
+
+
+def test_path_goes_from_a_directory_through_a_document_to_a_file() -> None:
+    forge = Forge()
+    leaf = forge.raw(b"x")
+    inner = forge.directory(("é", leaf))
+    document = forge.block(DAG_CBOR, encode_cbor({"files": [inner]}))
+    root = forge.directory(("d", document))
+    resolved = run(resolve(root, ("d", "files", "0", "é")), forge.blocks)
+
+    assert resolved.roots == (root, document, document, inner, leaf)
+
+
+def test_malformed_document_on_the_way_is_named() -> None:
+    forge = Forge()
+    root = forge.block(DAG_JSON, b"{")
+
+    with pytest.raises(BadBlock, match=f"malformed dag-json in block {root}"):
+        run(resolve(root, ("a",)), forge.blocks)
 
 
 def test_malformed_end_of_a_path_is_still_a_block() -> None:

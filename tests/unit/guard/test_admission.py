@@ -143,3 +143,36 @@ def test_never_more_are_active_than_allowed(steps: list[str], most: int) -> None
 
 
 _: Admission = control()  # mypy proves that it fits the port
+
+
+def test_passing_by_counts_and_says_the_same_as_admitting() -> None:
+    one, other = control(burst=3), control(burst=3)
+    fields = one.admit("2001:db8::1")
+    lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in fields.items())
+    assert other.pass_by("2001:db8::1") == lines.encode()
+    assert other.active == 0
+    assert other.admit("2001:db8::2")["RateLimit-Remaining"] == "1"
+
+
+def test_passing_by_is_refused_over_the_rate() -> None:
+    admission = control(burst=2)
+    passed = [admission.pass_by("192.0.2.1") is not None for _ in range(4)]
+    assert passed == [True, True, False, False]
+
+
+def test_passing_by_is_refused_while_the_process_is_full() -> None:
+    admission = control(most=1)
+    admission.admit("192.0.2.1")
+    assert admission.pass_by("192.0.2.2") is None
+
+
+def test_passing_by_without_limits_has_no_fields() -> None:
+    assert control(requests="").pass_by("192.0.2.1") == b""
+
+
+def test_ready_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.guard.admission.MAX_READY_FIELDS", 2)
+    admission = control(burst=5)
+    told = [admission.pass_by("192.0.2.1") for _ in range(5)]
+    remaining = [b"ratelimit-remaining: %d\r\n" % number for number in (4, 3, 2, 1, 0)]
+    assert all(line in (found or b"") for line, found in zip(remaining, told, strict=True))

@@ -56,12 +56,19 @@ def test_json_tells_which_upstreams_were_chosen_and_why() -> None:
     choices = [Choice("a", "nearest", 12.5, 30.0), Choice("b", "next-after-failure")]
     line = json.loads(line_of(RECORD._replace(choices=choices, cache=CacheState.MISS), "json"))
     assert line["upstreams"] == [
-        {"upstream": "a", "reason": "nearest", "distance_km": 12.5, "ttfb_ms": 30.0},
+        {
+            "upstream": "a",
+            "reason": "nearest",
+            "distance_km": 12.5,
+            "ttfb_ms": 30.0,
+            "in_flight": 0,
+        },
         {
             "upstream": "b",
             "reason": "next-after-failure",
             "distance_km": None,
             "ttfb_ms": None,
+            "in_flight": 0,
         },
     ]
     assert line["cache"] == "miss"
@@ -167,3 +174,19 @@ def test_no_credentials_are_written() -> None:
     """The record has no field for them; the line has no field that the record has not."""
     fields = json.loads(line_of(RECORD, "json")).keys()
     assert not {field for field in fields if re.search("auth|cookie|token", field)}
+
+
+@pytest.mark.parametrize("style", ["json", "combined"])
+def test_a_repeated_line_is_the_same_as_one_that_is_made_anew(style: str) -> None:
+    lines = Lines()
+    log = AccessLog(style, lines)
+    odd = RECORD._replace(target=b'/ipfs/"\x01\xff', user_agent=b"\x01\\", client="203.0.113.1")
+    write = log.repeater(odd)
+    assert write is not None
+    write(1_700_000_123.5, "2001:db8::1", "feed")
+    log.write(odd._replace(started=1_700_000_123.5, client="2001:db8::1", request_id="feed"))
+    assert lines.taken[0] == lines.taken[1]
+
+
+def test_nothing_repeats_lines_of_a_log_that_is_off() -> None:
+    assert AccessLog("off", Lines()).repeater(RECORD) is None

@@ -63,6 +63,7 @@ def test_choices_are_written_when_asked_for() -> None:
             "reason": "nearest",
             "distance_km": 12.5,
             "ttfb_ms": None,
+            "in_flight": 0,
             "step": "car",
             "log_level": "info",
         }

@@ -27,6 +27,8 @@ def busy() -> Statistics:
     told.request_started()
     told.request_finished(cut)
     told.request_started()
+    told.request_finished(cut._replace(kind=RequestKind.TAR, duration_s=4.0))
+    told.request_started()
     told.block_found(Tier.MEMORY, 10)
     told.block_found(Tier.DISK, 20)
     told.block_missed(MissReason.EVICTED)
@@ -62,7 +64,7 @@ BUSY = merge_workers([worker_snapshot(busy(), [BUSY_ROW], cache=FIGURES)])
 @pytest.mark.parametrize(
     ("name", "labels", "expected"),
     [
-        pytest.param("ipfs_http_gw_responses_total", {"code": "200"}, 25, id="responses"),
+        pytest.param("ipfs_http_gw_responses_total", {"code": "200"}, 38, id="responses"),
         pytest.param("ipfs_http_gw_concurrent_requests", {}, 1, id="concurrent"),
         pytest.param(
             "ipfs_http_gw_request_types",
@@ -71,10 +73,10 @@ BUSY = merge_workers([worker_snapshot(busy(), [BUSY_ROW], cache=FIGURES)])
             id="types-raw",
         ),
         pytest.param(
-            "ipfs_http_gw_request_types", {"gateway": "ipfs", "type": ""}, 16, id="types-unixfs"
+            "ipfs_http_gw_request_types", {"gateway": "ipfs", "type": ""}, 20, id="types-unixfs"
         ),
         pytest.param(
-            "ipfs_http_gw_get_duration_seconds_count", {"gateway": "ipfs"}, 20, id="all-durations"
+            "ipfs_http_gw_get_duration_seconds_count", {"gateway": "ipfs"}, 32, id="all-durations"
         ),
         pytest.param(
             "ipfs_http_gw_unixfs_file_get_duration_seconds_bucket",
@@ -88,6 +90,18 @@ BUSY = merge_workers([worker_snapshot(busy(), [BUSY_ROW], cache=FIGURES)])
             3,
             id="car-broke-off",
         ),
+        pytest.param(
+            "ipfs_http_gw_tar_stream_fail_duration_seconds_sum",
+            {"gateway": "ipfs"},
+            4,
+            id="tar-broke-off",
+        ),
+        pytest.param(
+            "ipfs_http_gw_tar_stream_get_duration_seconds_count", {"gateway": "ipfs"}, 4, id="tar"
+        ),
+        pytest.param(
+            "ipfs_http_gw_jsoncbor_get_duration_seconds_count", {"gateway": "ipfs"}, 4, id="json"
+        ),
         pytest.param("ipfs_http_blockstore_cache_hit", {}, 2, id="boxo-hit"),
         pytest.param("ipfs_http_blockstore_cache_requests", {}, 3, id="boxo-requests"),
         pytest.param("ipfs_gateway_cache_hits_total", {"tier": "disk"}, 1, id="disk-hits"),
@@ -100,11 +114,11 @@ BUSY = merge_workers([worker_snapshot(busy(), [BUSY_ROW], cache=FIGURES)])
         pytest.param("ipfs_gateway_cached_requests_total", {"tier": "disk"}, 0, id="by-tier"),
         pytest.param("ipfs_gateway_cache_purged_blocks_total", {}, 6, id="purged"),
         pytest.param("ipfs_gateway_cache_coldest_age_seconds", {}, 9.5, id="coldest"),
-        pytest.param("ipfs_gateway_requests_total", {"cache": "miss"}, 6, id="cache-state"),
-        pytest.param("ipfs_gateway_outcomes_total", {"outcome": "truncated"}, 1, id="outcome"),
+        pytest.param("ipfs_gateway_requests_total", {"cache": "miss"}, 9, id="cache-state"),
+        pytest.param("ipfs_gateway_outcomes_total", {"outcome": "truncated"}, 2, id="outcome"),
         pytest.param("ipfs_gateway_outcomes_total", {"outcome": "left"}, 0, id="outcome-zero"),
-        pytest.param("ipfs_gateway_served_bytes_total", {}, 25_000, id="served"),
-        pytest.param("ipfs_gateway_ttfb_seconds_count", {"cache": "hit"}, 7, id="ttfb"),
+        pytest.param("ipfs_gateway_served_bytes_total", {}, 38_000, id="served"),
+        pytest.param("ipfs_gateway_ttfb_seconds_count", {"cache": "hit"}, 11, id="ttfb"),
         pytest.param("ipfs_gateway_verified_bytes_total", {}, 30, id="verified-bytes"),
         pytest.param("ipfs_gateway_blocks_verified_total", {}, 1, id="verified"),
         pytest.param(

@@ -36,6 +36,12 @@ def test_requests_are_counted_by_status_cache_outcome_and_type() -> None:
     assert (requests["bytes_served"], requests["hot_hits"]) == (2007, 1)
 
 
+def test_repeated_requests_count_like_as_many_of_them() -> None:
+    statistics = Statistics()
+    statistics.requests_repeated(RECORD, 3)
+    assert statistics.snapshot() == told(RECORD, RECORD, RECORD).snapshot()
+
+
 def test_every_request_has_exactly_one_outcome() -> None:
     statistics = told(*[RECORD._replace(outcome=outcome) for outcome in Outcome] * 3)
     requests = statistics.snapshot()["requests"]

@@ -35,6 +35,14 @@ def test_a_new_key_takes_the_place_of_the_least() -> None:
     assert rows_of(["a", "a", "b", "c"], capacity=2) == [["a", 2, 0], ["c", 2, 1]]
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 20)), max_size=50))
+def test_counting_several_at_once_keeps_the_promises(runs: list[tuple[str, int]]) -> None:
+    top = TopKeys(CAPACITY)
+    for key, times in runs:
+        top.add(key, times)
+    check_bounds(top.snapshot(), [key for key, times in runs for _ in range(times)], CAPACITY)
+
+
 def test_a_popular_root_is_found_among_many_others() -> None:
     keys = [key for number in range(20_000) for key in ("hot", f"cold-{number}")]
     assert rows_of(keys, capacity=64)[0][0] == "hot"

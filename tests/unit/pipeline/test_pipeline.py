@@ -1,6 +1,8 @@
 """From a request to a reply, over blocks in memory."""
 
-from collections.abc import AsyncIterator, Callable
+import io
+import tarfile
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -18,25 +20,32 @@ from gateway.content.build import (
     collect,
 )
 from gateway.content.car import CarParser
-from gateway.content.cid import Cid
+from gateway.content.cid import CBOR, DAG_CBOR, DAG_JSON, DAG_PB, JSON, Cid, parse_cid
+from gateway.content.ipld import Value
 from gateway.content.listing import DirectoryEntry
 from gateway.content.unixfs import Piece
-from gateway.content.walk import Want
+from gateway.content.walk import Scope, Want
 from gateway.errors import (
     BadIndex,
+    BadRequest,
     GatewayError,
     NoSuchLink,
+    NotAcceptable,
+    NotArchivable,
     NotCached,
     NotFound,
     NotTraversable,
     PreconditionFailed,
     RangeNotSatisfiable,
+    Unsupported,
 )
-from gateway.pipeline import Pipeline, Reply
+from gateway.pipeline import Pages, Pipeline, Reply
 from gateway.ports import NameResolver
 from gateway.protocol.answer import BodyBytes
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest, parse_request
+from tests.fakes.blocks import block_of
+from tests.fakes.documents import encode_cbor, encode_json
 from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
 from tests.fakes.store import DictStore
@@ -58,6 +67,19 @@ class NamesPage:
             yield entry.name.encode() + b"\n"
 
 
+class KeysPage:
+    """Renders a document as its keys."""
+
+    template_hash = "t2"
+    headers: Headers = ((b"x-page", b"yes"),)
+
+    def render(self, request: GatewayRequest, cid: Cid, value: Value) -> bytes:
+        return " ".join(value).encode() if isinstance(value, dict) else b""
+
+
+PAGES = Pages(NamesPage(), KeysPage())
+
+
 class KeepingRetriever(DictRetriever):
     """Has what was fetched at hand from then on, as a cache has."""
 
@@ -74,11 +96,22 @@ class World:
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
+        self.before_get: Callable[[Want], Awaitable[None]] | None = None
 
     def build(self, build: Build) -> Built:
         built, blocks = collect(build)
         self.blocks += blocks
         return built
+
+    def add_bytes(self, codec: int, data: bytes) -> Block:
+        """Add one block."""
+        self.blocks.append(block_of(data, codec))
+        return self.blocks[-1]
+
+    def add(self, codec: int, value: Value) -> Block:
+        """Add a document; plain codecs have the bytes of their DAG codec."""
+        write = encode_json if codec in (JSON, DAG_JSON) else encode_cbor
+        return self.add_bytes(codec, write(value))
 
     async def ask(
         self,
@@ -90,8 +123,9 @@ class World:
         **headers: str,
     ) -> Reply:
         retriever = DictRetriever(self.blocks, self.blocks if near else ())
+        retriever.before_get = self.before_get
         store = DictStore(self.blocks if near else ())
-        pipeline = Pipeline(retriever, store, names or TableNames(), NamesPage())
+        pipeline = Pipeline(retriever, store, names or TableNames(), PAGES)
         path, _, query = target.partition("?")
         fields = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
         request = parse_request(method, path.encode(), query.encode(), fields)
@@ -209,7 +243,7 @@ async def test_a_cold_file_of_several_levels_is_a_miss_and_each_block_fetched_on
     data = bytes(range(256)) * 20
     built = world.build(build_file(data, replace(SMALL, chunk_bytes=400)))
     retriever = KeepingRetriever(world.blocks)
-    pipeline = Pipeline(retriever, DictStore(world.blocks), TableNames(), NamesPage())
+    pipeline = Pipeline(retriever, DictStore(world.blocks), TableNames(), PAGES)
     request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
     assert isinstance(request, GatewayRequest)
     reply = await pipeline.reply(request, None, lambda: None)
@@ -229,7 +263,7 @@ async def test_a_range_of_what_is_no_file_means_nothing(world: World, asked: str
 async def test_some_blocks_in_the_cache_make_a_partial_hit(world: World) -> None:
     built = world.build(build_file(TEXT, SMALL))
     retriever = DictRetriever(world.blocks, world.blocks[-1:])
-    pipeline = Pipeline(retriever, DictStore(world.blocks[-1:]), TableNames(), NamesPage())
+    pipeline = Pipeline(retriever, DictStore(world.blocks[-1:]), TableNames(), PAGES)
     request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
     assert isinstance(request, GatewayRequest)
     reply = await pipeline.reply(request, None, lambda: None)
@@ -294,12 +328,217 @@ async def test_a_car_holds_the_blocks_of_the_path_and_the_file(world: World) -> 
     assert {cid for cid, _ in sections} == {block.cid for block in world.blocks}
 
 
+@pytest.mark.parametrize("asked", ["20:*", "99:100", "-999:-21"])
+async def test_a_car_of_bytes_that_no_file_has_is_refused(world: World, asked: str) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    with pytest.raises(BadRequest, match="entity-bytes: nothing of it is in the 20 bytes"):
+        await world.ask(f"/ipfs/{file.cid}?format=car&entity-bytes={asked}")
+
+
+@pytest.mark.parametrize("asked", ["19:*", "-999:-20", "0:999"])
+async def test_a_car_of_bytes_that_a_file_has_is_sent(world: World, asked: str) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{file.cid}?format=car&entity-bytes={asked}")
+    assert len(CarParser().feed(await body(reply))) > 1
+
+
+async def test_bytes_of_what_is_no_file_mean_nothing(world: World) -> None:
+    empty, root = world.build(build_file(b"")), world.build(build_directory([]))
+    block = world.add(DAG_CBOR, DOCUMENT)
+    for cid in (empty.cid, root.cid, block.cid):
+        reply = await world.ask(f"/ipfs/{cid}?format=car&entity-bytes=99:*")
+        assert len(CarParser().feed(await body(reply))) == 1
+
+
+async def test_a_car_of_an_identity_cid_is_its_header(world: World) -> None:
+    reply = await world.ask("/ipfs/bafkqaaa?format=car&car-dups=y")
+    parser = CarParser()
+    assert parser.feed(await body(reply)) == []
+    assert parser.roots == (parse_cid("bafkqaaa"),)
+
+
 @pytest.mark.parametrize(("dups", "count"), [("y", 6), ("n", 2)], ids=["kept", "left-out"])
 async def test_a_car_says_duplicates_only_when_asked(world: World, dups: str, count: int) -> None:
     file = world.build(build_file(b"same" * 5, replace(SMALL, max_links=5)))
     reply = await world.ask(f"/ipfs/{file.cid}?format=car&car-dups={dups}")
     sections = CarParser().feed(await body(reply))
     assert len(sections) == count
+
+
+@pytest.mark.parametrize("near", [pytest.param(True, id="warm"), pytest.param(False, id="cold")])
+async def test_a_tar_holds_all_that_is_below(world: World, near: bool) -> None:  # noqa: FBT001 (a table)
+    file = world.build(build_file(TEXT, SMALL))
+    inner = world.build(build_directory([("a", file)]))
+    root = world.build(build_directory([("dir", inner), ("b", file)]))
+    reply = await world.ask(f"/ipfs/{root.cid}/dir?format=tar", near=near)
+    with tarfile.open(fileobj=io.BytesIO(await body(reply))) as tar:
+        names = tar.getnames()
+    assert names == [str(inner.cid), f"{inner.cid}/a"]
+    assert field(reply, b"etag") == f'W/"{inner.cid}.x-tar"'.encode()
+    assert field(reply, b"x-cache-status") == (b"HIT" if near else b"MISS")
+
+
+async def test_head_of_a_tar_fetches_only_its_path(world: World) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    reply = await world.ask(f"/ipfs/{file.cid}?format=tar", method="HEAD")
+    assert (reply.answer.status, reply.pieces) == (200, None)
+    assert reply.trace is not None
+    assert reply.trace.fetched == 1
+
+
+async def test_a_tar_is_asked_for_with_all_that_is_below(world: World) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    root = world.build(build_directory([("a", file)]))
+    wants: list[Want] = []
+
+    async def note(want: Want) -> None:
+        wants.append(want)
+
+    world.before_get = note
+    await body(await world.ask(f"/ipfs/{root.cid}?format=tar"))
+    assert wants[:2] == [
+        Want(root.cid, (), Scope.ALL),
+        Want(file.cid, (), Scope.ALL, siblings=(file.cid,)),
+    ]
+
+
+DOCUMENT: Value = {"a": 1, "b": {"link": parse_cid("bafkqaaia"), "list": [2]}}
+
+
+@pytest.mark.parametrize(
+    ("codec", "query", "headers", "type_", "suffix"),
+    [
+        pytest.param(DAG_CBOR, "", {}, "vnd.ipld.dag-cbor", "dag-cbor", id="dag-cbor"),
+        pytest.param(DAG_JSON, "", {}, "vnd.ipld.dag-json", "dag-json", id="dag-json"),
+        pytest.param(JSON, "", {}, "json", "json", id="json"),
+        pytest.param(CBOR, "", {}, "cbor", "cbor", id="cbor"),
+        pytest.param(DAG_JSON, "format=json", {}, "json", "json", id="dag-json-as-json"),
+        pytest.param(
+            DAG_CBOR, "", {"accept": "application/cbor"}, "cbor", "cbor", id="dag-cbor-as-cbor"
+        ),
+        pytest.param(
+            DAG_CBOR, "download=true", {"accept": "text/html"}, "vnd.ipld.dag-cbor", "dag-cbor",
+            id="download",
+        ),
+        pytest.param(
+            DAG_CBOR, "format=dag-cbor", {"accept": "text/html"}, "vnd.ipld.dag-cbor", "dag-cbor",
+            id="a-browser-that-names-the-format",
+        ),
+        pytest.param(JSON, "", {"accept": "text/html"}, "json", "json", id="json-in-a-browser"),
+    ],
+)  # fmt: skip
+async def test_a_document_is_its_bytes(
+    world: World, codec: int, query: str, headers: dict[str, str], type_: str, suffix: str
+) -> None:
+    block = world.add(codec, DOCUMENT)
+    reply = await world.ask(
+        f"/ipfs/{block.cid}?{query}", near=False, method="GET", names=None, **headers
+    )
+    assert await body(reply) == block.data
+    assert field(reply, b"content-type") == f"application/{type_}".encode()
+    assert field(reply, b"etag") == f'"{block.cid}.{suffix}"'.encode()
+    assert field(reply, b"x-cache-status") == b"MISS"
+
+
+@pytest.mark.parametrize("codec", [DAG_CBOR, DAG_JSON])
+async def test_browsers_see_a_page_of_a_document(world: World, codec: int) -> None:
+    block = world.add(codec, DOCUMENT)
+    reply = await world.ask(f"/ipfs/{block.cid}/", accept="text/html")
+    assert await body(reply) == b"a b"
+    assert field(reply, b"etag") == f'"DagIndex-t2_CID-{block.cid}"'.encode()
+    assert field(reply, b"cache-control").startswith(b"public, max-age=604800")
+    assert field(reply, b"x-page") == b"yes"
+
+
+async def test_browsers_get_the_bytes_of_what_cannot_be_shown(world: World) -> None:
+    block = world.add_bytes(DAG_CBOR, b"\xff")
+    reply = await world.ask(f"/ipfs/{block.cid}", accept="text/html")
+    assert await body(reply) == b"\xff"
+
+
+async def test_a_path_through_a_document_names_it_for_each_segment(world: World) -> None:
+    block = world.add(DAG_CBOR, DOCUMENT)
+    reply = await world.ask(f"/ipfs/{block.cid}/b/link")
+    assert field(reply, b"x-ipfs-roots") == f"{block.cid},{block.cid},bafkqaaia".encode()
+
+
+@pytest.mark.parametrize("query", ["", "format=raw", "format=dag-cbor", "format=tar"])
+async def test_a_path_that_ends_inside_of_a_block_is_not_answered(world: World, query: str) -> None:
+    block = world.add(DAG_CBOR, DOCUMENT)
+    with pytest.raises(Unsupported, match=f"'b/list' is inside of the block {block.cid}"):
+        await world.ask(f"/ipfs/{block.cid}/b/list?{query}")
+
+
+async def test_a_car_of_a_path_inside_of_a_block_proves_it(world: World) -> None:
+    block = world.add(DAG_CBOR, DOCUMENT)
+    reply = await world.ask(f"/ipfs/{block.cid}/b/list?format=car&dag-scope=block")
+    assert CarParser().feed(await body(reply)) == [(block.cid, block.data)]
+
+
+JSON_TEXT = b'{"a": "some text that is in several leaves"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "headers"),
+    [
+        pytest.param("", {}, id="by-cid"),
+        pytest.param("/x.json", {}, id="by-name"),
+        pytest.param("/x.txt", {}, id="by-content"),
+        pytest.param("/x.txt", {"range": "bytes=0-999"}, id="range"),
+    ],
+)
+async def test_a_file_of_json_may_be_asked_for_as_json(
+    world: World, name: str, headers: dict[str, str]
+) -> None:
+    file = world.build(build_file(JSON_TEXT, SMALL))
+    root = world.build(build_directory([("x.json", file), ("x.txt", file)]))
+    target = f"{root.cid if name else file.cid}{name}"
+    reply = await world.ask(
+        f"/ipfs/{target}?format=json", near=False, method="GET", names=None, **headers
+    )
+    assert await body(reply) == JSON_TEXT
+    assert field(reply, b"content-type") == b"application/json"
+    assert field(reply, b"etag") == f'"{file.cid}"'.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "reason"),
+    [
+        pytest.param("text", "format=json", "is not json, but text/plain", id="text"),
+        pytest.param("text", "format=dag-json", "is raw, not dag-json", id="file-as-dag-json"),
+        pytest.param("", "format=json", "is not a file: it cannot be json", id="directory"),
+        pytest.param("/", "format=cbor", "is not a file: it cannot be cbor", id="with-slash"),
+        pytest.param("link", "format=json", "is not a file", id="symlink"),
+    ],
+)
+async def test_what_is_not_of_the_format_is_not_acceptable(
+    world: World, path: str, query: str, reason: str
+) -> None:
+    file = world.build(build_file(b"some words"))
+    link = world.build(build_symlink(b"text"))
+    root = world.build(build_directory([("text", file), ("link", link)]))
+    with pytest.raises(NotAcceptable, match=reason):
+        await world.ask(f"/ipfs/{root.cid}/{path}?{query}")
+
+
+async def test_a_record_is_one_of_names_not_of_content(world: World) -> None:
+    with pytest.raises(BadRequest, match="an IPNS record is at"):
+        await world.ask("/ipfs/bafkqaaa?format=ipns-record")
+
+
+@pytest.mark.parametrize("codec", [DAG_PB, 0x78])
+async def test_a_block_without_a_form_of_its_own_is_not_acceptable(
+    world: World, codec: int
+) -> None:
+    block = world.add_bytes(codec, b"\x0a\x01x" if codec == DAG_PB else b"x")
+    with pytest.raises(NotAcceptable, match=f"{block.cid} is a .* block without UnixFS"):
+        await world.ask(f"/ipfs/{block.cid}")
+
+
+async def test_what_is_no_tar_is_refused_before_the_answer(world: World) -> None:
+    block = world.add(DAG_CBOR, DOCUMENT)
+    with pytest.raises(NotArchivable, match="it is not UnixFS"):
+        await world.ask(f"/ipfs/{block.cid}?format=tar")
 
 
 @pytest.mark.parametrize(
@@ -330,7 +569,7 @@ async def test_what_cannot_be_answered_says_why(
 async def test_a_failure_before_the_first_byte_closes_the_session(world: World) -> None:
     built = world.build(build_file(TEXT, SMALL))
     retriever = DictRetriever()
-    pipeline = Pipeline(retriever, DictStore(), TableNames(), NamesPage())
+    pipeline = Pipeline(retriever, DictStore(), TableNames(), PAGES)
     request = parse_request("GET", f"/ipfs/{built.cid}".encode(), b"", ())
     assert isinstance(request, GatewayRequest)
     with pytest.raises(NotFound, match="far"):

@@ -11,6 +11,7 @@ from gateway.protocol.answer import (
     BodyBytes,
     BodyCar,
     BodyListing,
+    BodyTar,
     Source,
     cached_answer,
     car_answer,
@@ -20,6 +21,7 @@ from gateway.protocol.answer import (
     redirect_answer,
     source_fields,
     symlink_answer,
+    tar_answer,
 )
 from gateway.protocol.freshness import IMMUTABLE, UNKNOWN
 from gateway.protocol.headers import CORS, Headers
@@ -84,6 +86,9 @@ def test_source_fields_have_the_date_that_unixfs_has(
             "application/vnd.ipld.raw",
             f"/ipfs/{HELLO}/%C4%85/?format=raw&format=zip&filename=%C4%85",
             id="query-kept",
+        ),
+        pytest.param(
+            f"/ipfs/{HELLO}", "", "application/json", f"/ipfs/{HELLO}?format=json", id="json"
         ),
         pytest.param(
             f"/ipfs/{HELLO}",
@@ -177,13 +182,28 @@ def test_car_answer(target: str, query: str, accept: str, name: str, dups: bytes
 
 
 @pytest.mark.parametrize(
+    ("query", "name"), [("", f"{HELLO}.tar"), ("filename=x", "x")], ids=["cid", "asked"]
+)
+def test_tar_answer(query: str, name: str) -> None:
+    answer = tar_answer(make_request(query=query, range_="bytes=0-1"), SOURCE)
+    fields = fields_of(answer)
+    assert (answer.status, answer.body) == (200, BodyTar())
+    assert fields[b"content-type"] == b"application/x-tar"
+    assert fields[b"content-disposition"].startswith(f'attachment; filename="{name}"; '.encode())
+    assert fields[b"accept-ranges"] == b"none"
+    assert fields[b"x-content-type-options"] == b"nosniff"
+    assert b"content-length" not in fields
+
+
+@pytest.mark.parametrize(
     "make",
     [
         lambda request: listing_answer(request, SOURCE, PAGE),
         lambda request: symlink_answer(request, SOURCE, b"x"),
         lambda request: car_answer(request, SOURCE),
+        lambda request: tar_answer(request, SOURCE),
     ],
-    ids=["listing", "symlink", "car"],
+    ids=["listing", "symlink", "car", "tar"],
 )
 class TestEveryKind:
     def test_head_has_the_headers_of_get_and_no_body(self, make: Make) -> None:

@@ -5,7 +5,15 @@ import pytest
 from gateway.content.cid import parse_cid
 from gateway.content.walk import Scope
 from gateway.protocol.car import DEFAULT_CAR, CarParams
-from gateway.protocol.etags import car_etag, file_etag, listing_etag, raw_etag
+from gateway.protocol.etags import (
+    block_etag,
+    car_etag,
+    file_etag,
+    listing_etag,
+    preview_etag,
+    tar_etag,
+)
+from gateway.protocol.formats import ResponseFormat
 
 V0 = "Qmd9GD7Bauh6N2ZLfNnYS3b7QVAijbud83b8GE8LPMNBBP"
 CID = parse_cid(V0)
@@ -13,7 +21,10 @@ CID = parse_cid(V0)
 
 def test_etags_print_the_cid_as_the_dag_has_it() -> None:
     assert file_etag(CID) == f'"{V0}"'.encode()
-    assert raw_etag(CID) == f'"{V0}.raw"'.encode()
+    assert block_etag(CID, ResponseFormat.RAW) == f'"{V0}.raw"'.encode()
+    assert block_etag(CID, ResponseFormat.DAG_JSON) == f'"{V0}.dag-json"'.encode()
+    assert preview_etag(CID, "ab") == f'"DagIndex-ab_CID-{V0}"'.encode()
+    assert tar_etag(CID) == f'W/"{V0}.x-tar"'.encode()
 
 
 def test_listing_etag_changes_with_the_template() -> None:

@@ -2,13 +2,11 @@ import email
 import email.policy
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.content.cid import parse_cid
 from gateway.errors import PreconditionFailed, RangeNotSatisfiable
-from gateway.protocol.answer import NO_BODY, Answer, BodyBytes, BodyFile, BodyParts, Source
-from gateway.protocol.file_answer import cut, file_answer, raw_answer
+from gateway.protocol.answer import NO_BODY, Answer, BodyFile, BodyParts, Source
+from gateway.protocol.file_answer import cut, file_answer
 from tests.fakes.gateway_requests import HELLO, make_request
 
 ETAG = f'"{HELLO}"'
@@ -152,39 +150,3 @@ def test_file_disposition(target: str, query: str, expected: str) -> None:
     value = field(answer, b"content-disposition")
     assert value is not None
     assert value.startswith(expected.encode() + b"; filename*=UTF-8''")
-
-
-def test_a_raw_block() -> None:
-    answer = raw_answer(make_request(query="format=raw"), SOURCE, DATA)
-    assert (answer.status, answer.body) == (200, BodyBytes(DATA))
-    assert field(answer, b"content-type") == b"application/vnd.ipld.raw"
-    assert field(answer, b"content-length") == b"36"
-    assert field(answer, b"x-content-type-options") == b"nosniff"
-    disposition = field(answer, b"content-disposition")
-    assert disposition is not None
-    assert disposition.startswith(f'attachment; filename="{HELLO}.bin"'.encode())
-
-
-def test_a_raw_block_under_another_name() -> None:
-    answer = raw_answer(make_request(query="format=raw&filename=x.block"), SOURCE, DATA)
-    disposition = field(answer, b"content-disposition")
-    assert disposition is not None
-    assert disposition.startswith(b'attachment; filename="x.block"')
-
-
-def test_head_and_304_of_a_raw_block_have_no_body() -> None:
-    head = raw_answer(make_request(query="format=raw", method="HEAD"), SOURCE, DATA)
-    assert (head.status, head.body) == (200, NO_BODY)
-    known = raw_answer(make_request(query="format=raw", if_none_match=ETAG), SOURCE, DATA)
-    assert (known.status, known.body) == (304, NO_BODY)
-
-
-@pytest.mark.property
-@given(st.binary(max_size=60), st.text("0123456789-,", max_size=20))
-def test_the_length_is_that_of_the_body(data: bytes, specs: str) -> None:
-    try:
-        answer = raw_answer(make_request(query="format=raw", range_=f"bytes={specs}"), SOURCE, data)
-    except RangeNotSatisfiable:
-        return
-    assert isinstance(answer.body, BodyBytes)
-    assert field(answer, b"content-length") == str(len(answer.body.data)).encode()

@@ -1,7 +1,7 @@
 import pytest
 
-from gateway.errors import BadRequest, NotAcceptable
-from gateway.protocol.formats import ResponseFormat, choose_format
+from gateway.errors import BadRequest
+from gateway.protocol.formats import ResponseFormat, choose_format, media_type
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8"
 RAW = "application/vnd.ipld.raw"
@@ -30,6 +30,8 @@ CAR = "application/vnd.ipld.car"
         pytest.param(
             None, "application/json, text/plain, */*", ("unixfs", False), id="axios-default"
         ),
+        pytest.param(None, "application/cbor;q=0.9,*/*", ("unixfs", False), id="cbor-or-anything"),
+        pytest.param("json", f"{RAW}", ("json", False), id="json-over-accept"),
     ],
 )
 def test_choose_format(parameter: str | None, accept: str, expected: tuple[str, bool]) -> None:
@@ -60,25 +62,25 @@ def test_choose_format_keeps_the_parameters_of_the_media_type(
     assert {name: value for name, value in chosen.parameters.items() if name} == expected
 
 
-@pytest.mark.parametrize("name", ["tar", "json", "cbor", "dag-json", "dag-cbor"], ids=str)
-def test_choose_format_says_which_format_is_not_served(name: str) -> None:
-    with pytest.raises(NotAcceptable, match=f"format {name} is not served"):
-        choose_format(name, "")
+FORMATS = {
+    "raw": RAW,
+    "car": CAR,
+    "tar": "application/x-tar",
+    "dag-json": "application/vnd.ipld.dag-json",
+    "dag-cbor": "application/vnd.ipld.dag-cbor",
+    "json": "application/json",
+    "cbor": "application/cbor",
+    "ipns-record": "application/vnd.ipfs.ipns-record",
+}
 
 
-@pytest.mark.parametrize(
-    "accept",
-    [
-        "application/json",
-        "application/cbor",
-        "application/x-tar",
-        "application/vnd.ipld.dag-json",
-    ],
-    ids=str,
-)
-def test_choose_format_refuses_defined_types_that_are_not_served(accept: str) -> None:
-    with pytest.raises(NotAcceptable, match="is not served"):
-        choose_format(None, accept)
+@pytest.mark.parametrize(("name", "type_"), FORMATS.items(), ids=FORMATS)
+def test_every_format_is_known_by_name_and_by_type(name: str, type_: str) -> None:
+    named, typed = choose_format(name, ""), choose_format(None, type_)
+
+    assert (named.format, named.is_from_accept) == (name, False)
+    assert (typed.format, typed.is_from_accept) == (name, True)
+    assert media_type(named.format) == type_.encode()
 
 
 @pytest.mark.parametrize("accept", ["application/vnd.ipld.zip", "text/html, application/vnd.ipfs."])

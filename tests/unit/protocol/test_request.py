@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.content.walk import Scope
-from gateway.errors import BadPath, BadRequest, GatewayError, MethodNotAllowed, NotAcceptable
+from gateway.errors import BadPath, BadRequest, GatewayError, MethodNotAllowed
 from gateway.protocol.car import DEFAULT_CAR, CarParams
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.redirects import Redirect
@@ -158,7 +158,6 @@ def test_download_is_exactly_true() -> None:
 @pytest.mark.parametrize(
     ("query", "error", "reason"),
     [
-        pytest.param("format=tar", NotAcceptable, "format tar", id="format-not-served"),
         pytest.param("format=car&dag-scope=foo", BadRequest, "dag-scope", id="car-parameter"),
         pytest.param("filename=%ff", BadRequest, "filename", id="not-utf-8"),
         pytest.param("x" * 9000, BadRequest, "query", id="too-long"),

@@ -18,7 +18,6 @@ from gateway.settings import (
     nearest_key,
     parse_settings,
     shape_of,
-    unsupported,
 )
 
 A = {"name": "a", "url": "http://10.0.0.1:8080"}
@@ -117,6 +116,17 @@ WRONG = [
     ("upstreams[0].latitude", {"upstreams": [{**A, "longitude": 1.5}]}, "other coordinate"),
     ("upstreams[1].name", {"upstreams": [A, {**A, "url": "http://b"}]}, "is upstreams[0], too"),
     ("upstreams[1].url", {"upstreams": [A, {**A, "name": "b"}]}, "is upstreams[0], too"),
+    ("upstreams[0].continent", {"upstreams": [{**A, "continent": "XX"}]}, "is not one of AF"),
+    ("upstreams[0].concurrency", {"upstreams": [{**A, "concurrency": 0}]}, "not between 1"),
+    ("selection.pins", {"selection": {"pins": ["EU"]}}, "neither "),
+    ("selection.pins", {"selection": {"pins": ["city:EU"]}}, "neither "),
+    ("selection.pins", {"selection": {"pins": ["continent:SE"]}}, "is not one of AF"),
+    ("selection.pins", {"selection": {"pins": ["country:SWE"]}}, "two letters"),
+    ("selection.pins", {"selection": {"pins": ["continent:EU"]}, "upstreams": [A]}, "nobody"),
+    ("selection.debug_header", {"selection": {"debug_header": 1}}, "must be true or false"),
+    ("cluster.gateway_port", {"cluster": {"gateway_port": 65536}}, "not between 0"),
+    ("cluster.api", {"cluster": {"api": "http://a:9094", "password": "x"}}, "needs https"),
+    ("cluster.authority", {"cluster": {"api": "http://a", "authority": "x"}}, "of no use"),
     ("cluster.api", {"cluster": {"api": "10.0.0.1:9094"}}, "does not start with http"),
     ("shared.redis", {"shared": {"redis": "http://a"}}, "redis://"),
     ("shared.redis", {"shared": {"redis": "redis://"}}, "has no host"),
@@ -236,28 +246,6 @@ def test_no_upstream_is_taken_for_a_gateway_behind_a_unix_socket() -> None:
     settings = parse_settings({"server": {"listen": "unix:/run/a.sock"}, "upstreams": [A]})
 
     assert settings.upstreams[0].name == "a"
-
-
-@pytest.mark.parametrize(
-    ("tree", "keys"),
-    [
-        pytest.param({}, (), id="defaults"),
-        pytest.param({"hosts": {"a.b": {}}}, (), id="hosts"),
-        pytest.param({"names": {"resolver": "1.1.1.1"}}, (), id="names"),
-        pytest.param({"cluster": {"api": "http://a:9094"}}, ("cluster.api",), id="cluster"),
-        pytest.param(
-            {"shared": {"redis": "redis://a/0", "bucket": "s3://abc/p"}},
-            (),
-            id="shared",
-        ),
-        pytest.param({"cache": {"read_verification": "tag"}}, (), id="tag"),
-        pytest.param({"cache": {"disk_size": "1GiB"}}, (), id="supported"),
-    ],
-)
-def test_settings_without_a_feature_yet_are_listed(
-    tree: dict[str, object], keys: tuple[str, ...]
-) -> None:
-    assert unsupported(parse_settings(tree)) == keys
 
 
 @pytest.mark.property

@@ -24,7 +24,7 @@ class SlowDisk(DictStore):
         self.looking: list[Cid] = []
         self.let_go = asyncio.Event()
 
-    async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
         self.looking.append(cid)
         await self.let_go.wait()
         return await super().find(cid)
@@ -86,7 +86,7 @@ async def test_what_turns_out_to_be_missing_is_fetched() -> None:
     class Corrupt(SlowDisk):
         """Believes that it has a block which it cannot read."""
 
-        async def find(self, cid: Cid) -> tuple[Block, Tier] | None:
+        async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
             found = await super().find(cid)
             return None if cid.multihash == LEAVES[2].multihash else found
 

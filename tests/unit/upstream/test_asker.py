@@ -104,6 +104,7 @@ async def test_an_absent_root_does_not_make_cars_useless(upstream: LyingUpstream
     async with Kit(upstream.settings) as kit:
         with pytest.raises(Exception, match="was not found on any upstream"):
             await kit.read(FILE.cid)
+        kit.clock.advance(3)
         assert await kit.read(FILE.cid) == FILE.content
     assert [logged.step for logged in upstream.log] == ["car", "raw", "car"]
 
@@ -138,5 +139,6 @@ async def test_every_request_is_told_with_its_reason() -> None:
     assert [(choice.upstream, choice.reason, step) for _, choice, step in asked] == [  # type: ignore[attr-defined]  # a Choice
         ("empty", "first", "car"),
         ("empty", "other-step", "raw"),
+        ("full", "asked-around", "raw"),
         ("full", "next-after-failure", "car"),
     ]

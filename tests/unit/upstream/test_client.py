@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.resolver import DefaultResolver
 
 from gateway import __version__
@@ -17,7 +17,6 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.settings import RetrievalSettings, UpstreamSettings
-from gateway.upstream import client as client_module
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.request import CarPlan
 from tests.fakes import lies
@@ -200,48 +199,6 @@ async def test_a_pooled_connection_that_the_upstream_closed_is_no_failure(
             assert await raw(client, upstream) == BLOCK.data
 
 
-async def test_an_answer_that_nobody_asked_for_is_never_taken(client: TrustlessClient) -> None:
-    """The planted answer comes with the end of the first, and is parsed before the next request."""
-    async with LyingUpstream([BLOCK], lies.plant) as upstream:
-        for _ in range(20):
-            assert await raw(client, upstream) == BLOCK.data
-    assert upstream.connections == 20
-
-
-async def test_an_answer_planted_on_an_idle_connection_is_never_taken(
-    client: TrustlessClient,
-) -> None:
-    planted = asyncio.Event()
-    idle = asyncio.Event()
-
-    async def plant_later(answer: Answer) -> None:
-        await honest(answer)
-        if not planted.is_set():
-            await idle.wait()
-            await answer.head(body=4)
-            await answer.send(b"evil")
-            planted.set()
-
-    async with LyingUpstream([BLOCK], plant_later) as upstream:
-        assert await raw(client, upstream) == BLOCK.data
-        idle.set()
-        await planted.wait()
-        for _ in range(10):  # loopback delivers at once; the loop only has to look
-            await asyncio.sleep(0)
-        assert await raw(client, upstream) == BLOCK.data
-    assert upstream.connections == 2
-
-
-async def test_who_speaks_before_being_asked_is_left(
-    client: TrustlessClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 3)
-    monkeypatch.setattr(ResponseHandler, "should_close", True)
-    async with LyingUpstream([BLOCK]) as upstream:
-        with pytest.raises(UpstreamUnreachable, match="liar broke the connection"):
-            await raw(client, upstream)
-
-
 async def test_a_car_left_in_the_middle_closes_its_connection(client: TrustlessClient) -> None:
     async with LyingUpstream([BLOCK], lies.with_trailer) as upstream:
         async with client.open_car(upstream.settings, PLAN) as body:
@@ -321,10 +278,7 @@ async def test_slow_but_steady_is_fast_enough(client: TrustlessClient) -> None:
         assert await client.fetch_raw(upstream.settings, large.cid, ignore) == large.data
 
 
-async def test_more_requests_than_connections_wait_for_their_turn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 2)
+async def test_more_requests_than_its_concurrency_wait_for_their_turn() -> None:
     slow = RetrievalSettings(first_byte_timeout=1, idle_timeout=1, total_timeout=5)
     client = TrustlessClient(slow, FakeClock())
 
@@ -333,7 +287,40 @@ async def test_more_requests_than_connections_wait_for_their_turn(
         await honest(answer)
 
     async with LyingUpstream([BLOCK], unhurried) as upstream:
-        got = await asyncio.gather(*[raw(client, upstream) for _ in range(10)])
+        two = replace(upstream.settings, concurrency=2)
+        got = await asyncio.gather(*[client.fetch_raw(two, BLOCK.cid, ignore) for _ in range(10)])
         await client.close()
     assert got == [BLOCK.data] * 10  # 1.5 s for the last: its time runs from its turn
     assert upstream.connections == 2
+
+
+async def held(answer: Answer) -> None:
+    """Say whether it holds what is asked for, as Kubo does."""
+    assert answer.request.method == "HEAD"
+    assert answer.request.headers["cache-control"] == "only-if-cached"
+    is_here = answer.request.cid.multihash in answer.upstream.blocks
+    await answer.head("200 OK" if is_here else "412 Precondition Failed", body=0)
+
+
+async def test_who_holds_a_block_says_so_without_a_body(client: TrustlessClient) -> None:
+    async with LyingUpstream([BLOCK], held) as upstream:
+        assert await client.has(upstream.settings, BLOCK.cid, 1.0)
+        assert not await client.has(upstream.settings, numbered(2, 10).cid, 1.0)
+    assert upstream.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        pytest.param(lies.silent, UpstreamSilent, id="silent"),
+        pytest.param(lies.status("405 Method Not Allowed"), UpstreamRefused, id="no-head"),
+        pytest.param(lies.status("302 Found"), UpstreamRefused, id="redirect"),
+        pytest.param(lies.hang_up, UpstreamUnreachable, id="hangs-up"),
+    ],
+)
+async def test_what_is_no_word_about_holding_is_an_error(
+    client: TrustlessClient, behaviour: Behaviour, error: type[UpstreamError]
+) -> None:
+    async with LyingUpstream([BLOCK], behaviour) as upstream:
+        with pytest.raises(error, match="liar"):
+            await client.has(upstream.settings, BLOCK.cid, 0.2)

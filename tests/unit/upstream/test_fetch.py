@@ -60,8 +60,8 @@ async def test_a_lie_is_told_and_not_kept(bench: Bench) -> None:
     bench.upstream.behaviour = lies.flip()
     outcome = await bench.start().wait(bench.shelf)
     assert isinstance(outcome, Gone)
-    assert outcome.failure is not None
-    assert outcome.failure.reason == f"sent bytes that do not match {BLOCK.cid}"
+    assert len(outcome.failures) == 1
+    assert outcome.failures[0].reason == f"sent bytes that do not match {BLOCK.cid}"
     assert bench.kit.observer.rejected == {(Rejection.MISMATCH, "liar"): 1}
     assert not bench.kit.store.has(BLOCK.cid)
     assert bench.kit.state("liar") == "ejected"
@@ -124,14 +124,14 @@ async def test_a_fetch_ended_before_it_began_settles_its_entry(bench: Bench) -> 
     entry = bench.start()
     for task in bench.tools.tasks:
         task.cancel()
-    assert await entry.wait(bench.shelf) == Gone(None)
+    assert await entry.wait(bench.shelf) == Gone()
     assert len(bench.upstream.log) == 0
 
 
 async def test_a_bug_is_told_and_reaches_who_waits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_block: Block) -> None:
+    async def broken(_block: Block, **_options: bool) -> None:
         raise RuntimeError("a bug")
 
     told: list[dict[str, object]] = []

@@ -7,6 +7,7 @@ from gateway.errors import (
     BlockAbsent,
     BlockMismatch,
     IncompleteCar,
+    NameUnresolved,
     UpstreamError,
     UpstreamRefused,
     UpstreamSilent,
@@ -31,6 +32,7 @@ NOW = 1000.0
         pytest.param(UpstreamSilent("u", "r"), "silent", id="silent"),
         pytest.param(UpstreamUnreachable("u", "r"), "unreachable", id="unreachable"),
         pytest.param(BlockAbsent("u", "c"), "absent", id="absent"),
+        pytest.param(NameUnresolved("u", "r"), "unresolved", id="unresolved"),
     ],
 )
 def test_kind_of_an_error(error: UpstreamError, kind: str) -> None:
@@ -65,7 +67,9 @@ def test_one_lie_ejects() -> None:
     assert (health.state(NOW), health.reason) == ("ejected", "mismatch")
 
 
-@pytest.mark.parametrize("kind", [FailureKind.ABSENT, FailureKind.INCOMPLETE])
+@pytest.mark.parametrize(
+    "kind", [FailureKind.ABSENT, FailureKind.INCOMPLETE, FailureKind.UNRESOLVED]
+)
 def test_an_honest_no_is_counted_and_never_ejects(kind: FailureKind) -> None:
     health = Health()
     fail(health, 100, kind)
@@ -157,3 +161,68 @@ def test_a_fast_refusal_does_not_look_like_speed(kind: FailureKind) -> None:
     health.measured(0.01, NOW)
     health.failed(kind, NOW)
     assert health.ttfb_s(NOW) == 5.0
+
+
+def test_requests_that_are_cut_short_count_more_and_more() -> None:
+    health = Health()
+    health.measured(0.02, NOW)
+    estimates = []
+    for _ in range(3):
+        health.outrun(0.05, NOW)
+        estimates.append(health.ttfb_s(NOW))
+    assert estimates == [0.1, 0.2, 0.4]
+    health.measured(0.02, NOW)
+    health.outrun(0.5, NOW)
+    assert health.ttfb_s(NOW) == 1.0
+
+
+def test_the_usual_time_needs_some_answers() -> None:
+    health = Health()
+    for number in range(19):
+        health.measured(number / 100, NOW)
+    assert health.usual_s() is None
+    health.measured(0.19, NOW)
+    assert health.usual_s() == 0.19
+    for _ in range(100):
+        health.measured(0.01, NOW)
+    assert health.usual_s() == 0.01
+
+
+def test_refusals_and_what_was_cut_short_are_no_usual_times() -> None:
+    health = Health()
+    for _ in range(20):
+        health.measured(0.01, NOW)
+    health.failed(FailureKind.BUSY, NOW)
+    health.outrun(9.0, NOW)
+    assert health.usual_s() == 0.01
+
+
+def test_a_probe_tells_the_speed_only_while_nothing_is_known() -> None:
+    health = Health()
+    health.primed(0.3, NOW)
+    health.primed(0.1, NOW)
+    assert health.ttfb_s(NOW) == 0.3
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_back"),
+    [
+        pytest.param(FailureKind.SILENT, True, id="silent"),
+        pytest.param(FailureKind.UNREACHABLE, True, id="unreachable"),
+        pytest.param(FailureKind.MISMATCH, False, id="lie"),
+        pytest.param(FailureKind.BUSY, False, id="busy"),
+        pytest.param(FailureKind.BAD_CAR, False, id="garbage"),
+    ],
+)
+def test_probes_bring_back_only_who_was_gone(kind: FailureKind, is_back: bool) -> None:  # noqa: FBT001 (a table)
+    health = Health()
+    fail(health, 5, kind)
+    health.readmit(NOW)
+    assert (health.state(NOW) is UpstreamState.HEALTHY) is is_back
+    assert health.is_on_probation
+
+
+def test_who_does_not_answer_probes_is_ejected() -> None:
+    health = Health()
+    health.eject_silent(NOW)
+    assert (health.state(NOW), health.reason) == ("ejected", "silent")

@@ -1,13 +1,14 @@
 """The books of upstreams."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.errors import BlockMismatch, UpstreamRefused, UpstreamUnreachable
 from gateway.ports import Choice, Place
-from gateway.settings import UpstreamSettings
-from gateway.upstream.pool import Exchange, UpstreamPool
+from gateway.settings import SelectionSettings, UpstreamSettings
+from gateway.upstream.pool import DEFAULT_POLICY, Exchange, UpstreamPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 
@@ -21,10 +22,12 @@ SWEDEN = Place("SE", "EU", 59.0, 18.0)
 class Bench:
     """A pool with what it is connected to."""
 
-    def __init__(self, *upstreams: UpstreamSettings) -> None:
+    def __init__(
+        self, *upstreams: UpstreamSettings, policy: SelectionSettings = DEFAULT_POLICY
+    ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
-        self.pool = UpstreamPool(upstreams or (NEAR, FAR), self.clock, self.observer)
+        self.pool = UpstreamPool(upstreams or (NEAR, FAR), self.clock, self.observer, policy)
 
     def ask(self, name: str = "near", step: str = "car") -> Exchange:
         return self.pool.ask(Choice(name, "first"), step)
@@ -58,6 +61,22 @@ def test_requests_under_way_make_an_upstream_look_slower() -> None:
     assert (choice.upstream, choice.reason) == ("other", "fastest")
 
 
+def test_one_choice_in_a_hundred_measures_another(bench: Bench) -> None:
+    other = UpstreamSettings(name="other", url="https://other")
+    bench = Bench(FAR, other)
+    chosen = [choice.upstream for _ in range(200) if (choice := bench.pool.choose(None))]
+    assert chosen.count("other") == 2
+    assert chosen[99] == "other"
+
+
+def test_pinned_clients_are_served_from_their_region() -> None:
+    bench = Bench(policy=SelectionSettings(pins=("country:SE",)))
+    assert bench.pool.choose(SWEDEN, {"near"}) is None
+    choice = bench.pool.choose(Place("JP"), {"near"})
+    assert choice is not None
+    assert choice.upstream == "far"
+
+
 def test_a_new_pool_has_empty_rows(bench: Bench) -> None:
     assert bench.row() == {
         "name": "near",
@@ -72,6 +91,7 @@ def test_a_new_pool_has_empty_rows(bench: Bench) -> None:
         "failures": {},
         "share": 0.0,
         "bytes": 0,
+        "budget_left": None,
     }
 
 
@@ -183,9 +203,63 @@ def test_an_upstream_that_asked_to_wait_is_held(bench: Bench) -> None:
     assert choice.upstream == "far"
 
 
+def test_a_budget_that_is_used_up_sends_requests_elsewhere() -> None:
+    metered = replace(FAR, requests="10/minute")
+    bench = Bench(metered, UpstreamSettings(name="other", url="https://other"))
+    bench.ask("far").close()
+    assert bench.row("far")["budget_left"] == 0
+    assert bench.pool.spent() == {"far": pytest.approx(6)}
+    assert bench.pool.spent(exclude={"far"}) == {}
+    choice = bench.pool.choose(None)
+    assert choice is not None
+    assert choice.upstream == "other"
+
+
+def test_strangers_are_chosen_only_for_what_they_are_said_to_have(bench: Bench) -> None:
+    stranger = UpstreamSettings(name="provider-x", url="https://x", tier="routed")
+    assert list(bench.pool.add_routed([stranger])) == ["provider-x"]
+    assert bench.pool.choose(None, {"near", "far"}) is None
+    choice = bench.pool.choose(None, {"near", "far"}, {"provider-x"})
+    assert choice is not None
+    bench.pool.ask(choice, "raw").failed(UpstreamUnreachable("provider-x", "is gone"))
+    assert bench.observer.upstream[-1] == ("failed", "routed", "raw", "unreachable", "is gone")
+
+
+def test_strangers_are_remembered_with_their_health_and_not_for_ever(bench: Bench) -> None:
+    def add(number: int) -> None:
+        name = f"provider-{number}"
+        bench.pool.add_routed([UpstreamSettings(name=name, url="https://x", tier="routed")])
+
+    add(0)
+    bench.pool.ask(Choice("provider-0", "holder"), "raw").failed(BlockMismatch("c", "x"))
+    add(0)
+    choice = bench.pool.choose(None, {"near", "far"}, {"provider-0"})
+    assert choice is not None
+    assert choice.reason == "least-bad"
+    for number in range(1, 65):
+        add(number)
+    assert bench.pool.choose(None, {"near", "far"}, {"provider-0"}) is None
+
+
 def test_asking_for_blocks_only_ends(bench: Bench) -> None:
     assert not bench.pool.is_block_wise("near")
     bench.pool.go_block_wise("near", 60)
     assert bench.pool.is_block_wise("near")
     bench.clock.advance(60)
     assert not bench.pool.is_block_wise("near")
+
+
+def test_a_record_that_came_lets_others_come_but_tells_no_speed() -> None:
+    bench = Bench(FAR)
+    bench.ask("far").failed(BlockMismatch("cid", "far"))
+    bench.clock.advance(31)
+    probe = bench.ask("far", "record")
+    bench.clock.advance(20)
+    probe.delivered()
+    probe.close()
+    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["only"]
+    assert bench.row("far")["ttfb_ms"] is None
+
+
+def test_tier_of_an_upstream(bench: Bench) -> None:
+    assert (bench.pool.tier("near"), bench.pool.tier("far")) == ("cluster", "public")

@@ -14,6 +14,8 @@ from gateway.upstream.request import (
     parse_retry_after,
     plan_of,
     raw_target,
+    record_target,
+    routing_target,
 )
 from tests.fakes.blocks import alias
 
@@ -84,6 +86,7 @@ def test_single_block(want: Want, is_single: bool) -> None:  # noqa: FBT001 (a t
 
 CAR = {"Content-Type": "application/vnd.ipld.car; version=1"}
 RAW = {"Content-Type": "application/vnd.ipld.raw"}
+RECORD = {"Content-Type": "application/vnd.ipfs.ipns-record"}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +115,8 @@ def test_good_heads_are_taken(step: Step, headers: dict[str, str]) -> None:
         pytest.param(Step.RAW, {**RAW, "Content-Encoding": "x" * 99}, "encoding", id="odd"),
         pytest.param(Step.RAW, {**RAW, "Content-Length": "2097153"}, "2097153", id="too-long"),
         pytest.param(Step.RAW, {**RAW, "Content-Length": "-1"}, "-1", id="negative"),
+        pytest.param(Step.RECORD, {**RECORD, "Content-Length": "10241"}, "10241", id="record"),
+        pytest.param(Step.RECORD, {"Content-Type": "text/plain"}, "text/plain", id="ipip-513"),
         pytest.param(Step.RAW, {**RAW, "Content-Length": "9" * 9999}, "999", id="endless"),
     ],
 )
@@ -155,3 +160,8 @@ def test_retry_after_is_told() -> None:
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
+
+
+def test_target_of_a_record() -> None:
+    assert record_target(CID) == f"/ipns/{CID}?format=ipns-record"
+    assert routing_target(CID) == f"/routing/v1/ipns/{CID}"

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from gateway.content.block import Block
 from gateway.content.build import build_directory, collect
-from gateway.content.cid import DAG_PB, parse_cid
+from gateway.content.cid import DAG_PB, Cid, parse_cid
 from gateway.content.walk import Scope, Want
 from gateway.errors import DeadlineExceeded, NotFound, Unverifiable
 from gateway.ports import Place, Tier
-from gateway.settings import RetrievalSettings, UpstreamSettings
+from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream import fetch as fetch_module
+from gateway.upstream import retrieve as retrieve_module
 from tests.fakes import lies
-from tests.fakes.blocks import alias
-from tests.fakes.lying_upstream import LyingUpstream
+from tests.fakes.blocks import alias, numbered
+from tests.fakes.lying_upstream import Answer, LyingUpstream, honest
 from tests.fakes.store import DictStore
 from tests.fakes.upstream_kit import Kit, NoStore, pieces_of, read, sample
 
@@ -216,7 +218,7 @@ async def test_many_readers_of_a_file_on_the_disk_cost_one_lookup_each_block(
     class Counting(DictStore):
         lookups = 0
 
-        async def find(self, cid: object) -> tuple[Block, Tier] | None:
+        async def find(self, cid: object, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
             self.lookups += 1
             await asyncio.sleep(0)
             return await super().find(cid)  # type: ignore[arg-type]  # a Cid, as the port says
@@ -341,3 +343,139 @@ async def test_closing_twice_is_no_error(kit: Kit) -> None:
     await session.get(ROOT)
     await session.close()
     await session.close()
+
+
+class ScanStore(DictStore):
+    """Remembers how much was read and kept in passing."""
+
+    def __init__(self) -> None:
+        super().__init__(is_near=False)
+        self.kept_close = 0
+        self.found_close = 0
+
+    async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
+        found = await super().find(cid)
+        self.found_close += not is_scan and found is not None
+        return found
+
+    async def keep(self, block: Block, *, is_scan: bool = False) -> None:
+        await super().keep(block)
+        self.kept_close += not is_scan
+
+
+@pytest.mark.parametrize("is_scan", [False, True], ids=["file", "scan"])
+async def test_only_the_beginning_of_a_scan_comes_into_memory(
+    upstream: LyingUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    is_scan: bool,  # noqa: FBT001 (a table)
+) -> None:
+    monkeypatch.setattr(retrieve_module, "SCAN_BYTES", 4096)
+    store = ScanStore()
+    async with Kit(upstream.settings, store=store) as kit:
+        for _ in range(2):  # from upstream, then from the disk
+            session = kit.retrieval.open_session(None, is_scan=is_scan)
+            assert await read(session, FILE.cid) == FILE.content
+            await session.close()
+    everything = len(store.blocks)
+    assert (store.kept_close < everything / 2) == is_scan
+    assert (store.found_close < everything / 2) == is_scan
+
+
+class Trio:
+    """Three upstreams that lack everything."""
+
+    def __init__(self, upstreams: list[LyingUpstream], kit: Kit) -> None:
+        self.upstreams = upstreams
+        self.kit = kit
+
+    def asked(self) -> int:
+        return sum(len(upstream.log) for upstream in self.upstreams)
+
+
+@pytest.fixture(name="trio")
+async def trio_fixture() -> AsyncIterator[Trio]:
+    async with (
+        LyingUpstream(name="one") as one,
+        LyingUpstream(name="two") as two,
+        LyingUpstream(name="three") as three,
+        Kit(one.settings, two.settings, three.settings) as kit,
+    ):
+        yield Trio([one, two, three], kit)
+
+
+async def test_when_one_lacks_it_all_others_are_asked_at_once(trio: Trio) -> None:
+    barrier = asyncio.Barrier(3)
+
+    async def meet(answer: Answer) -> None:
+        if not answer.is_car:
+            await barrier.wait()  # nobody answers before all were asked
+        await honest(answer)
+
+    for upstream in trio.upstreams:
+        upstream.behaviour = meet
+    with pytest.raises(NotFound, match="not found on any upstream") as caught:
+        await trio.kit.read(FILE.cid)
+    assert caught.value.attempts[0].step == "car"
+    assert {a.upstream for a in caught.value.attempts} == {"one", "two", "three"}
+    assert trio.asked() == 4
+
+
+async def test_what_nobody_has_is_asked_for_once_in_a_while(trio: Trio) -> None:
+    for _ in range(3):
+        with pytest.raises(NotFound, match="three"):
+            await trio.kit.read(FILE.cid)
+    assert trio.asked() == 4
+    trio.kit.clock.advance(3)
+    with pytest.raises(NotFound, match="three"):
+        await trio.kit.read(FILE.cid)
+    assert trio.asked() == 8
+
+
+async def test_what_appears_is_served_soon(trio: Trio) -> None:
+    with pytest.raises(NotFound, match="two"):
+        await trio.kit.read(FILE.cid)
+    trio.upstreams[1].blocks = {block.cid.multihash: block for block in FILE.blocks}
+    trio.kit.clock.advance(3)
+    assert await trio.kit.read(FILE.cid) == FILE.content
+
+
+async def test_what_came_into_the_cache_is_served_at_once(trio: Trio) -> None:
+    with pytest.raises(NotFound, match="two"):
+        await trio.kit.read(FILE.cid)
+    for block in FILE.blocks:
+        await trio.kit.store.keep(block)
+    assert await trio.kit.read(FILE.cid) == FILE.content
+
+
+async def test_what_pinned_clients_do_not_get_is_not_remembered(upstream: LyingUpstream) -> None:
+    policy = SelectionSettings(pins=("continent:EU",))
+    async with LyingUpstream(name="europe") as lacks:
+        europe = replace(lacks.settings, continent="EU")
+        async with Kit(upstream.settings, europe, policy=policy) as kit:
+            with pytest.raises(NotFound, match="europe"):
+                await kit.read(FILE.cid, place=Place("SE", "EU"))
+            assert await kit.read(FILE.cid) == FILE.content
+
+
+async def test_retries_end_when_everybody_fails() -> None:
+    async with (
+        LyingUpstream(behaviour=lies.status("500 Oh"), name="one") as one,
+        LyingUpstream(behaviour=lies.status("500 Oh"), name="two") as two,
+        Kit(one.settings, two.settings) as kit,
+    ):
+        absent = [numbered(number, 100).cid for number in range(100)]
+        for cid in absent:
+            with pytest.raises(Unverifiable, match="500"):
+                await kit.read(cid)
+        assert len(one.log) + len(two.log) <= 1.2 * len(absent) + 3
+
+
+async def test_one_dead_upstream_is_never_noticed_whatever_the_budget() -> None:
+    files = [sample(8 * (10 + number)) for number in range(50)]
+    async with (
+        LyingUpstream(behaviour=lies.status("500 Oh"), name="dead") as dead,
+        LyingUpstream([block for file in files for block in file.blocks], name="well") as well,
+        Kit(dead.settings, well.settings) as kit,
+    ):
+        got = await asyncio.gather(*[kit.read(file.cid) for file in files])
+    assert got == [file.content for file in files]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ports import Place
-from gateway.upstream.selection import Candidate, choose, find_distance_km
+from gateway.upstream.selection import Candidate, Wish, choose, find_distance_km
 
 NOW = 1000.0
 LATER = NOW + 30
@@ -63,9 +63,44 @@ NODE = Candidate("node", "cluster", "JP", 35.68, 139.69)
         pytest.param(
             [replace(SE, ttfb_s=1.0), replace(JP, ttfb_s=0.1)],
             STOCKHOLM,
+            "jp",
+            "fastest",
+            id="much-faster-before-near",
+        ),
+        pytest.param(
+            [replace(SE, ttfb_s=0.15), replace(JP, ttfb_s=0.1)],
+            STOCKHOLM,
             "se",
             "nearest",
-            id="near-before-fast",
+            id="near-before-a-little-faster",
+        ),
+        pytest.param(
+            [replace(SE, ttfb_s=0.02, in_flight=20), replace(US, ttfb_s=0.1)],
+            STOCKHOLM,
+            "us",
+            "fastest",
+            id="near-and-busy",
+        ),
+        pytest.param(
+            [replace(A, continent="AS"), replace(B, continent="EU")],
+            SWEDEN,
+            "b",
+            "nearest",
+            id="same-continent",
+        ),
+        pytest.param(
+            [replace(A, in_flight=9, concurrency=9, ttfb_s=0.01), replace(B, ttfb_s=5.0)],
+            None,
+            "b",
+            "others-full",
+            id="full",
+        ),
+        pytest.param(
+            [replace(A, in_flight=9, concurrency=9, ttfb_s=0.01)],
+            None,
+            "a",
+            "only",
+            id="all-full",
         ),
         pytest.param([replace(A, ejected_until=LATER), B], None, "b", "only", id="ejected"),
         pytest.param([replace(A, held_until=LATER), B], None, "b", "only", id="asked-to-wait"),
@@ -86,7 +121,7 @@ def test_choice(candidates: list[Candidate], place: Place | None, chosen: str, r
 
 
 def test_after_a_failure_the_next_best_is_chosen() -> None:
-    choice = choose([SE, JP, US], STOCKHOLM, NOW, {"se"})
+    choice = choose([SE, JP, US], STOCKHOLM, NOW, Wish({"se"}))
     assert choice is not None
     assert (choice.upstream, choice.reason) == ("us", "next-after-failure")
 
@@ -102,21 +137,70 @@ def test_after_a_failure_the_next_best_is_chosen() -> None:
 def test_nobody_is_chosen_when_nobody_is_left(
     candidates: list[Candidate], exclude: tuple[str, ...]
 ) -> None:
-    assert choose(candidates, None, NOW, exclude) is None
+    assert choose(candidates, None, NOW, Wish(exclude)) is None
 
 
 def test_choice_tells_distance_and_speed() -> None:
-    choice = choose([replace(JP, ttfb_s=0.25)], STOCKHOLM, NOW)
+    choice = choose([replace(JP, ttfb_s=0.25, in_flight=2)], STOCKHOLM, NOW)
     assert choice is not None
     assert choice.distance_km == pytest.approx(8190, abs=30)
-    assert choice.ttfb_ms == 250
+    assert (choice.ttfb_ms, choice.in_flight) == (250, 2)
 
 
-def test_distances_below_a_step_count_as_equal() -> None:
+def test_a_small_distance_is_no_match_for_speed() -> None:
     uppsala = Candidate("uppsala", "public", "SE", 59.86, 17.64, ttfb_s=0.01)
     choice = choose([replace(SE, ttfb_s=0.02), uppsala], STOCKHOLM, NOW)
     assert choice is not None
     assert (choice.upstream, choice.reason) == ("uppsala", "fastest")
+
+
+HOLDERS = [replace(A, ttfb_s=0.1), replace(B, ttfb_s=1.0)]
+EU = ["continent:EU"]
+STALE = replace(JP, ttfb_s=0.5, measured_at=NOW - 10)
+FRESH = replace(US, ttfb_s=0.5, measured_at=NOW - 9)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "place", "wish", "chosen", "reason"),
+    [
+        pytest.param(HOLDERS, None, Wish(holders={"b"}), "b", "holder", id="holder-before-fast"),
+        pytest.param(HOLDERS, None, Wish(holders={"a", "b"}), "a", "fastest", id="all-hold"),
+        pytest.param(HOLDERS, None, Wish({"b"}, {"b"}), "a", "next-after-failure", id="failed"),
+        pytest.param(
+            [JP, replace(A, continent="EU")], SWEDEN, Wish(pins=EU), "a", "only", id="pinned"
+        ),
+        pytest.param([JP], TOKYO, Wish(pins=EU), "jp", "only", id="pinned-are-others"),
+        pytest.param([JP], None, Wish(pins=EU), "jp", "only", id="pinned-place-unknown"),
+        pytest.param(
+            [JP, SE], SWEDEN, Wish(pins=["country:SE"]), "se", "only", id="pinned-country"
+        ),
+        pytest.param([SE, STALE], STOCKHOLM, Wish(explores=True), "jp", "explored", id="explores"),
+        pytest.param(
+            [SE, FRESH], STOCKHOLM, Wish(explores=True), "se", "fastest", id="measured-lately"
+        ),
+        pytest.param(
+            [NODE, STALE], STOCKHOLM, Wish(explores=True), "node", "tier", id="explores-its-tier"
+        ),
+        pytest.param(
+            [SE, FRESH, STALE, replace(STALE, name="old", measured_at=0)],
+            STOCKHOLM,
+            Wish(explores=True),
+            "old",
+            "explored",
+            id="explores-the-oldest",
+        ),
+    ],
+)
+def test_choice_by_wish(
+    candidates: list[Candidate], place: Place | None, wish: Wish, chosen: str, reason: str
+) -> None:
+    choice = choose(candidates, place, NOW, wish)
+    assert choice is not None
+    assert (choice.upstream, choice.reason) == (chosen, reason)
+
+
+def test_a_pinned_client_is_served_by_nobody_rather_than_from_outside() -> None:
+    assert choose([JP, US], STOCKHOLM, NOW, Wish(pins=EU)) is None
 
 
 @given(st.floats(-90, 90), st.floats(-180, 180), st.floats(-90, 90), st.floats(-180, 180))

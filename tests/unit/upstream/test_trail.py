@@ -34,6 +34,7 @@ INCOMPLETE = IncompleteCar("a", CID)
 LIE = BlockMismatch(CID, "a")
 NO_CAR = UpstreamRefused("a", "answered with status 406", 406)
 SILENT = UpstreamSilent("a", "sent nothing")
+OUTSIDE = UpstreamRefused("a", "answered with status 400", 400)
 SLOW = UpstreamRefused("a", "answered with status 504", 504)
 
 NOW, LAST, NEVER = "NOW", "LAST", "NEVER"
@@ -70,8 +71,16 @@ def test_whether_the_same_upstream_is_asked_again(
     assert failure.again.name == again
 
 
-def failed(error: UpstreamError, step: Step = Step.CAR, *, has_progressed: bool = False) -> Failure:
-    return failure_of(error, step, has_path=False, has_progressed=has_progressed)
+def failed(
+    error: UpstreamError,
+    step: Step = Step.CAR,
+    *,
+    has_progressed: bool = False,
+    has_range: bool = False,
+) -> Failure:
+    return failure_of(
+        error, step, has_path=False, has_progressed=has_progressed, has_range=has_range
+    )
 
 
 def trail_of(*failures: Failure) -> Trail:
@@ -127,6 +136,8 @@ def test_who_broke_off_is_asked_again_when_nobody_else_is_left() -> None:
     ("failure", "step", "is_useless"),
     [
         pytest.param(failed(NO_CAR), Step.RAW, True, id="refused"),
+        pytest.param(failed(OUTSIDE), Step.RAW, True, id="400"),
+        pytest.param(failed(OUTSIDE, has_range=True), Step.RAW, False, id="bytes-that-no-file-has"),
         pytest.param(failed(INCOMPLETE), Step.RAW, True, id="empty"),
         pytest.param(failed(BAD), Step.RAW, True, id="garbage"),
         pytest.param(failed(INCOMPLETE, has_progressed=True), Step.RAW, False, id="had-some"),
@@ -177,6 +188,12 @@ def test_error_when_nobody_gave_the_root(
 def test_a_block_below_a_verified_one_is_not_absent() -> None:
     raised = trail_of(failed(ABSENT)).error(CID, {}, is_root=False)
     assert type(raised) is Unverifiable
+
+
+def test_whose_budget_is_used_up_is_named() -> None:
+    raised = trail_of(failed(ABSENT)).error(CID, {}, {"b": 6.0}, is_root=True)
+    assert type(raised) is Unverifiable
+    assert raised.attempts[1] == Attempt("b", "none", "may not be asked more for 6 s")
 
 
 def test_who_must_not_be_asked_yet_is_named() -> None:

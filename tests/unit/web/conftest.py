@@ -1,28 +1,36 @@
 """A content listener over blocks in memory, on a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from gateway.content.block import Block
 from gateway.content.build import Built, build_directory, build_file, collect
+from gateway.content.cid import DAG_CBOR
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.ops.record import RequestRecord
-from gateway.pipeline import Pipeline
+from gateway.pipeline import Pages, Pipeline
 from gateway.ports import Place
 from gateway.settings import HostSettings, LimitsSettings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
-from gateway.web.connection import protocol_with
+from gateway.web.document import PreviewPage
+from gateway.web.filler import Filler
 from gateway.web.hot import HotTable
+from gateway.web.hot_connection import HotProtocol, protocol_with
 from gateway.web.hot_path import HotPath
+from gateway.web.keeper import Keeper
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.listeners import open_listener
 from gateway.wiring.serving import Serving
+from tests.fakes.blocks import block_of
 from tests.fakes.clock import FakeClock
+from tests.fakes.documents import encode_cbor
 from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
 from tests.fakes.store import DictStore
@@ -53,6 +61,36 @@ class Records:
         self.finished.append(record)
         self.has_finished.set()
 
+    def counter(self, record: RequestRecord) -> Callable[[int], None]:
+        def count(times: int) -> None:
+            self.started += times
+            self.finished += [record] * times
+
+        return count
+
+    def line_writer(self, record: RequestRecord) -> None:
+        return None
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.sent = b""
+        self.has_sent = asyncio.Event()
+        self._is_closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+        self.has_sent.set()
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def close(self) -> None:
+        self._is_closing = True
+
 
 class Nowhere:
     """Knows no address."""
@@ -65,26 +103,35 @@ class Listening:
     """A listener and what stands behind it."""
 
     def __init__(self, limits: LimitsSettings | None = None, *, is_hot: bool = True) -> None:
-        clock = FakeClock()
+        clock = self.clock = FakeClock()
         page, blocks = collect(build_file(PAGE))
         root, more = collect(build_directory([("index.html", page), ("a.txt", page)]))
         self.root = str(root.cid)
-        self.blocks = [*blocks, *more]
+        document = block_of(encode_cbor({"a": root.cid, "b": {"c": 1}}), DAG_CBOR)
+        self.document = str(document.cid)
+        self.blocks = [*blocks, *more, document]
         self.records = Records()
-        self.table = HotTable(1 << 20 if is_hot else 0)
+        self.table = HotTable(1 << 20 if is_hot else 0, 32 << 20 if is_hot else 0)
+        self._store = DictStore(self.blocks)
         self.retriever = DictRetriever(self.blocks, self.blocks)
-        admission = AdmissionControl(limits or LimitsSettings(requests=""), 100, clock)
+        admission = self.admission = AdmissionControl(
+            limits or LimitsSettings(requests=""), 100, clock
+        )
         clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
         hot = HotPath(self.table, admission, clients, self.records, clock)
         targets = {"site.example": f"/ipfs/{self.root}", KEY: f"/ipfs/{self.root}"}
         names = TableNames(targets, records={KEY: RECORD})
-        pipeline = Pipeline(self.retriever, DictStore(self.blocks), names, ListingPage())
+        pages = Pages(ListingPage(), PreviewPage())
+        pipeline = Pipeline(self.retriever, self._store, names, pages)
         router = Router(clients, HOSTS, names)
-        endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, hot.keep)
+        self.filler = Filler(pipeline, 32 << 20 if is_hot else 0)
+        keep = Keeper(self.table, self.filler).keep
+        self.endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
-        self._app = create_content_app(endpoint)
-        self._http_protocol = protocol_with(hot.answer)
+        self._app = create_content_app(self.endpoint)
+        self._http_protocol = protocol_with(hot)
+        self._wired: list[HotProtocol] = []
 
     def add(self, *built: tuple[Built, list[Block]]) -> str:
         """Have what was built, too; returns the CID of the first."""
@@ -92,6 +139,7 @@ class Listening:
             for block in blocks:
                 self.retriever.near[block.cid.multihash] = block
                 self.retriever.far[block.cid.multihash] = block
+                self._store.blocks[block.cid.multihash] = block
         return str(built[0][0].cid)
 
     def add_website(self, redirects: bytes) -> str:
@@ -118,7 +166,27 @@ class Listening:
         self._serving = await Serving.start(self._app, self._listener, self._http_protocol)
 
     async def stop(self) -> None:
+        for protocol in self._wired:
+            protocol.connection_lost(None)
+        await self.filler.close()
         await self._serving.drain()
+
+    def wire(self) -> "tuple[Wire, HotProtocol]":
+        """Connect without a socket: what is received and when is the test's."""
+        config = uvicorn.Config(self._app, interface="asgi3", log_config=None, access_log=False)
+        config.load()
+        protocol = self._http_protocol(config=config, server_state=ServerState(), app_state={})
+        wire = Wire()
+        protocol.connection_made(wire)
+        self._wired.append(protocol)
+        return wire, protocol
+
+    async def answered(self, wire: "Wire") -> None:
+        """Wait until something was sent, and end the connection."""
+        async with asyncio.timeout(5):
+            await wire.has_sent.wait()
+        for protocol in self._wired:
+            await asyncio.gather(*protocol.tasks)
 
     async def send(self, data: bytes) -> bytes:
         """Send bytes on a connection of their own and return all that comes back."""

@@ -1,7 +1,9 @@
 """The connection: heads out of bounds, and hot answers that are the slow ones' twins."""
 
 import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -59,6 +61,19 @@ async def test_a_malformed_head_gets_its_status(
     assert status_of(await listening.get("/")) == 200
 
 
+def without_limits(answer: bytes) -> bytes:
+    """Drop how many requests are left, too."""
+    return re.sub(rb"\r\nratelimit-(remaining|reset): [^\r]*", b"", without_times(answer))
+
+
+@pytest.fixture(name="limited")
+async def limited_fixture() -> AsyncIterator[Listening]:
+    listening = Listening(LimitsSettings(requests="600/minute", burst=100))
+    await listening.start()
+    yield listening
+    await listening.stop()
+
+
 async def test_a_second_request_is_answered_hot_and_alike(listening: Listening) -> None:
     target = f"/ipfs/{listening.root}/a.txt"
     slow = await listening.get(target)
@@ -113,6 +128,122 @@ async def test_hot_and_slow_answers_are_the_same(
     listening.table.clear()
     slow = await keep_alive(listening, target, *filled, method=method)
     assert without_times(hot) == without_times(slow)
+
+
+@pytest.mark.parametrize(
+    ("method", "lines"),
+    [
+        pytest.param("GET", (), id="get"),
+        pytest.param("HEAD", (), id="head"),
+        pytest.param("GET", ("If-None-Match: {etag}",), id="unchanged"),
+        pytest.param("HEAD", ("If-None-Match: {etag}",), id="head-unchanged"),
+        pytest.param("GET", ("Accept: text/html", "Cookie: a=1", "Referer: r"), id="browser"),
+        pytest.param("GET", ("X-Forwarded-For: 192.0.2.7",), id="behind-a-proxy"),
+    ],
+)
+async def test_the_answer_to_a_known_head_is_the_slow_one(
+    limited: Listening, method: str, lines: tuple[str, ...]
+) -> None:
+    target = f"/ipfs/{limited.root}/a.txt"
+    etag = re.search(rb'etag: ("[^"]+")', await keep_alive(limited, target))
+    assert etag is not None
+    filled = [line.format(etag=etag[1].decode()) for line in lines]
+    answers = [await keep_alive(limited, target, *filled, method=method) for _ in range(4)]
+    known, (ready,) = answers[-1], limited.table.heads.ready.values()
+    assert ready.times > 0
+    limited.table.clear()
+    slow = await keep_alive(limited, target, *filled, method=method)
+    assert without_limits(known) == without_limits(slow)
+
+
+async def test_known_bytes_that_are_no_head_where_they_stand_are_parsed(
+    listening: Listening,
+) -> None:
+    (head,) = await known_heads(listening)
+    transport, protocol = listening.wire()
+    protocol.data_received(b"POST / HTTP/1.1\r\nX-Half: ")
+    protocol.data_received(head)
+    await listening.answered(transport)
+    assert status_of(transport.sent) == 405
+
+
+async def test_known_heads_are_answered_one_after_the_other_on_a_connection(
+    listening: Listening,
+) -> None:
+    (head,) = await known_heads(listening)
+    async with connected(listening) as (reader, writer):
+        for _ in range(5):
+            writer.write(head)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+            assert await reader.readexactly(len(PAGE)) == PAGE
+    assert listening.table.heads.ready[head].times == 6
+
+
+async def test_a_head_of_a_forgotten_entry_is_parsed(listening: Listening) -> None:
+    target = f"/ipfs/{listening.root}/a.txt"
+    for _ in range(4):
+        await keep_alive(listening, target)
+    listening.table.clear()
+    assert b"detail=memory" in await keep_alive(listening, target)
+    assert listening.records.started == len(listening.records.finished) == 5
+
+
+async def test_an_idle_connection_is_closed_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.wiring.serving.KEEP_ALIVE_S", 0.1)
+    listening = Listening()
+    await listening.start()
+    (head,) = await known_heads(listening)
+    async with connected(listening) as (reader, writer), asyncio.timeout(5):
+        writer.write(head)
+        assert (await reader.read()).endswith(PAGE)
+    await listening.stop()
+
+
+async def test_a_connection_that_was_asked_since_is_not_idle(listening: Listening) -> None:
+    (head,) = await known_heads(listening)
+    transport, protocol = listening.wire()
+    protocol.data_received(head)
+    protocol.timeout_keep_alive_handler()
+    assert not transport.is_closing()
+    protocol.timeout_keep_alive_handler()
+    assert transport.is_closing()
+
+
+async def test_a_connection_whose_answer_is_under_way_is_not_idle(listening: Listening) -> None:
+    transport, protocol = listening.wire()
+    protocol.data_received(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    protocol.timeout_keep_alive_handler()
+    protocol.timeout_keep_alive_handler()
+    assert not transport.is_closing()
+    await listening.answered(transport)
+
+
+async def test_a_reader_that_does_not_read_gets_nothing_ready(listening: Listening) -> None:
+    (head,) = await known_heads(listening)
+    transport, protocol = listening.wire()
+    protocol.pause_writing()
+    protocol.data_received(head)
+    assert transport.sent == b""
+    protocol.resume_writing()
+    await listening.answered(transport)
+
+
+async def known_heads(listening: Listening) -> list[bytes]:
+    """Ask until the head is known to the byte."""
+    for _ in range(4):
+        await keep_alive(listening, f"/ipfs/{listening.root}/a.txt")
+    return list(listening.table.heads.ready)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    listening: Listening,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 async def test_a_hot_answer_is_counted_and_logged(listening: Listening) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from gateway.web.heads import Ready
 from gateway.web.hot import MAX_HOSTS, MAX_TARGET_BYTES, HotEntry, HotTable, accepts_default
+from tests.fakes.requests import RECORD
 
 TARGET = b"/ipfs/bafkqaaa"
 HOST = (b"host", b"example.com")
@@ -104,6 +106,38 @@ def test_put_evicts_what_was_not_used_first() -> None:
     table.put(b"/4", b"example.com", b"", ENTRY)
     assert table.find(b"/0", [HOST]) is not None
     assert table.find(b"/1", [HOST]) is None
+
+
+def test_heads_count_and_make_room() -> None:
+    table = HotTable(5 * ENTRY.size_bytes)
+    for number in range(4):
+        table.put(b"/%d" % number, b"example.com", b"", ENTRY)
+    ready = Ready(b"/3", (b"", b""), b"", (), RECORD, lambda _: None)
+    table.learn(b"head", ready)
+    table.learn(b"head", ready)
+    table.learn(b"of nothing", Ready(b"/9", (b"", b""), b"", (), RECORD, lambda _: None))
+    assert list(table.heads.ready) == [b"head"]
+    assert table.size_bytes <= 5 * ENTRY.size_bytes
+    assert table.find(b"/0", [HOST]) is None
+    assert table.find(b"/3", [HOST]) is not None
+
+
+def test_an_entry_that_goes_takes_its_heads_along() -> None:
+    table = HotTable(8 * ENTRY.size_bytes)
+    table.put(b"/0", b"example.com", b"", ENTRY)
+    table.learn(b"head", Ready(b"/0", (b"", b""), b"", (), RECORD, lambda _: None))
+    for number in range(1, 20):
+        table.put(b"/%d" % number, b"example.com", b"", ENTRY)
+    assert table.heads.ready == {}
+
+
+def test_an_entry_that_is_touched_stays() -> None:
+    table = HotTable(4 * ENTRY.size_bytes)
+    for number in range(4):
+        table.put(b"/%d" % number, b"example.com", b"", ENTRY)
+    table.touch(b"/0")
+    table.put(b"/4", b"example.com", b"", ENTRY)
+    assert b"/0" in table
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from gateway.content.cid import parse_cid
+from gateway.content.names import parse_key
 from gateway.errors import (
     Attempt,
     BadBlock,
@@ -22,6 +23,7 @@ from gateway.errors import (
     NoSuchLink,
     NoSuchPage,
     NotAcceptable,
+    NotArchivable,
     NotCached,
     NotFound,
     NotTraversable,
@@ -45,6 +47,7 @@ from tests.fakes.gateway_requests import HELLO
 from tests.fakes.html import Page
 
 CID = parse_cid(HELLO)
+KEY = "k51qzi5uqu5dk3v4rmjber23h16xnr23bsggmqqil9z2gduiis5se8dht36dam"
 ATTEMPTS = (
     Attempt("stockholm-1", "car", "sent bytes that do not match"),
     Attempt("public-1", "raw", "answered 429"),
@@ -66,6 +69,7 @@ ERRORS = [
     pytest.param(NoSuchLink("a", CID), 404, id="no-such-link"),
     pytest.param(NotTraversable("a", CID, "file"), 404, id="not-traversable"),
     pytest.param(BadIndex(CID), 422, id="bad-index"),
+    pytest.param(NotArchivable("a/..", "x", CID), 406, id="not-archivable"),
     pytest.param(Unsupported("x"), 501, id="unsupported"),
     pytest.param(BadBlock("dag-pb", "x", CID), 502, id="bad-block"),
     pytest.param(BlockAbsent("up", CID), 502, id="upstream"),
@@ -215,3 +219,22 @@ def test_an_unexpected_error_tells_nothing() -> None:
         assert "secret" not in body
         assert "ZeroDivision" not in body
         assert "It is in its log." in body
+
+
+@pytest.mark.parametrize(
+    ("subject", "has_link", "step"),
+    [
+        pytest.param(CID, True, "fetch", id="cid"),
+        pytest.param(parse_key(KEY), False, "resolve the name", id="key"),
+        pytest.param("example.com", False, "resolve the name", id="domain"),
+    ],
+)
+def test_a_page_about_content_says_where_to_ask_for_it(
+    subject: object,
+    has_link: bool,  # noqa: FBT001 (a table)
+    step: str,
+) -> None:
+    page = body_of(problem_answer(NotFound(subject, ATTEMPTS), "text/html"))
+    assert (f"https://check.ipfs.network/?cid={subject}" in page) == has_link
+    assert f"<dd>{step}</dd>" in page
+    assert f">{subject}</dd>" in page

@@ -4,10 +4,10 @@ import pytest
 
 from gateway.content.build import build_directory, build_file, build_symlink, collect
 from gateway.content.cid import LIBP2P_KEY, RAW, make_cid, parse_cid
-from gateway.protocol.record_answer import RECORD_TYPE
 from tests.unit.web.conftest import KEY, PAGE, RECORD, Listening
 
 PEER_ID = "12D3KooWLQzUv2FHWGVPXTXSZpdHs7oHbXub2G5WC8Tx4NQhyd2d"
+RECORD_TYPE = "application/vnd.ipfs.ipns-record"
 OTHER = str(make_cid(LIBP2P_KEY, 0x12, bytes(32)))
 LONG = str(make_cid(RAW, 0x13, bytes(64)))  # sha2-512
 

@@ -1,0 +1,266 @@
+"""The servers that hits are compared on: ours in several set-ups, and what others would run.
+
+Every one serves the same paths with the same bytes: `/ipfs/{root}/{name}`. None writes an access
+log; ours counts its metrics and holds every client to a limit, which is only too high to be met.
+Each has the first core alone, but for two workers, which need two.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.content import Packed
+from benchmarks.harness import (
+    NGINX_FOLDER,
+    Missing,
+    Server,
+    cores,
+    free_port,
+    ipfs,
+    make_kubo_repository,
+    program,
+    running,
+    running_gateway,
+    running_kubo,
+    running_nginx,
+)
+from gateway.demo.runner import running_origin
+
+GATEWAY = """
+[server]
+max_concurrent_requests = 4096
+[cache]
+directory = "{folder}/cache"
+memory_size = "{memory}"
+[limits]
+requests = "1000000/second"
+burst = 1000000
+[log]
+access = "off"
+[[upstreams]]
+name = "origin"
+url = "{origin}"
+tier = "cluster"
+"""
+_NGINX = """
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log logs/error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000;
+    keepalive_requests 100000000;
+    default_type application/octet-stream;
+    client_body_temp_path tmp/body;
+    proxy_temp_path tmp/proxy;
+    fastcgi_temp_path tmp/fastcgi;
+    uwsgi_temp_path tmp/uwsgi;
+    scgi_temp_path tmp/scgi;
+    proxy_cache_path cache levels=1:2 keys_zone=answers:16m max_size=4g use_temp_path=off;
+    server {{
+        listen 127.0.0.1:{port};
+        {location}
+    }}
+}}
+"""
+_PROXY_CACHE = "location / {{ proxy_pass {origin}; proxy_cache answers; proxy_cache_valid 1h; }}"
+_VCL = """
+vcl 4.1;
+backend default {{ .host = "127.0.0.1"; .port = "{port}"; }}
+"""
+_BESIDE = 2
+"""Gateways behind our nginx, each with a Unix socket."""
+
+NGINX_STATIC = "nginx static"
+NGINX_CACHE = "nginx proxy_cache"
+VARNISH = "Varnish"
+KUBO = "Kubo"
+RAINBOW = "Rainbow"
+GATEWAY_ALONE = "gateway"
+GATEWAY_DISK = "gateway, from disk"
+GATEWAY_LOG = "gateway, logging"
+GATEWAY_TWO = "gateway, 2 workers"
+GATEWAY_FRONT = "our nginx + gateway"
+_BEFORE_KUBO = frozenset((NGINX_CACHE, VARNISH, RAINBOW))
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One set-up that answers at an address."""
+
+    name: str
+    servers: tuple[Server, ...]
+    """The one that is asked first."""
+
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return self.servers[0].url
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all its processes."""
+        return sum(server.cpu_s() for server in self.servers)
+
+    def rss_bytes(self) -> int:
+        """Memory of all its processes."""
+        return sum(server.rss_bytes() for server in self.servers)
+
+
+class Stage:
+    """Starts contenders over one site; the stack ends them."""
+
+    def __init__(self, stack: ExitStack, folder: Path, packed: Packed, origin: str) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._packed = packed
+        self._origin = origin
+        self._core = cores()[0]
+
+    def start(
+        self, files: Mapping[str, bytes], without: frozenset[str] = frozenset()
+    ) -> list[Contender]:
+        """Start whatever is on this machine; say what is missing."""
+        starts: list[tuple[str, Callable[[], tuple[Server, ...]]]] = [
+            (NGINX_STATIC, lambda: self._static(files)),
+            (NGINX_CACHE, self._proxy_cache),
+            (VARNISH, self._varnish),
+            (RAINBOW, self._rainbow),
+            (GATEWAY_ALONE, lambda: self._gateway("alone", "512MiB")),
+            (GATEWAY_DISK, lambda: self._gateway("disk", "0")),
+            (GATEWAY_LOG, lambda: self._gateway("logging", "512MiB", access="json")),
+            (GATEWAY_TWO, lambda: self._gateway("two", "512MiB", workers=2)),
+            (GATEWAY_FRONT, self._front),
+        ]
+        found: list[Contender] = []
+        for name, start in starts:
+            if name in without:
+                continue
+            try:
+                found.append(Contender(name, start()))
+            except Missing as exc:
+                print(f"without {name}: {exc}")
+        return found
+
+    def _make(self, name: str) -> Path:
+        folder = self._folder / name
+        folder.mkdir()
+        return folder
+
+    def _static(self, files: Mapping[str, bytes]) -> tuple[Server, ...]:
+        folder = self._make("static")
+        root = folder / "files" / "ipfs" / self._packed.root
+        root.mkdir(parents=True)
+        for name, data in files.items():
+            (root / name).write_bytes(data)
+        return self._nginx(folder, "root files;")
+
+    def _proxy_cache(self) -> tuple[Server, ...]:
+        location = _PROXY_CACHE.format(origin=self._origin)
+        return self._nginx(self._make("proxy_cache"), location)
+
+    def _nginx(self, folder: Path, location: str) -> tuple[Server, ...]:
+        port = free_port()
+        (folder / "nginx.conf").write_text(_NGINX.format(port=port, location=location))
+        url = f"http://127.0.0.1:{port}"
+        return (self._stack.enter_context(running_nginx(folder, url, core=self._core)),)
+
+    def _varnish(self) -> tuple[Server, ...]:
+        varnishd = program("varnishd", "apt-get install varnish")
+        folder, port = self._make("varnish"), free_port()
+        (folder / "site.vcl").write_text(_VCL.format(port=urlsplit(self._origin).port))
+        options = ("-F", "-j", "none", "-n", folder / "work", "-s", "default=malloc,1g")
+        address = ("-f", folder / "site.vcl", "-a", f"127.0.0.1:{port}")
+        return self._run("varnish", (varnishd, *options, *address), port)
+
+    def _rainbow(self) -> tuple[Server, ...]:
+        rainbow = program("rainbow", "https://github.com/ipfs/rainbow")
+        port = free_port()
+        command = (
+            *(rainbow, "--datadir", self._make("rainbow"), "--autoconf=false", "--bootstrap", ""),
+            *("--http-routers", "", "--dnslink-resolvers", "", "--libp2p=false"),
+            *("--bitswap=false", "--dht-routing", "off", "--remote-backends", self._origin),
+            *("--remote-backends-mode", "car", "--gateway-listen-address", f"127.0.0.1:{port}"),
+            *("--ctl-listen-address", f"127.0.0.1:{free_port()}"),
+        )
+        return self._run("rainbow", command, port)
+
+    def _run(self, name: str, command: Sequence[object], port: int) -> tuple[Server, ...]:
+        url, log = f"http://127.0.0.1:{port}", self._folder / f"{name}.log"
+        server = running(command, url, log, probe="/ipfs/bafkqaaa", core=self._core)
+        return (self._stack.enter_context(server),)
+
+    def _gateway(
+        self, name: str, memory: str, *, workers: int = 1, access: str = "off"
+    ) -> tuple[Server, ...]:
+        folder = self._folder / f"gateway-{name}"
+        config = GATEWAY.format(folder=folder, memory=memory, origin=self._origin)
+        config = config.replace("[server]", f"[server]\nworkers = {workers}")
+        config = config.replace('access = "off"', f'access = "{access}"')
+        core = self._core if workers == 1 else None
+        return (self._stack.enter_context(running_gateway(folder, config, core=core)),)
+
+    def _front(self) -> tuple[Server, ...]:
+        program("nginx", "apt-get install nginx-light")
+        sockets = [self._folder / f"{number}.sock" for number in range(_BESIDE)]
+        gateways = [self._behind(socket) for socket in sockets]
+        folder, port = self._folder / "front", free_port()
+        configure_front(folder, port, sockets)
+        nginx = running_nginx(folder, f"http://127.0.0.1:{port}", core=self._core)
+        return (self._stack.enter_context(nginx), *gateways)
+
+    def _behind(self, socket: Path) -> Server:
+        folder = self._folder / f"gateway-{socket.stem}"
+        config = GATEWAY.format(folder=folder, memory="256MiB", origin=self._origin)
+        config = config.replace("[server]", '[server]\ntrusted_proxies = ["unix"]')
+        server = running_gateway(folder, config, core=self._core, listen=f"unix:{socket}")
+        return self._stack.enter_context(server)
+
+
+def configure_front(folder: Path, port: int, sockets: Sequence[Path]) -> None:
+    """Copy our nginx configuration for gateways on Unix sockets, with its cache of answers."""
+    shutil.copytree(NGINX_FOLDER, folder)
+    site = folder / "site"
+    (site / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
+    (site / "log.conf").write_text("access_log off;\n")
+    servers = "\n".join(
+        f"    server unix:{socket} max_fails=3 fail_timeout=5s;" for socket in sockets
+    )
+    zone = "proxy_cache_path cache levels=1:2 keys_zone=ipfs_answers:64m use_temp_path=off;\n"
+    upstream = (site / "upstream.conf").read_text()
+    first = "    server 127.0.0.1:8080 max_fails=3 fail_timeout=5s;"
+    (site / "upstream.conf").write_text(zone + _replaced(upstream, first, servers))
+    config = _replaced((folder / "gateway.conf").read_text(), "rate=100r/s", "rate=1000000r/s")
+    config = _replaced(config, "keepalive_requests 1000;", "keepalive_requests 100000000;")
+    config = _replaced(config, "# include response-cache.conf;", "include response-cache.conf;")
+    (folder / "gateway.conf").write_text(config)
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    assert old in text, f"our nginx configuration has no {old!r} any more"
+    return text.replace(old, new)
+
+
+@contextmanager
+def running_contenders(
+    folder: Path, packed: Packed, files: Mapping[str, bytes]
+) -> Iterator[list[Contender]]:
+    """Run everything that is on this machine over one Kubo node with the site."""
+    with ExitStack() as stack:
+        try:
+            make_kubo_repository(folder)
+            ipfs("dag", "import", "--pin-roots=false", packed.car, folder=folder)
+            kubo = stack.enter_context(running_kubo(folder, core=cores()[0]))
+        except Missing as exc:
+            print(f"without Kubo and what stands before it: {exc}")
+            origin = stack.enter_context(running_origin(packed.car))
+            yield Stage(stack, folder, packed, origin).start(files, without=_BEFORE_KUBO)
+        else:
+            others = Stage(stack, folder, packed, kubo.url).start(files)
+            yield [Contender(KUBO, (kubo,)), *others]

@@ -1,0 +1,216 @@
+"""Files and directories as a TAR, written while they are walked.
+
+https://specs.ipfs.tech/ipips/ipip-0288/: one entry named by the CID, or a directory of that name
+with all that is below it. The format is pax (POSIX.1-2001): names and sizes of any length, and
+every tar of the last twenty years reads it. The walk is depth first in the order of the links, so
+that one CAR with `dag-scope=all` brings what it wants when it wants it.
+"""
+
+from dataclasses import dataclass
+from tarfile import BLOCKSIZE, DIRTYPE, PAX_FORMAT, REGTYPE, SYMTYPE, TarInfo
+from typing import Final
+
+from gateway.content.cid import Cid
+from gateway.content.listing import DirectoryEntry, list_directory
+from gateway.content.read import read_file
+from gateway.content.unixfs import (
+    DirectoryEntity,
+    Entity,
+    FileEntity,
+    Piece,
+    ShardEntity,
+    SymlinkEntity,
+    open_entity,
+)
+from gateway.content.unixfs_message import Mtime
+from gateway.content.walk import Scope, Stream, Walk, Want, ask
+from gateway.errors import NotArchivable
+
+MAX_LEVELS: Final = 1024  # of directories, as of blocks in `car_walk`
+MAX_PENDING: Final = 1 << 17  # entries known but not yet written, over all levels; as `read`
+MAX_PATH_BYTES: Final = 16 * 1024  # four times what Linux can open; each header repeats it
+MAX_SYMLINKS: Final = 1 << 16
+"""Their paths are remembered, four megabytes of hashes: nothing may be written through one."""
+GATHERED_BYTES: Final = 16 * 1024  # a header alone is no piece worth sending
+
+_PERMISSIONS: Final = 0o777  # setuid and setgid are no business of who publishes a file
+_FILE_MODE: Final = 0o644  # https://specs.ipfs.tech/unixfs/: what a missing mode means
+_DIRECTORY_MODE: Final = 0o755
+_EPOCH: Final = 0  # the time of what has none: the same bytes every time
+_END: Final = bytes(2 * BLOCKSIZE)
+
+Path = tuple[str, ...]
+
+
+def walk_tar(root: Entity, name: str) -> Stream[Piece]:
+    """Yield a TAR in pieces.
+
+    The names in the first directory, if it is one block, are checked before anything is yielded.
+
+    Args:
+        root: what is archived.
+        name: of the one entry at the top: the CID.
+
+    Raises:
+        NotArchivable: not UnixFS, or a name that leads out of the archive or that no file system
+            has; what was yielded until then is no whole TAR.
+        BadBlock: a block is malformed.
+    """
+    pending: list[Piece] = []
+    size = 0
+    steps = _Archive().walk(root, name)
+    step = next(steps, None)
+    while step is not None:
+        if pending and (isinstance(step, Want) or size >= GATHERED_BYTES):
+            yield pending[0] if len(pending) == 1 else b"".join(pending)
+            pending, size = [], 0
+        block = None
+        if isinstance(step, Want):
+            block = yield step
+        else:
+            pending.append(step)
+            size += len(step)
+        try:
+            step = steps.send(block)
+        except StopIteration:
+            step = None
+    yield b"".join(pending)
+
+
+@dataclass(slots=True)
+class _Level:
+    """A directory that is not at its end."""
+
+    path: Path
+    entries: Stream[DirectoryEntry]
+    siblings: tuple[Cid, ...]
+    """The entries in order; none of a HAMT, whose shards lie between them."""
+    count: int
+    """Links in the block of the directory."""
+    index: int = 0
+
+    def next_want(self, cid: Cid) -> Want:
+        """Return what is wanted for the next entry."""
+        want = Want(cid, (), Scope.ALL, siblings=self.siblings, index=self.index)
+        self.index += 1
+        return want
+
+
+class _Archive:
+    """One archive being written."""
+
+    def __init__(self) -> None:
+        self._levels: list[_Level] = []
+        self._symlinks: set[int] = set()
+
+    def walk(self, root: Entity, name: str) -> Stream[Piece]:
+        """Yield the pieces of the archive as they come, headers apart from content."""
+        if isinstance(root, DirectoryEntity):
+            for link in root.links:
+                join_path((name,), link.name or "")
+        yield from self._write(root, (name,))
+        while self._levels:
+            level = self._levels[-1]
+            entry = yield from _next_entry(level.entries)
+            if entry is None:
+                self._levels.pop()
+                continue
+            path = join_path(level.path, entry.name)
+            entity = open_entity((yield from ask(level.next_want(entry.cid))))
+            self._keep_inside(entity, path, is_winding="/" in entry.name)
+            yield from self._write(entity, path)
+        yield _END
+
+    def _write(self, entity: Entity, path: Path) -> Stream[Piece]:
+        """Write one entry; of a directory only its header, its entries are next."""
+        match entity:
+            case FileEntity():
+                mode = _FILE_MODE if entity.mode is None else entity.mode
+                yield _header(path, REGTYPE, mode, entity.mtime, size=entity.size)
+                yield from read_file(entity)
+                if padding := -entity.size % BLOCKSIZE:
+                    yield bytes(padding)
+            case DirectoryEntity() | ShardEntity():
+                mode = _DIRECTORY_MODE if entity.mode is None else entity.mode
+                yield _header(path, DIRTYPE, mode, entity.mtime)
+                self._enter(entity, path)
+            case SymlinkEntity():
+                yield _header(path, SYMTYPE, _PERMISSIONS, entity.mtime, target=entity.target)
+            case _:
+                raise NotArchivable("/".join(path), "it is not UnixFS", entity.cid)
+
+    def _keep_inside(self, entity: Entity, path: Path, *, is_winding: bool) -> None:
+        """Let nothing be written through a symlink of the archive.
+
+        A path leads through one only if two entries have the same path, or if a name has slashes
+        and skips levels.
+        """
+        is_symlink = isinstance(entity, SymlinkEntity)
+        is_known = hash(path) in self._symlinks
+        if is_known or (is_winding and (is_symlink or self._symlinks)):
+            raise NotArchivable("/".join(path), "a symlink may lead out of the archive")
+        if is_symlink:
+            self._symlinks.add(hash(path))
+            if len(self._symlinks) > MAX_SYMLINKS:
+                raise NotArchivable("/".join(path), f"more than {MAX_SYMLINKS} symlinks")
+
+    def _enter(self, directory: DirectoryEntity | ShardEntity, path: Path) -> None:
+        count = len(directory.links)
+        waiting = sum(level.count for level in self._levels) + count
+        if len(self._levels) >= MAX_LEVELS or waiting > MAX_PENDING:
+            raise NotArchivable("/".join(path), "too much is below it", directory.cid)
+        siblings = _first_links(directory) if isinstance(directory, DirectoryEntity) else ()
+        self._levels.append(_Level(path, list_directory(directory), siblings, count))
+
+
+def _first_links(directory: DirectoryEntity) -> tuple[Cid, ...]:
+    """Return the entries as `list_directory` yields them: of each name the first."""
+    first: dict[str, Cid] = {}
+    for link in directory.links:
+        first.setdefault(link.name or "", link.cid)
+    return tuple(first.values())
+
+
+def _next_entry(entries: Stream[DirectoryEntry]) -> Walk[DirectoryEntry | None]:
+    """Return the next entry; None at the end. The shards of a HAMT are asked for on the way."""
+    item = next(entries, None)
+    while isinstance(item, Want):  # a shard below another is not empty: something follows it
+        item = entries.send((yield item._replace(scope=Scope.ALL, root=None)))
+    return item
+
+
+def join_path(above: Path, name: str) -> Path:
+    """Return the path of an entry in a directory.
+
+    A name may go up and down again as far as it stays below the top, as Kubo has it.
+
+    Raises:
+        NotArchivable: it leaves the archive, is too long, or is no name.
+    """
+    path = list(above)
+    *ways, last = name.split("/")
+    for way in ways:
+        if way == ".." and len(path) > 1:
+            path.pop()
+        elif way in ("", ".", ".."):
+            raise NotArchivable(f"{'/'.join(above)}/{name}", "it leads out of the archive")
+        else:
+            path.append(way)
+    if last in ("", ".", "..") or "\0" in name:
+        raise NotArchivable(f"{'/'.join(above)}/{name}", "it is no name of a file")
+    path.append(last)
+    if sum(len(part.encode()) + 1 for part in path) > MAX_PATH_BYTES:
+        raise NotArchivable(f"{last[:40]}...", f"its path is over {MAX_PATH_BYTES} bytes")
+    return tuple(path)
+
+
+def _header(
+    path: Path, kind: bytes, mode: int, mtime: Mtime | None, *, size: int = 0, target: bytes = b""
+) -> bytes:
+    if len(target) > MAX_PATH_BYTES or b"\0" in target:
+        raise NotArchivable("/".join(path), "its target is no path")
+    info = TarInfo("/".join(path))
+    info.type, info.size, info.mode = kind, size, mode & _PERMISSIONS
+    info.linkname = target.decode("utf-8", "surrogateescape")
+    info.mtime = _EPOCH if mtime is None else mtime.seconds
+    return info.tobuf(PAX_FORMAT, "utf-8", "surrogateescape")

@@ -1,0 +1,205 @@
+"""Answers with what stands at an immutable path, in the format that is asked for."""
+
+from gateway.content.cid import CODEC_NAMES
+from gateway.content.listing import list_directory
+from gateway.content.path import ContentPath
+from gateway.content.resolve import Resolved, find_entry, resolve
+from gateway.content.unixfs import (
+    DirectoryEntity,
+    FileEntity,
+    OpaqueEntity,
+    ShardEntity,
+    SymlinkEntity,
+)
+from gateway.content.walk import Scope
+from gateway.errors import BadIndex, BadRedirects, NotAcceptable
+from gateway.pipeline.cars import read_car, require_range
+from gateway.pipeline.documents import reply_with_block, reply_with_document, require_block
+from gateway.pipeline.drive import Reader
+from gateway.pipeline.files import FileReplies, range_hint
+from gateway.pipeline.reply import Pages, Reply
+from gateway.pipeline.tars import reply_with_tar
+from gateway.ports import BlockStore, Retriever
+from gateway.protocol.answer import (
+    BodyCar,
+    BodyListing,
+    Source,
+    car_answer,
+    check_preconditions,
+    listing_answer,
+    path_fields,
+    redirect_answer,
+    symlink_answer,
+)
+from gateway.protocol.block_answer import choose_block_format, require_default
+from gateway.protocol.etags import car_etag, file_etag, listing_etag
+from gateway.protocol.formats import ResponseFormat
+from gateway.protocol.redirects import Redirect, slash_redirect
+from gateway.protocol.request import GatewayRequest
+
+INDEX_NAME = "index.html"
+
+
+class ContentReplies:
+    """Makes replies with content.
+
+    Args:
+        retriever: opens sources of blocks.
+        store: asked whether something is there.
+        pages: make directory listings and previews.
+    """
+
+    def __init__(self, retriever: Retriever, store: BlockStore, pages: Pages) -> None:
+        self._pages = pages
+        self._files = FileReplies(retriever, store)
+
+    async def reply(
+        self,
+        request: GatewayRequest,
+        path: ContentPath,
+        reader: Reader,
+        *,
+        is_rewritten: bool = False,
+    ) -> Reply:
+        """Answer with what stands at `path`; its first bytes are verified by then.
+
+        Args:
+            request: what is asked for, and how.
+            path: where it is.
+            reader: gives the blocks.
+            is_rewritten: the client asked for something else and does not get to know of `path`.
+
+        Raises:
+            ClientError, ContentError, RetrievalError: nothing was sent yet.
+        """
+        resolved = await reader.drive(resolve(path.root, path.segments, *_wanted(request)))
+        if request.format is ResponseFormat.CAR:
+            return self._car(request, path, reader, resolved)
+        require_block(resolved)
+        if request.format is ResponseFormat.RAW:
+            return reply_with_block(request, reader, resolved, request.format)
+        if request.format is ResponseFormat.TAR:
+            return await reply_with_tar(request, reader, resolved)
+        format_ = choose_block_format(request.format, resolved.cid)
+        if format_ is not None:
+            return reply_with_document(request, reader, resolved, format_, self._pages.document)
+        redirect = slash_redirect(request.site, request.path, request.query)
+        elsewhere = None if is_rewritten else redirect
+        return await self._unixfs(request, path, reader, resolved, elsewhere)
+
+    async def reply_with_page(
+        self, request: GatewayRequest, path: ContentPath, reader: Reader, status: int
+    ) -> Reply:
+        """Answer with a page that stands for what is not there: all of it, whatever is asked for.
+
+        Raises:
+            BadRedirects: it is not a file.
+            ClientError, ContentError, RetrievalError: as `reply`.
+        """
+        found = await reader.drive(resolve(path.root, path.segments, Scope.ENTITY))
+        if not isinstance(found.entity, FileEntity):
+            raise BadRedirects(f"the page for {status} is not a file")
+        source = Source(file_etag(found.cid), found.roots)
+        page = await self._files.reply(request.plain(), reader, found.entity, source, INDEX_NAME)
+        page.answer = page.answer._replace(status=status)
+        return page
+
+    def _car(
+        self, request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
+    ) -> Reply:
+        require_range(request.car, resolved)
+        source = Source(car_etag(resolved.cid, str(path), request.car), resolved.roots)
+        answer = car_answer(request, source)
+        pieces = None
+        if isinstance(answer.body, BodyCar):
+            pieces = read_car(reader, path, request.car, resolved.cid)
+        return Reply(answer, pieces, reader.source).with_cache_fields()
+
+    async def _unixfs(
+        self,
+        request: GatewayRequest,
+        path: ContentPath,
+        reader: Reader,
+        resolved: Resolved,
+        elsewhere: Redirect | None,
+    ) -> Reply:
+        """Answer with a file, a directory or a symlink; `elsewhere` is where a directory is."""
+        entity, source = resolved.entity, _source_of(resolved)
+        if not isinstance(entity, FileEntity):
+            require_default(request.format, entity.cid)
+        match entity:
+            case FileEntity():
+                name = request.filename or (path.segments or ("",))[-1]
+                return await self._files.reply(request, reader, entity, source, name)
+            case DirectoryEntity() | ShardEntity() if elsewhere is not None:
+                answer = redirect_answer(elsewhere, path_fields(request, source))
+                return Reply(answer, None, reader.source)
+            case DirectoryEntity() | ShardEntity():
+                return await self._directory(request, reader, entity, source)
+            case SymlinkEntity():
+                answer = symlink_answer(request, source, entity.target)
+                return Reply(answer, None, reader.source).with_cache_fields()
+            case OpaqueEntity():
+                raise _not_unixfs(entity)
+
+    async def _directory(
+        self,
+        request: GatewayRequest,
+        reader: Reader,
+        entity: DirectoryEntity | ShardEntity,
+        source: Source,
+    ) -> Reply:
+        index = await reader.drive(find_entry(entity, INDEX_NAME))
+        if index is None:
+            return self._listing(request, reader, entity, source)
+        if unchanged := check_preconditions(request, source):
+            return Reply(unchanged, None, reader.source).with_cache_fields()
+        found = await reader.drive(resolve(index, (), Scope.ENTITY, *range_hint(request)))
+        file = found.entity
+        if not isinstance(file, FileEntity):
+            raise BadIndex(entity.cid)
+        return await self._files.reply(request, reader, file, source, INDEX_NAME)
+
+    def _listing(
+        self,
+        request: GatewayRequest,
+        reader: Reader,
+        entity: DirectoryEntity | ShardEntity,
+        source: Source,
+    ) -> Reply:
+        page = self._pages.directory
+        etag = listing_etag(entity.cid, page.template_hash)
+        generated = Source(etag, source.roots, is_generated=True, mtime=source.mtime)
+        answer = listing_answer(request, generated, page.headers)
+        pieces = None
+        if isinstance(answer.body, BodyListing):
+            entries = reader.stream(list_directory(entity))
+            pieces = page.render(request, entity.cid, entries)
+        return Reply(answer, pieces, reader.source).with_cache_fields()
+
+
+def _source_of(resolved: Resolved) -> Source:
+    entity = resolved.entity
+    mtime = None if isinstance(entity, OpaqueEntity) else entity.mtime
+    seconds = mtime.seconds if mtime else None
+    return Source(file_etag(resolved.cid), resolved.roots, mtime=seconds)
+
+
+def _wanted(request: GatewayRequest) -> tuple[Scope, int, int | None]:
+    """Return what will be wanted of the thing at the end of the path: scope, and bytes of it."""
+    match request.format:
+        case ResponseFormat.CAR:
+            return request.car.scope, request.car.start, request.car.stop
+        case ResponseFormat.TAR if not request.is_head:
+            return Scope.ALL, 0, None
+        case ResponseFormat.UNIXFS | ResponseFormat.JSON | ResponseFormat.CBOR:
+            return Scope.ENTITY, *range_hint(request)
+        case _:
+            return Scope.BLOCK, 0, None
+
+
+def _not_unixfs(entity: OpaqueEntity) -> NotAcceptable:
+    codec = CODEC_NAMES.get(entity.codec, f"0x{entity.codec:x}")
+    return NotAcceptable(
+        f"{entity.cid} is a {codec} block without UnixFS: ask for ?format=raw or ?format=car"
+    )

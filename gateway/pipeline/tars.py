@@ -1,0 +1,31 @@
+"""Answers with a TAR."""
+
+from collections.abc import AsyncGenerator
+
+from gateway.content.resolve import Resolved
+from gateway.content.tar import walk_tar
+from gateway.content.unixfs import OpaqueEntity, Piece
+from gateway.pipeline.drive import Reader, chain
+from gateway.pipeline.reply import Reply
+from gateway.protocol.answer import BodyTar, Source, tar_answer
+from gateway.protocol.etags import tar_etag
+from gateway.protocol.request import GatewayRequest
+
+
+async def reply_with_tar(request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
+    """Answer with a TAR; what cannot be one by the first block is refused.
+
+    Raises:
+        NotArchivable, BadBlock: as `walk_tar`, before anything is sent.
+        PreconditionFailed: as `tar_answer`.
+    """
+    entity = resolved.entity
+    pieces: AsyncGenerator[Piece, None] = reader.stream(walk_tar(entity, str(resolved.cid)))
+    first = await anext(pieces)
+    mtime = None if isinstance(entity, OpaqueEntity) else entity.mtime
+    source = Source(tar_etag(resolved.cid), resolved.roots, mtime=mtime.seconds if mtime else None)
+    answer = tar_answer(request, source)
+    if not isinstance(answer.body, BodyTar):
+        await pieces.aclose()
+        return Reply(answer, None, reader.source).with_cache_fields()
+    return Reply(answer, chain(first, pieces), reader.source).with_cache_fields()

@@ -1,0 +1,84 @@
+"""Names, and what they point to."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.content.cid import Cid
+from gateway.content.ipns import IpnsRecord
+from gateway.content.path import ContentPath, MutablePath
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a mutable path points to now."""
+
+    path: ContentPath
+    """The target of the last hop with the segments of all hops and of the request behind it."""
+    ttl_s: float | None
+    """Seconds for which this stays true, the least of all hops; None when no hop says."""
+    is_stale: bool = False
+    """Whether some hop's time is over: it is being asked again, but this is still valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameRecord:
+    """An IPNS record that was verified."""
+
+    data: bytes
+    """As it was signed."""
+    max_age_s: int
+    """Whole seconds for which nobody need ask again: by its TTL, and never beyond its end."""
+
+
+class RecordSource(Protocol):
+    """IPNS records from elsewhere. Production: `gateway.upstream.records.UpstreamRecords`."""
+
+    async def fetch(self, key: Cid) -> IpnsRecord:
+        """Fetch the newest valid record that can be had.
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: with what was tried.
+        """
+        ...
+
+
+class DnsOverHttps(Protocol):
+    """DNS messages to a resolver and back. Production: `gateway.upstream.doh.DohClient`."""
+
+    async def exchange(self, query: bytes) -> bytes:
+        """Send a DNS message and return what came back, whatever it is.
+
+        Raises:
+            UpstreamError: nothing usable came in time.
+        """
+        ...
+
+
+class NameResolver(Protocol):
+    """Names to what they point to. Production: `gateway.naming.resolver.Names`."""
+
+    async def resolve(self, path: MutablePath) -> Resolution:
+        """Follow a name, and the names that it points to, to immutable content.
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: about the name, with what was tried.
+            NameLoop: more hops than allowed.
+            BadTarget: what a name points to is not a content path.
+        """
+        ...
+
+    async def get_record(self, key: Cid) -> NameRecord:
+        """Return the newest valid record of a key (a CIDv1 of codec libp2p-key).
+
+        Raises:
+            NotFound, Unverifiable, DeadlineExceeded: as `resolve`.
+        """
+        ...
+
+    async def has_dnslink(self, domain: str) -> bool:
+        """Tell whether a domain has a DNSLink; never raises, and False when in doubt.
+
+        Args:
+            domain: as `gateway.content.names.parse_domain` returns it.
+        """
+        ...

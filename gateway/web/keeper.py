@@ -1,0 +1,86 @@
+"""What becomes of a reply that was sent whole: perhaps a finished answer for the hot path."""
+
+from gateway.content.path import MutablePath
+from gateway.pipeline import Reply
+from gateway.protocol.answer import Answer, BodyBytes, BodyFile
+from gateway.protocol.formats import ResponseFormat
+from gateway.protocol.headers import cache_status, server_timing
+from gateway.protocol.request import GatewayRequest
+from gateway.web.bodies import FileBody
+from gateway.web.filler import Filler
+from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
+from gateway.web.send import Scope, request_target
+
+_HOT_FIELDS = (*cache_status(("hot",), 0), server_timing((("total", 0.0),)))
+_MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
+_NOT_IN_304 = frozenset((b"content-length", b"content-type", b"accept-ranges"))
+
+
+class Keeper:
+    """Fills the table from replies that were sent whole.
+
+    Args:
+        table: of finished answers.
+        filler: makes the bodies that are too large for it.
+    """
+
+    def __init__(self, table: HotTable, filler: Filler) -> None:
+        self._table = table
+        self._filler = filler
+
+    def keep(self, scope: Scope, request: GatewayRequest, reply: Reply) -> None:
+        """Keep a reply that was sent whole, if it is one for the table."""
+        if request.is_head or request.format is not ResponseFormat.UNIXFS:
+            return
+        if any(name == b"vary" for name, _ in reply.answer.headers):
+            return  # a browser and a program are answered differently at this target
+        if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
+            return  # asked for the first time: half of all content never is again; or mutable
+        size = _whole_size(reply.answer)
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        if size is None or (request.site.is_isolated and request.site.host.encode() != host):
+            return  # a part of it, a page, an error; or a proxy told the host
+        target, site = request_target(scope), host if request.site.is_isolated else b""
+        root = request.path.root_name
+
+        def put(answer: Answer, body: bytes | FileBody) -> None:
+            self._table.put(target, host, site, _entry(answer, body, root))
+
+        body = reply.answer.body
+        if size > MAX_BODY_BYTES:
+            self._filler.offer(site + target, request, size, put)
+        elif reply.answer.status == 200 and isinstance(body, BodyBytes):
+            put(reply.answer, body.data)
+
+
+def _whole_size(answer: Answer) -> int | None:
+    """Return the size of the file that an answer has all of, or None."""
+    if answer.status not in (200, 206):
+        return None
+    size = None
+    if isinstance(answer.body, BodyBytes):
+        size = len(answer.body.data)
+    elif isinstance(answer.body, BodyFile) and answer.body.start == 0:
+        size = answer.body.stop
+    if answer.status == 200 or size is None:
+        return size
+    # Players ask for "bytes=0-" first.
+    return (
+        size if (b"content-range", b"bytes 0-%d/%d" % (size - 1, size)) in answer.headers else None
+    )
+
+
+def _entry(answer: Answer, body: bytes | FileBody, root: str) -> HotEntry:
+    fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
+    unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
+    return HotEntry(
+        head=_lines(*fields, *_HOT_FIELDS),
+        head_unchanged=_lines(*unchanged, *_HOT_FIELDS),
+        etag=next(value for name, value in fields if name == b"etag"),
+        body=body,
+        root=root,
+    )
+
+
+def _lines(*fields: tuple[bytes, bytes]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % field for field in fields])

@@ -1,0 +1,63 @@
+"""The parts that fetch from upstreams, made of their settings and joined."""
+
+from gateway.ports import BlockStore, Clock, Observer
+from gateway.settings import PUBLIC_UPSTREAMS, Settings
+from gateway.upstream.client import TrustlessClient
+from gateway.upstream.cluster import Cluster, Condition
+from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.probe import Prober
+from gateway.upstream.public_address import is_public
+from gateway.upstream.retrieve import Retrieval
+from gateway.upstream.routing import Router, is_any
+
+
+class UpstreamsRoom:
+    """Everything between one worker and its upstreams.
+
+    Args:
+        settings: the whole configuration.
+        store: where blocks are kept.
+        clock: the time.
+        observer: told about blocks and upstreams.
+    """
+
+    def __init__(
+        self, settings: Settings, store: BlockStore, clock: Clock, observer: Observer
+    ) -> None:
+        upstreams, workers = settings.upstreams or PUBLIC_UPSTREAMS, settings.server.workers
+        self.pool = UpstreamPool(upstreams, clock, observer, settings.selection, workers)
+        may_be = is_any if settings.routing.allow_private else is_public
+        self._client = TrustlessClient(settings.retrieval, clock, may_be)
+        self.retrieval = Retrieval(
+            store, self.pool, self._client, settings.retrieval, clock, observer
+        )
+        self._prober = Prober(self.pool, self._client, clock)
+        presence = self.retrieval.tools.presence
+        presence.is_final = not settings.cluster.search
+        self._cluster: Cluster | None = None
+        if settings.cluster.api:
+            self._cluster = Cluster(settings.cluster, self.pool, clock)
+            presence.allocated = self._cluster.allocated
+        self._router: Router | None = None
+        if settings.routing.url:
+            self._router = presence.router = Router(settings.routing, self.pool, clock)
+
+    def start(self) -> None:
+        """Begin to watch the upstreams."""
+        self._prober.start()
+        if self._cluster is not None:
+            self._cluster.start()
+
+    def cluster_condition(self) -> Condition | None:
+        """Return how the cluster is; None without one."""
+        return None if self._cluster is None else self._cluster.condition()
+
+    async def close(self) -> None:
+        """End fetches, watches and connections."""
+        await self._prober.close()
+        if self._cluster is not None:
+            await self._cluster.close()
+        if self._router is not None:
+            await self._router.close()
+        await self.retrieval.close()
+        await self._client.close()

@@ -1,0 +1,44 @@
+"""The tables and the plot of hits, from figures that are made up."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bars import bars_table
+from benchmarks.contenders import GATEWAY_ALONE, NGINX_CACHE, configure_front
+from benchmarks.measured import Measured, best
+from benchmarks.plot import draw_hits
+
+SLOW = Measured(100, 10, 20, 2, 9, 1 << 20)
+FAST = Measured(150, 15, 10, 1, 5, 2 << 20, "hot")
+
+
+def test_the_best_run_counts_figure_by_figure() -> None:
+    odd = Measured(90, 30, 5, 3, 9, 3 << 20, "memory")
+    assert best([FAST, odd]) == Measured(150, 30, 5, 1, 5, 3 << 20, "memory")
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdicts"),
+    [
+        pytest.param(FAST, {"held"}, id="held"),
+        pytest.param(SLOW._replace(p99_ms=99, cpu_us=99), {"MISSED"}, id="missed"),
+    ],
+)
+def test_bars_compare_figures_of_one_run(ours: Measured, verdicts: set[str]) -> None:
+    rows = bars_table({"10 KiB": {NGINX_CACHE: SLOW, GATEWAY_ALONE: ours}}).rows
+    assert {verdict for promise, _, verdict in rows if NGINX_CACHE in promise} == verdicts
+    assert len(rows) == 4
+
+
+def test_the_plot_is_drawn_where_a_server_lacks_a_size(tmp_path: Path) -> None:
+    file = tmp_path / "hits.png"
+    draw_hits({"1 KiB": {"a": SLOW, "b": FAST}, "1 MiB": {"b": FAST}}, file)
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_our_nginx_is_set_up_for_gateways_on_sockets(tmp_path: Path) -> None:
+    sockets = [tmp_path / "0.sock", tmp_path / "1.sock"]
+    configure_front(tmp_path / "nginx", 8000, sockets)
+    upstream = (tmp_path / "nginx/site/upstream.conf").read_text()
+    assert all(f"server unix:{socket} " in upstream for socket in sockets)

@@ -1,0 +1,235 @@
+"""What domains point to: the static map, the DNS, and neither."""
+
+import asyncio
+
+import pytest
+
+from gateway.content.path import AnyPath, parse_target
+from gateway.errors import (
+    BadSetting,
+    BadTarget,
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    Unverifiable,
+)
+from gateway.naming.dnslink import (
+    GRACE_S,
+    MAX_TTL_S,
+    MIN_TTL_S,
+    POLICY,
+    Dnslinks,
+    choose_target,
+)
+from gateway.settings import NamesSettings
+from tests.fakes.clock import FakeClock
+from tests.fakes.txts import FakeTxts
+
+SITE = "site.example"
+A = "/ipfs/bafkqaaa"
+B = "/ipfs/bafkqabtimvwgy3yk/docs"
+TTL_S = 60
+
+
+class World:
+    """DNSLinks with a DNS."""
+
+    def __init__(self, *texts: str, **settings: object) -> None:
+        self.clock = FakeClock()
+        self.txts = FakeTxts(*texts)
+        self.links = Dnslinks(NamesSettings(**settings), self.txts, self.clock)  # type: ignore[arg-type]  # a test's
+
+    async def get(self, domain: str = SITE) -> tuple[str, float | None, bool]:
+        link = await self.links.get(domain)
+        return str(link.target), link.ttl_s, link.is_stale
+
+
+@pytest.fixture(name="world")
+def world_fixture() -> World:
+    return World(f"dnslink={A}")
+
+
+async def test_a_domain_points_to_what_its_txt_record_says(world: World) -> None:
+    assert await world.get() == (A, TTL_S, False)
+    assert world.txts.asked == ["_dnslink.site.example"]
+
+
+async def test_the_dns_is_asked_once_in_a_ttl(world: World) -> None:
+    await world.get()
+    world.clock.advance(TTL_S - 1)
+    assert await world.get() == (A, 1, False)
+    assert len(world.txts.asked) == 1
+    world.txts.texts = (f"dnslink={B}".encode(),)
+    world.clock.advance(1)
+    assert await world.get() == (B, TTL_S, False)
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "seconds"),
+    [
+        pytest.param(0, MIN_TTL_S, id="zero"),
+        pytest.param(2**31 - 1, MAX_TTL_S, id="longest"),
+        pytest.param(77, 77, id="between"),
+    ],
+)
+async def test_ttls_are_clamped(world: World, ttl_s: float, seconds: float) -> None:
+    world.txts.ttl_s = ttl_s
+    assert await world.get() == (A, seconds, False)
+
+
+@pytest.mark.parametrize("error", [Unverifiable(SITE, []), DeadlineExceeded(SITE, [])], ids=str)
+async def test_the_last_answer_counts_while_the_dns_fails(
+    world: World, error: GatewayError
+) -> None:
+    await world.get()
+    world.txts.error = error
+    world.clock.advance(TTL_S + 1)
+    assert [await world.get() for _ in range(3)] == [(A, 0, True)] * 3
+    assert len(world.txts.asked) == 2
+    world.clock.advance(GRACE_S)
+    with pytest.raises(type(error), match=SITE):
+        await world.get()
+
+
+async def test_a_dnslink_that_is_gone_is_gone(world: World) -> None:
+    await world.get()
+    world.txts.texts = ()
+    world.clock.advance(TTL_S + 1)
+    with pytest.raises(NotFound, match=r"site\.example .*has no DNSLink"):
+        await world.get()
+
+
+async def test_absence_is_remembered_for_a_while() -> None:
+    world = World()
+    for _ in range(5):
+        assert not await world.links.has(SITE)
+    assert len(world.txts.asked) == 1
+    world.txts.texts = (f"dnslink={A}".encode(),)
+    world.clock.advance(POLICY.absent_s)
+    assert await world.links.has(SITE)
+
+
+async def test_the_static_map_wins_and_has_no_ttl() -> None:
+    world = World(f"dnslink={A}", dnslink={"Site.Example": B, "a.test": "/ipns/other.example/x"})
+    assert await world.get() == (B, None, False)
+    assert await world.get("a.test") == ("/ipns/other.example/x", None, False)
+    assert await world.links.has("a.test")
+    assert world.txts.asked == []
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        pytest.param({"a.b": "/ipfs/nothing"}, 'names.dnslink."a.b"', id="no-cid"),
+        pytest.param({"a.b": "/ipns/localhost"}, 'names.dnslink."a.b"', id="no-name"),
+        pytest.param({"1.2.3.4": A}, 'names.dnslink."1.2.3.4"', id="address"),
+    ],
+)
+def test_a_bad_static_map_is_refused(table: dict[str, str], key: str) -> None:
+    with pytest.raises(BadSetting, match=key):
+        World(dnslink=table)
+
+
+@pytest.mark.parametrize(
+    ("domain", "reason"),
+    [
+        pytest.param("other.example", "names.allowed does not have it", id="not-allowed"),
+        pytest.param("printer.local", "for private use", id="special"),
+        pytest.param("host.internal", "for private use", id="internal"),
+    ],
+)
+async def test_what_may_not_be_asked_for_is_not(domain: str, reason: str) -> None:
+    world = World(f"dnslink={A}", allowed=("*.site.example", "printer.local"))
+    assert not await world.links.has(domain)
+    with pytest.raises(NotFound, match=reason):
+        await world.get(domain)
+    assert world.txts.asked == []
+    assert await world.links.has("www.site.example")
+
+
+async def test_many_hosts_at_once_cost_one_question(world: World) -> None:
+    assert await asyncio.gather(*[world.links.has(SITE) for _ in range(50)]) == [True] * 50
+    assert len(world.txts.asked) == 1
+
+
+async def test_a_dns_that_does_not_answer_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.naming.dnslink.HOST_PATIENCE_S", 0.05)
+    world.txts.pause.clear()
+    assert not await world.links.has(SITE)
+    world.txts.pause.set()
+    assert await world.links.has(SITE)
+    assert len(world.txts.asked) == 1
+
+
+async def test_a_host_that_had_a_dnslink_has_it_while_the_dns_is_silent(world: World) -> None:
+    await world.get()
+    world.clock.advance(TTL_S + 1)
+    world.txts.pause.clear()
+    assert await world.links.has(SITE)
+    await world.links.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unverifiable(SITE, []), DeadlineExceeded(SITE, []), BadTarget(SITE, "x")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_in_doubt_a_host_has_no_dnslink(world: World, error: GatewayError) -> None:
+    world.txts.error = error
+    assert not await world.links.has(SITE)
+    assert not await world.links.has(SITE)
+    assert len(world.txts.asked) == 1
+
+
+async def test_closing_ends_questions(world: World) -> None:
+    world.txts.pause.clear()
+    asking = asyncio.create_task(world.get())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await world.links.close()
+    await asyncio.wait([asking])
+    assert asking.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("texts", "target"),
+    [
+        pytest.param([f"dnslink={A}"], A, id="ipfs"),
+        pytest.param(["dnslink=/ipns/other.example/a/"], "/ipns/other.example/a/", id="ipns"),
+        pytest.param(["v=spf1 -all", f"dnslink={A}"], A, id="beside-others"),
+        pytest.param([f"dnslink={A}", f"dnslink={A}"], A, id="twice-the-same"),
+        pytest.param(["dnslink=/swarm/abc", f"dnslink={A}"], A, id="beside-another-network"),
+        pytest.param(["dnslink=/ipfs/nothing", f"dnslink={A}"], A, id="beside-a-broken-one"),
+        pytest.param([f"dnslink={A}/x/../y%2e"], f"{A}/y%2e", id="cleaned-not-unescaped"),
+        pytest.param([], None, id="none"),
+        pytest.param(["v=spf1 -all"], None, id="others-alone"),
+        pytest.param([A], None, id="without-prefix"),
+        pytest.param([f"DNSLINK={A}"], None, id="upper-case"),
+        pytest.param([f" dnslink={A}"], None, id="space"),
+        pytest.param(["dnslink=ipfs://bafkqaaa"], None, id="uri"),
+        pytest.param(["dnslink=bafkqaaa"], None, id="bare-cid"),
+        pytest.param(["dnslink=/http://example.com"], None, id="http"),
+    ],
+)
+def test_the_dnslink_among_texts(texts: list[str], target: str | None) -> None:
+    chosen: AnyPath | None = choose_target(SITE, tuple(text.encode() for text in texts))
+    assert chosen == (None if target is None else parse_target(target))
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        pytest.param(
+            [f"dnslink={A}".encode(), f"dnslink={B}".encode()], "has 2 DNSLinks", id="two"
+        ),
+        pytest.param([b"dnslink=/ipfs/nothing"], "invalid path", id="no-cid"),
+        pytest.param([b"dnslink=/ipfs/../ipns/a.b"], "above its root", id="above"),
+        pytest.param([b"dnslink=/ipfs/bafkqaaa/\xff"], "utf-8", id="not-utf-8"),
+        pytest.param([b"dnslink=/ipns/localhost"], "invalid path", id="no-name"),
+    ],
+)
+def test_a_dnslink_that_cannot_be_followed_is_an_error(texts: list[bytes], reason: str) -> None:
+    with pytest.raises(BadTarget, match=reason):
+        choose_target(SITE, tuple(texts))

@@ -1,0 +1,188 @@
+"""Probes: who is there, who is gone, who is back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.errors import BlockMismatch, UpstreamUnreachable
+from gateway.ports import Choice
+from gateway.upstream import probe as module
+from gateway.upstream.client import PROBE
+from gateway.upstream.fetch import RawFetch
+from gateway.upstream.flight import Gone
+from gateway.upstream.probe import Prober
+from gateway.upstream.shelf import Shelf
+from tests.fakes import lies
+from tests.fakes.blocks import numbered
+from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream
+from tests.fakes.upstream_kit import Kit
+
+BLOCK = numbered(1, 1000)
+
+
+async def well(answer: Answer) -> None:
+    """Answer a probe."""
+    assert answer.request.cid == PROBE
+    await answer.head(body=0)
+
+
+class Ward:
+    """One upstream under watch."""
+
+    def __init__(self, upstream: LyingUpstream, kit: Kit, prober: Prober) -> None:
+        self.upstream = upstream
+        self.kit = kit
+        self.prober = prober
+
+    def fail(self, error: type[UpstreamUnreachable] | type[BlockMismatch], times: int) -> None:
+        for _ in range(times):
+            exchange = self.kit.pool.ask(Choice("node", "only"), "raw")
+            exchange.failed(error("node", "node"))
+            exchange.close()
+
+    async def probe(self) -> str:
+        await self.prober.check("node")
+        return self.kit.state("node")
+
+
+@pytest.fixture(name="ward")
+async def ward_fixture(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ward]:
+    monkeypatch.setattr(module, "MAX_TIMEOUT_S", 0.1)
+    async with (
+        LyingUpstream(behaviour=well, name="node", tier="cluster") as upstream,
+        Kit(upstream.settings) as kit,
+    ):
+        prober = Prober(kit.pool, kit.client, kit.clock)
+        yield Ward(upstream, kit, prober)
+        await prober.close()
+
+
+async def test_one_answer_says_that_it_is_there(ward: Ward) -> None:
+    assert await ward.probe() == "healthy"
+    assert len(ward.upstream.log) == 1
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(lies.silent, id="silent"),
+        pytest.param(lies.hang_up, id="hangs-up"),
+        pytest.param(lies.status("503 Service Unavailable"), id="503"),
+        pytest.param(lies.html, id="html"),
+    ],
+)
+async def test_two_probes_that_fail_eject(ward: Ward, behaviour: Behaviour) -> None:
+    ward.upstream.behaviour = behaviour
+    assert await ward.probe() == "ejected"
+    assert len(ward.upstream.log) >= 2  # aiohttp tries again once where the connection broke
+
+
+async def test_one_probe_that_fails_says_nothing(ward: Ward) -> None:
+    ward.upstream.behaviour = lies.once(lies.status("503 Busy"), well)
+    assert await ward.probe() == "healthy"
+
+
+async def test_404_to_a_probe_is_an_answer(ward: Ward) -> None:
+    ward.upstream.behaviour = lies.status("404 Not Found")
+    assert await ward.probe() == "healthy"
+
+
+async def test_two_answers_bring_an_upstream_back_that_was_gone(ward: Ward) -> None:
+    ward.fail(UpstreamUnreachable, 5)
+    assert ward.kit.state("node") == "ejected"
+    assert await ward.probe() == "healthy"
+    assert len(ward.upstream.log) == 2
+
+
+async def test_who_came_back_is_tried_by_one_request_alone(ward: Ward) -> None:
+    ward.fail(UpstreamUnreachable, 5)
+    await ward.probe()
+    ward.fail(UpstreamUnreachable, 1)
+    assert ward.kit.state("node") == "ejected"
+
+
+async def test_an_answer_does_not_excuse_a_lie(ward: Ward) -> None:
+    ward.fail(BlockMismatch, 1)
+    assert await ward.probe() == "ejected"
+
+
+async def test_a_probe_is_no_request_and_tells_the_speed_only_at_first(ward: Ward) -> None:
+    await ward.probe()
+    row = ward.kit.pool.rows()[0]
+    assert (row["requests"], row["ttfb_ms"]) == (0, 0.0)
+    ward.kit.clock.advance(1)
+    ward.fail(UpstreamUnreachable, 1)
+    await ward.probe()
+    assert ward.kit.pool.rows()[0]["ttfb_ms"] == 0.0
+
+
+async def test_cluster_nodes_are_probed_every_few_seconds(ward: Ward) -> None:
+    for passed_s in (0, 1, 4, 0, 5):
+        ward.kit.clock.advance(passed_s)
+        ward.prober.tick()
+        await asyncio.gather(*ward.prober._checks.values())
+    assert len(ward.upstream.log) == 3
+
+
+async def test_public_gateways_are_probed_only_while_they_are_ejected() -> None:
+    async with (
+        LyingUpstream(behaviour=well, name="node") as upstream,
+        Kit(upstream.settings) as kit,
+    ):
+        ward = Ward(upstream, kit, Prober(kit.pool, kit.client, kit.clock))
+        ward.prober.tick()
+        assert ward.prober._checks == {}
+        ward.fail(UpstreamUnreachable, 5)
+        ward.prober.tick()
+        await asyncio.gather(*ward.prober._checks.values())
+        assert kit.state("node") == "healthy"
+        await ward.prober.close()
+
+
+async def test_who_is_suspected_is_probed_once_at_a_time(ward: Ward) -> None:
+    ward.kit.pool.suspect("node")
+    ward.kit.pool.suspect("node")
+    await asyncio.gather(*ward.prober._checks.values())
+    assert len(ward.upstream.log) == 1
+
+
+async def test_silent_requests_end_when_their_upstream_is_ejected(ward: Ward) -> None:
+    tools = ward.kit.tools
+    ward.upstream.behaviour = lies.silent
+    shelf = Shelf()
+    entry = tools.flights.announce(BLOCK.cid.multihash)
+    exchange = tools.pool.ask(Choice("node", "only"), "raw")
+    RawFetch(tools, exchange, shelf, BLOCK.cid).start(BLOCK.cid.multihash, entry)
+    waiting = asyncio.create_task(entry.wait(shelf))
+    await asyncio.sleep(0)
+    ward.kit.clock.advance(1)
+    await ward.probe()
+    outcome = await waiting
+    assert isinstance(outcome, Gone)
+    assert outcome.failures[0].reason == "said nothing and was ejected"
+
+
+async def test_who_is_slow_by_nature_has_more_time(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_TIMEOUT_S", 3.0)
+    for _ in range(20):
+        exchange = ward.kit.pool.ask(Choice("node", "only"), "raw")
+        ward.kit.clock.advance(0.3)
+        exchange.delivered()
+        exchange.close()
+    assert ward.prober._timeout_s("node") == pytest.approx(1.2)
+
+
+async def test_it_probes_from_the_start_on(ward: Ward) -> None:
+    probed = asyncio.Event()
+
+    async def tell(answer: Answer) -> None:
+        probed.set()
+        await well(answer)
+
+    ward.upstream.behaviour = tell
+    ward.prober.start()
+    async with asyncio.timeout(5):
+        await probed.wait()
