@@ -39,5 +39,5 @@ def test_a_bar_that_is_missed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.timeout(120)
 def test_the_table_has_a_row_for_each_policy_and_for_the_oracle() -> None:
-    (table,) = measure_policies(1000)
+    (table,) = measure_policies(make_trace(1000))
     assert [row[0] for row in table.rows] == [*POLICIES, "libcachesim S3FIFO", "libcachesim LRU"]
