@@ -1,18 +1,26 @@
-"""Verified blocks kept close: memory first, then the disk that all workers share.
+"""Verified blocks kept close: memory, then the disk that all workers share, then other machines.
 
     tiers         TieredStore, the `gateway.ports.BlockStore` that the rest of the house sees
-    memory        blocks in RAM, S3-FIFO by bytes
-    disk          DiskTier: finds and keeps without ever blocking the event loop
+    memory        blocks in RAM, by the queues of `s3fifo`
+    disk          DiskTier: finds and keeps without waiting for the disk in the event loop
+      admission   what is written at all
+      inline      the short way to small blocks, open while the disk answers at once
       presence    what is probably there, from memory
       readers     threads that read and hash
       writer      the one thread that changes the disk; takes `orders`
         flush     a batch of writes, all or nothing
         eviction  room for them, the longest unused first
+        midpoint  where in the order of use new blocks begin
         scan      files and index brought together, in small steps
       files       large blocks, a file each; `temporary` ones until they are whole
       index       small blocks, sizes and last use, in SQLite; its `schema`; its `handle`
       quarantine  damaged things, out of the way
+      tags        the key of the tags, which prove in less time what a CID proves
+      scrub       every block hashed again
       locks       between processes
+    shared        SharedTier: `remote` Redis and bucket, never waited for thanks to its `breaker`
+    keeper        CacheKeeper: what operators order; `purge` and `pins` are jobs of the writer
+    policies      models of all these, for replaying logs
 
 Blocks are keyed by multihash: every CID of the same bytes shares one entry. Nothing that is read
 from the disk is believed: each read is hashed against the CID before it becomes a `Block`.

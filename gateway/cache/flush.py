@@ -45,7 +45,8 @@ class Batch:
 
     files: BlockFiles
     quarantine: Quarantine
-    now_ms: int
+    used_ms: int
+    """When its blocks are said to have been used."""
     tag_key: bytes | None = None
     """Of the tags that blocks get; None for no tags."""
     written: list[_Write] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Batch:
                 self.written.remove(write)
                 continue
             blob = None if write.is_file else write.data
-            index.add(write.key, len(write.data), self.now_ms, blob, write.tag)
+            index.add(write.key, len(write.data), self.used_ms, blob, write.tag)
 
     def finish(self) -> list[bytes]:
         """Return the keys of what is on the disk now; nothing can be given up any more."""

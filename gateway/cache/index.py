@@ -44,6 +44,8 @@ _SETTINGS: Final = (
 
 _INSERT: Final = """INSERT INTO entries (key, size, cost, used, tag) VALUES (?, ?, ?,
     CASE WHEN EXISTS (SELECT 1 FROM pinned WHERE key = ?) THEN ? ELSE ? END, ?)"""
+_SELECT_TAG: Final = "SELECT NULL, tag FROM entries WHERE key = ?"
+_SELECT_BLOB_AND_TAG: Final = "SELECT data, tag FROM entries JOIN blobs USING (id) WHERE key = ?"
 _SELECT_ENTRIES: Final = "SELECT id, key, size, cost FROM entries"
 _DAMAGED_CODES: Final = frozenset(
     {
@@ -166,12 +168,11 @@ class Index:
             raise IndexDamaged("a block is not bytes")
         return row[0]
 
-    def blob_and_tag(self, key: bytes) -> tuple[bytes | None, bytes | None]:
+    def blob_and_tag(self, key: bytes, *, is_file: bool) -> tuple[bytes | None, bytes | None]:
         """Return the bytes of a small block, unverified, and the tag of a block of any size."""
+        statement = _SELECT_TAG if is_file else _SELECT_BLOB_AND_TAG
         try:
-            row = self._run(
-                "SELECT data, tag FROM entries LEFT JOIN blobs USING (id) WHERE key = ?", key
-            ).fetchone()
+            row = self._run(statement, key).fetchone()
         except (sqlite3.Error, MemoryError) as exc:
             self._raise(exc)
         match row:

@@ -85,6 +85,13 @@ class CacheKeeper(BlockKeeper):
                 raise CacheUnavailable("the disk does not answer") from None
 
     @override
+    async def keep(self, block: Block) -> None:
+        disk = self._store.disk
+        # Without another admission it is there, or on its way.
+        if disk is not None and self._store.second_hit is not None and not disk.has(block.cid):
+            await disk.keep(block)
+
+    @override
     async def pin_roots(self) -> Mapping[str, float]:
         return {} if self._book is None else await self._ask(self._book.read)
 

@@ -118,13 +118,17 @@ class BlockReader:
 
     def _find_row(self, key: bytes) -> tuple[bytes | None, bytes | None]:
         index = self._handle.get()
-        return (index.blob(key), None) if self._tag_key is None else index.blob_and_tag(key)
+        return (
+            (index.blob(key), None)
+            if self._tag_key is None
+            else index.blob_and_tag(key, is_file=False)
+        )
 
     def _find_tag(self, key: bytes) -> bytes | None:
         if self._tag_key is None:
             return None
         try:
-            return self._handle.get().blob_and_tag(key)[1]
+            return self._handle.get().blob_and_tag(key, is_file=True)[1]
         except (IndexDamaged, IndexUnavailable):  # whoever reads a row will say so
             return None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from gateway.cache.admission import SECOND_HIT, SecondHit
 from gateway.cache.disk import DiskTier
 from gateway.cache.memory import MemoryTier
 from gateway.cache.outcome import Condition, Health, IndexState
@@ -57,6 +58,8 @@ class TieredStore(BlockStore):
     ) -> None:
         """Join tiers that are ready; `open` makes them from settings."""
         self._shared = shared
+        self.second_hit: SecondHit | None = None
+        """What the disk tier takes; None for all."""
         self._memory = memory
         self._memory_size = memory.capacity_bytes
         self._disk = disk
@@ -86,7 +89,9 @@ class TieredStore(BlockStore):
             disk = DiskTier(directory, settings.disk_size, clock, observer, key)
             await disk.open()
         memory = MemoryTier(settings.memory_size, observer, disk.touch if disk else None)
-        return cls(memory, disk, observer, shared)
+        store = cls(memory, disk, observer, shared)
+        store.second_hit = SecondHit() if settings.disk_admission == SECOND_HIT else None
+        return store
 
     async def close(self) -> None:
         """Write what is pending, within a deadline of seconds. Finds are misses afterwards."""
@@ -132,7 +137,7 @@ class TieredStore(BlockStore):
             if purges == self._purges:
                 if not is_scan or self._disk is None:
                     self._memory.put(block)
-                if self._disk is not None:
+                if self._disk is not None and self._is_admitted(block):
                     await self._disk.keep(block)
             self._observer.block_found(Tier.SHARED, len(block.data))
         return block
@@ -155,10 +160,13 @@ class TieredStore(BlockStore):
             return
         if not is_scan or self._disk is None:
             self._memory.put(block)
-        if self._disk is not None:
+        if self._disk is not None and self._is_admitted(block):
             await self._disk.keep(block)
         if self._shared is not None:
             self._shared.keep(block)
+
+    def _is_admitted(self, block: Block) -> bool:
+        return self.second_hit is None or self.second_hit.admits(block.cid.multihash)
 
     @property
     def shared(self) -> SharedTier | None:

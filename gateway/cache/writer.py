@@ -18,6 +18,7 @@ from gateway.cache.files import BlockFiles
 from gateway.cache.flush import Batch
 from gateway.cache.handle import IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
+from gateway.cache.midpoint import Midpoint
 from gateway.cache.orders import Flush, Forget, IndexLost, Job, Order, Stop, Store, Tag
 from gateway.cache.outcome import EvictionReason, IndexState
 from gateway.cache.pins import total_of
@@ -116,6 +117,7 @@ class Writer:
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._urgent = threading.Event()
         self._touched: deque[tuple[bytes, int]] = deque(maxlen=MAX_TOUCHES)
+        self._midpoint = Midpoint()
         self._purges_seen = -1
         self._patience_s = 0.0
         self._turned_s = clock.monotonic()
@@ -244,6 +246,7 @@ class Writer:
         tags = [order for order in orders if isinstance(order, Tag)]
         if batch.written:
             self._eviction.make_room(index, batch.incoming_bytes)
+            batch.used_ms = self._midpoint.used_ms(index, batch.used_ms)
         touches = self._take_touches()
         if batch.written or forgotten or tags or touches:
             with index.transaction():

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import cid, config, scrub, serve, stats, upkeep
+from gateway.cli import cid, config, replay, scrub, serve, stats, upkeep
 from gateway.cli.terminal import examples, say
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, config, cid, stats, upkeep, scrub):
+for command in (serve, config, cid, stats, upkeep, scrub, replay):
     command.register(app)
 
 

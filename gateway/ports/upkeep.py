@@ -65,6 +65,10 @@ class BlockKeeper(Protocol):
         """Return when this process has dropped what other processes purged before."""
         ...
 
+    async def keep(self, block: Block) -> None:
+        """Have a block on the disk, whatever is admitted otherwise; never raises."""
+        ...
+
     async def pin_roots(self) -> Mapping[str, float]:
         """Return the roots that must stay, and since when (seconds since the epoch)."""
         ...

@@ -99,6 +99,8 @@ class CacheSettings:
     """Bytes of the memory tier, per worker. 0 turns it off."""
     read_verification: Annotated[Literal["cid", "tag"], one_of("cid", "tag")] = "cid"
     """What a block read from disk is checked against: its CID, or a keyed tag."""
+    disk_admission: Annotated[Literal["all", "second-hit"], one_of("all", "second-hit")] = "all"
+    """What is written to disk: all, or what is fetched for the second time."""
     tag_key: FilledText = "~/.local/state/ipfs-gateway/tag.key"
     """File of the key of the tags; made when it is not there. Never in `directory`;
     `$XDG_STATE_HOME` is respected."""

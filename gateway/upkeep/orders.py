@@ -31,7 +31,7 @@ class Upkeep:
         """Make it; `start` lets it carry pins out."""
         self._store = store
         self._keeper = keeper
-        self._warmer = Warmer(retriever, clock)
+        self._warmer = Warmer(retriever, keeper, clock)
         self._pins = PinKeeper(keeper, retriever, clock)
         self._pinning: asyncio.Task[None] | None = None
         self._actions: Mapping[str, Callable[[Order], Awaitable[Answer]]] = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.content.cid import Cid
 from gateway.errors import GatewayError
-from gateway.ports import Clock, Retriever
+from gateway.ports import BlockKeeper, Clock, Retriever
 from gateway.upkeep.fetch import expected_bytes, fetch_dag
 
 MAX_JOBS: Final = 64
@@ -58,8 +58,9 @@ class _Job:
 class Warmer:
     """The jobs of one process. Belongs to the event loop."""
 
-    def __init__(self, retriever: Retriever, clock: Clock) -> None:
+    def __init__(self, retriever: Retriever, keeper: BlockKeeper, clock: Clock) -> None:
         """Make a warmer without jobs."""
+        self._keeper = keeper
         self._retriever = retriever
         self._clock = clock
         self._numbers = itertools.count(1)
@@ -111,6 +112,7 @@ class Warmer:
                     async for block in blocks:
                         if not progress.blocks:
                             progress.expected_bytes = expected_bytes(block)
+                        await self._keeper.keep(block)
                         progress.blocks += 1
                         progress.bytes += len(block.data)
             progress.state = JobState.DONE

@@ -42,7 +42,7 @@ def order(block: Block) -> Store:
 
 def staged(files: BlockFiles, *blocks: Block) -> Batch:
     folder = Path(files.path(LARGE.cid.multihash)).parents[2] / "quarantine"
-    batch = Batch(files, Quarantine(folder, 1 << 30, FakeClock()), now_ms=7)
+    batch = Batch(files, Quarantine(folder, 1 << 30, FakeClock()), used_ms=7)
     batch.stage([order(block) for block in blocks])
     return batch
 

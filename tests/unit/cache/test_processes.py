@@ -16,10 +16,10 @@ from tests.fakes.cache_directory import (
 )
 
 MIB = 1024 * 1024
+
 KILLS = int(os.environ.get("GATEWAY_KILLS", "20"))
 """The bar is 1,000 kills without a wrong byte: GATEWAY_KILLS=1000, a quarter of an hour."""
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90 + 3 * KILLS)]
 
 
 async def test_two_processes_write_and_read_the_same_keys(directory: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.cache.keeper import CacheKeeper
 from gateway.content.walk import Want
 from gateway.upkeep.warm import ENDED, MAX_JOBS, MAX_RUNNING, UNSEEN_S, Warmer
 from tests.fakes.clock import FakeClock
@@ -35,8 +36,10 @@ def retriever_fixture() -> DictRetriever:
 
 
 @pytest.fixture(name="warmer")
-async def warmer_fixture(retriever: DictRetriever, clock: FakeClock) -> AsyncIterator[Warmer]:
-    warmer = Warmer(retriever, clock)
+async def warmer_fixture(
+    retriever: DictRetriever, keeper: CacheKeeper, clock: FakeClock
+) -> AsyncIterator[Warmer]:
+    warmer = Warmer(retriever, keeper, clock)
     yield warmer
     await warmer.close()
 
