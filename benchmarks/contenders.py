@@ -228,6 +228,7 @@ def configure_front(folder: Path, port: int, sockets: Sequence[Path]) -> None:
     shutil.copytree(NGINX_FOLDER, folder)
     site = folder / "site"
     (site / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
+    (site / "port.conf").write_text(f'set $ipfs_port ":{port}";\n')
     (site / "log.conf").write_text("access_log off;\n")
     servers = "\n".join(
         f"    server unix:{socket} max_fails=3 fail_timeout=5s;" for socket in sockets
@@ -236,6 +237,8 @@ def configure_front(folder: Path, port: int, sockets: Sequence[Path]) -> None:
     upstream = (site / "upstream.conf").read_text()
     first = "    server 127.0.0.1:8080 max_fails=3 fail_timeout=5s;"
     (site / "upstream.conf").write_text(zone + _replaced(upstream, first, servers))
+    main = (folder / "nginx.conf").read_text()
+    (folder / "nginx.conf").write_text(_replaced(main, "processes auto;", "processes 1;"))
     config = _replaced((folder / "gateway.conf").read_text(), "rate=100r/s", "rate=1000000r/s")
     config = _replaced(config, "keepalive_requests 1000;", "keepalive_requests 100000000;")
     config = _replaced(config, "# include response-cache.conf;", "include response-cache.conf;")

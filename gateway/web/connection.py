@@ -10,6 +10,8 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.web.joined import Joined
+
 MAX_HEADER_LINES: Final = 100  # HAProxy allows 101, Varnish 64
 MAX_HEAD_BYTES: Final = 32 * 1024  # Varnish's http_req_size
 MAX_TARGET_BYTES: Final = 8 * 1024  # design: URL 8 KiB; nginx's large_client_header_buffers
@@ -139,6 +141,7 @@ class GatewayProtocol(HttpToolsProtocol):
             super().on_header(name, value)
         self.url = url
         super().on_headers_complete()
+        self.cycle.transport = cast("Any", Joined(self.transport, self.loop))
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed; an answer that is under way is not written into."""

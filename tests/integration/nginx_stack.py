@@ -1,6 +1,7 @@
 """nginx with the configuration of this repository, the gateway and what it serves, for tests."""
 
 import http.client
+import re
 import shutil
 import socket
 from dataclasses import dataclass
@@ -120,11 +121,31 @@ def _without_last_leaf() -> Build:
             yield block
 
 
-def configure(folder: Path, port: int, gateway: str) -> None:
-    """Copy our configuration; only the files that are a machine's own are written anew."""
+def turn_response_cache_on(folder: Path) -> None:
+    """Do what the head of `response-cache.conf` says."""
+    described = (folder / "response-cache.conf").read_text().replace("\n#", "")
+    zone = re.search(r"proxy_cache_path[^;]*;", described)
+    assert zone is not None
+    with (folder / "site" / "upstream.conf").open("a") as upstream:
+        upstream.write(f"{zone[0]}\n")
+    policy = folder / "gateway.conf"
+    policy.write_text(policy.read_text().replace("# include response", "include response"))
+
+
+def configure(folder: Path, port: int, *gateways: str, url_port: str = "") -> None:
+    """Copy our configuration; only the files that are a machine's own are written anew.
+
+    Args:
+        folder: where to.
+        port: of loopback, to listen on.
+        gateways: `host:port` or `unix:/path` of each.
+        url_port: what URLs have behind the host, such as `:8000`.
+    """
     shutil.copytree(NGINX_FOLDER, folder)
     site = folder / "site"
     (site / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
+    (site / "port.conf").write_text(f'set $ipfs_port "{url_port}";\n')
     upstream = (site / "upstream.conf").read_text()
-    assert "server 127.0.0.1:8080 " in upstream
-    (site / "upstream.conf").write_text(upstream.replace("127.0.0.1:8080", gateway))
+    (line,) = [line for line in upstream.splitlines() if "server 127.0.0.1:8080 " in line]
+    lines = "\n".join(line.replace("127.0.0.1:8080", gateway) for gateway in gateways)
+    (site / "upstream.conf").write_text(upstream.replace(line, lines))

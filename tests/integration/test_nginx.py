@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import re
 import ssl
 import subprocess
 import time
@@ -28,6 +27,7 @@ from tests.integration.nginx_stack import (
     Stack,
     build_content,
     configure,
+    turn_response_cache_on,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60), pytest.mark.xdist_group("nginx")]
@@ -240,13 +240,7 @@ def test_a_broken_upstream_is_a_broken_answer(stack: Stack) -> None:
 def test_the_response_cache_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
     folder, port = tmp_path / "nginx", free_port()
     configure(folder, port, urlsplit(stack.gateway.url).netloc)
-    described = (folder / "response-cache.conf").read_text().replace("\n#", "")
-    zone = re.search(r"proxy_cache_path[^;]*;", described)
-    assert zone is not None
-    with (folder / "site" / "upstream.conf").open("a") as upstream:
-        upstream.write(f"{zone[0]}\n")
-    policy = folder / "gateway.conf"
-    policy.write_text(policy.read_text().replace("# include response", "include response"))
+    turn_response_cache_on(folder)
     with running_nginx(folder, f"http://127.0.0.1:{port}") as nginx:
         behind = Stack(nginx, stack.gateway, folder, stack.root)
         path = f"/ipfs/{stack.root}/small.txt"
