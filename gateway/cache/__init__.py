@@ -23,5 +23,6 @@
     policies      models of all these, for replaying logs
 
 Blocks are keyed by multihash: every CID of the same bytes shares one entry. Nothing that is read
-from the disk is believed: each read is hashed against the CID before it becomes a `Block`.
+from a disk or another machine is believed: it is hashed, against the CID or with the tag, before it
+becomes a `Block`.
 """
