@@ -74,6 +74,19 @@ async def test_blocks_that_are_gone_meanwhile_make_nothing(listening: Listening)
     assert kept == []
 
 
+async def test_what_was_read_before_a_purge_is_not_put_after_it(listening: Listening) -> None:
+    target = f"/ipfs/{listening.add(collect(build_file(DATA)))}"
+    page = f"/ipfs/{listening.root}/a.txt"
+    listening.retriever.on_open = listening.table.clear
+    for asked_for in (target, target, page):
+        await keep_alive(listening, asked_for)
+    await listening.filler.settle()
+    listening.retriever.on_open = None
+    assert (len(listening.table), listening.table.files_bytes) == (0, 0)
+    assert b"detail=memory" in await keep_alive(listening, page)
+    assert b"detail=hot" in await keep_alive(listening, page)
+
+
 async def test_what_was_sent_once_is_remembered_within_bounds(listening: Listening) -> None:
     first = await asked(listening, 1)
     names = [b"/ipfs/%d" % number for number in range(MAX_SEEN)]
