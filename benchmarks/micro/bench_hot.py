@@ -88,7 +88,7 @@ def _connect(style: Style) -> HotProtocol:
     return protocol
 
 
-async def _no_app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 (ASGI)
+async def _no_app(_scope: Any, _receive: Any, _send: Any) -> None:
     raise AssertionError("the slow path was taken")
 
 

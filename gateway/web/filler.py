@@ -93,12 +93,6 @@ class Filler:
         if self._task is not None:
             await asyncio.wait((self._task,))
 
-    def forget(self) -> None:
-        """Drop what is being made: after a purge."""
-        self._seen.clear()
-        if self._task is not None:
-            self._task.cancel()
-
     async def close(self) -> None:
         """Stop what is being made."""
         if self._task is not None:

@@ -107,6 +107,8 @@ class HotTable:
         self._used: set[bytes] = set()
         self._sites: dict[bytes, bytes] = {}
         self._lend = lend
+        self.generation = 0
+        """How often everything was forgotten: what was read before must not be put any more."""
         self.heads = KnownHeads()
         """The request heads that entries are asked for with."""
         forget, heads_bytes = self.heads.forget, lambda: self.heads.size_bytes
@@ -156,6 +158,7 @@ class HotTable:
 
     def clear(self) -> None:
         """Forget everything: after a purge or a new denylist."""
+        self.generation += 1
         self.heads.clear()
         self._small.clear()
         self._files.clear()

@@ -13,6 +13,7 @@ from gateway.web import heads
 from gateway.web.connection import Done, GatewayProtocol
 from gateway.web.heads import Ready
 from gateway.web.hot_path import Asked, HotPath, Opened
+from gateway.web.keeper import GENERATION
 from gateway.web.sending import Outlet, Sending
 
 _HEAD_END: Final = b"\r\n\r\n"
@@ -88,6 +89,7 @@ class HotProtocol(GatewayProtocol):
         """Answer from the hot path, or start the application."""
         if not self._answer_hot():
             super().start_answer()
+            cast("Any", self.scope)["state"][GENERATION] = self.hot.generation
 
     def _answer_hot(self) -> bool:
         """Send a finished answer; False when the request must take the slow path."""

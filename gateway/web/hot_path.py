@@ -71,6 +71,11 @@ class HotPath:
         self.known = table.heads.ready
         """What is sent for heads that are known to the byte."""
 
+    @property
+    def generation(self) -> int:
+        """That of the table, for `gateway.web.keeper`."""
+        return self._table.generation
+
     def find(self, asked: Asked) -> Ready | None:
         """Decide what to send; None to take the slow path. Nothing is counted yet."""
         found, part = self._look_up(asked)

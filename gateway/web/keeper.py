@@ -11,6 +11,9 @@ from gateway.web.filler import Filler
 from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
 from gateway.web.send import Scope, request_target
 
+GENERATION = "gateway.hot.generation"
+"""Of the table, in the scope's state, from when the request began."""
+
 _HOT_FIELDS = (*cache_status(("hot",), 0), server_timing((("total", 0.0),)))
 _MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
 _NOT_IN_304 = frozenset((b"content-length", b"content-type", b"accept-ranges"))
@@ -40,11 +43,13 @@ class Keeper:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         if size is None or (request.site.is_isolated and request.site.host.encode() != host):
             return  # a part of it, a page, an error; or a proxy told the host
+        generation = scope.get("state", {}).get(GENERATION)
         target, site = request_target(scope), host if request.site.is_isolated else b""
         root = request.path.root_name
 
         def put(answer: Answer, body: bytes | FileBody) -> None:
-            self._table.put(target, host, site, _entry(answer, body, root))
+            if generation == self._table.generation:
+                self._table.put(target, host, site, _entry(answer, body, root))
 
         body = reply.answer.body
         if size > MAX_BODY_BYTES:

@@ -91,7 +91,6 @@ class Gateway:
         pipeline = Pipeline(self._upstreams.retrieval, store, names, pages)
         router = Router(clients, settings.hosts, names)
         self._filler = Filler(pipeline, files_size)
-        store.on_purge(self._filler.forget)
         store.on_purge(table.clear)
         keep = Keeper(table, self._filler).keep
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)

@@ -55,10 +55,13 @@ class DictRetriever:
         self.near = {block.cid.multihash: block for block in near}
         self.sessions: list[DictSource] = []
         self.before_get: Callable[[Want], Awaitable[None]] | None = None
+        self.on_open: Callable[[], None] | None = None
 
     def open_session(
         self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False
     ) -> DictSource:
+        if self.on_open is not None:
+            self.on_open()
         session = DictSource({} if cached_only else self.far, self.near, self.before_get)
         self.sessions.append(session)
         return session

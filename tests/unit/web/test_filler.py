@@ -74,16 +74,17 @@ async def test_blocks_that_are_gone_meanwhile_make_nothing(listening: Listening)
     assert kept == []
 
 
-async def test_a_purge_drops_what_is_being_made(listening: Listening) -> None:
+async def test_what_was_read_before_a_purge_is_not_put_after_it(listening: Listening) -> None:
     target = f"/ipfs/{listening.add(collect(build_file(DATA)))}"
-    request = parse_request("GET", target.encode(), b"", [])
-    assert isinstance(request, GatewayRequest)
-    kept: list[Answer] = []
-    for _ in range(2):
-        listening.filler.offer(b"a", request, len(DATA), lambda answer, _: kept.append(answer))
-    listening.filler.forget()
+    page = f"/ipfs/{listening.root}/a.txt"
+    listening.retriever.on_open = listening.table.clear
+    for asked_for in (target, target, page):
+        await keep_alive(listening, asked_for)
     await listening.filler.settle()
-    assert kept == []
+    listening.retriever.on_open = None
+    assert (len(listening.table), listening.table.files_bytes) == (0, 0)
+    assert b"detail=memory" in await keep_alive(listening, page)
+    assert b"detail=hot" in await keep_alive(listening, page)
 
 
 async def test_what_was_sent_once_is_remembered_within_bounds(listening: Listening) -> None:
