@@ -18,7 +18,7 @@
       tags        the key of the tags, which prove in less time what a CID proves
       scrub       every block hashed again
       locks       between processes
-    shared        SharedTier: `remote` Redis and bucket, never waited for thanks to its `breaker`
+    shared        SharedTier: `remote` Redis and bucket, left alone when they fail
     keeper        CacheKeeper: what operators order; `purge` and `pins` are jobs of the writer
     policies      models of all these, for replaying logs
 

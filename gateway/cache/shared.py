@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
-from gateway.cache.breaker import Breaker
+from gateway.breaker import Breaker
 from gateway.cache.files import MIN_FILE_BYTES
 from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, RedisBlocks, RemoteError
 from gateway.content.block import Block, verify
@@ -170,9 +170,7 @@ class SharedTier:
 
     def _fail(self, breaker: Breaker, error: Exception) -> None:
         self._errors += 1
-        was_open = breaker.is_open
-        breaker.failed()
-        if breaker.is_open and not was_open:
+        if breaker.failed():
             _log.warning("the shared tier is left alone for a while: %s", str(error) or "too slow")
 
     async def _check(self, cid: Cid, data: bytes) -> Block | None:

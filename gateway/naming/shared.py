@@ -18,10 +18,10 @@ from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 from typing_extensions import override
 
+from gateway.breaker import Breaker
 from gateway.content.cid import Cid
 from gateway.content.ipns import IpnsRecord, verify_record
 from gateway.errors import BadRecord
-from gateway.naming.breaker import Breaker
 from gateway.ports import Clock
 from gateway.settings import SharedSettings
 

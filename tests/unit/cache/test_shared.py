@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
+from gateway.breaker import FAILURES
 from gateway.cache import shared as module
-from gateway.cache.breaker import FAILURES
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, PurgeEntry, RedisBlocks, RemoteError
 from gateway.cache.shared import MAX_PENDING_BYTES, SharedTier

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.naming.breaker import BREAK_AFTER, BREAK_S
+from gateway.breaker import FAILURES, FIRST_PAUSE_S
 from gateway.naming.shared import MAX_KEPT_S, SharedRecords
 from gateway.settings import SharedSettings
 from tests.fakes.clock import FakeClock
@@ -129,7 +129,7 @@ async def test_slow_is_a_miss_and_after_a_few_it_is_left_alone(
     redis.is_mute = True
     kit = Kit(redis, timeout=0.05)
     with caplog.at_level(logging.WARNING):
-        for _ in range(BREAK_AFTER):
+        for _ in range(FAILURES):
             assert await kit.shared.find(KEY) is None
     assert [record.getMessage() for record in caplog.records if "gateway" in record.name] == [
         "the shared tier does not answer: TimeoutError"
@@ -166,11 +166,11 @@ async def test_closing_ends_what_is_late(redis: RedisServer) -> None:
 async def test_it_is_tried_again_after_a_while(redis: RedisServer) -> None:
     redis.is_mute = True
     kit = Kit(redis, timeout=0.05)
-    for _ in range(BREAK_AFTER):
+    for _ in range(FAILURES):
         await kit.shared.find(KEY)
     redis.is_mute = False
     await kit.shared.close()
-    kit.clock.advance(BREAK_S)
+    kit.clock.advance(FIRST_PAUSE_S)
     again = SharedRecords(SharedSettings(redis=redis.url, timeout=5.0), kit.clock)
     await again.keep(OWNER.record())
     assert await again.find(KEY) is not None

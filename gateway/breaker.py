@@ -37,10 +37,11 @@ class Breaker:
         """Take in an answer, whatever it was."""
         self._failures = 0
 
-    def failed(self) -> None:
-        """Take in an error, or no answer in time."""
+    def failed(self) -> bool:
+        """Take in an error, or no answer in time; tell whether that breaks it just now."""
         self._failures += 1
         self._closed_at_s = self._clock.monotonic() + self._pause_s()
+        return self._failures == FAILURES
 
     def _pause_s(self) -> float:
         doublings = min(max(self._failures - FAILURES, 0), 16)

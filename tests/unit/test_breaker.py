@@ -2,8 +2,13 @@
 
 import pytest
 
-from gateway.cache.breaker import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker
+from gateway.breaker import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Breaker
 from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture(name="clock")
+def clock_fixture() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture(name="breaker")
@@ -22,6 +27,14 @@ def test_a_few_failures_are_no_outage(breaker: Breaker) -> None:
     breaker.succeeded()
     fail(breaker, FAILURES - 1)
     assert not breaker.is_open
+
+
+def test_the_failure_that_breaks_it_is_told(breaker: Breaker) -> None:
+    assert [breaker.failed() for _ in range(FAILURES + 1)] == [
+        *[False] * (FAILURES - 1),
+        True,
+        False,
+    ]
 
 
 def test_after_failures_in_a_row_nobody_asks_for_a_while(
