@@ -26,6 +26,7 @@ UDP_BYTES: Final = 1232  # DNS Flag Day 2020: fits into any path's packets
 STEP: Final = "txt"
 
 Nameserver = dns.nameserver.Nameserver
+Do53Nameserver = dns.nameserver.Do53Nameserver
 
 
 class TxtAnswer(NamedTuple):

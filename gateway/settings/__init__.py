@@ -36,6 +36,7 @@ from gateway.settings.values import (
     ListenAddress,
     TcpAddress,
     UnixAddress,
+    parse_dns_server,
     parse_listen,
     parse_origin,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "format_settings",
     "is_name",
     "nearest_key",
+    "parse_dns_server",
     "parse_listen",
     "parse_origin",
     "parse_settings",

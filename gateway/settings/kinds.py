@@ -1,17 +1,19 @@
 """The kinds of settings that the sections are annotated with."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from gateway.settings.shapes import Shape
 from gateway.settings.values import (
     Kind,
+    TcpAddress,
     check_authority,
     format_duration,
     format_size,
     is_host,
+    parse_dns_server,
     parse_duration,
     parse_listen,
     parse_origin,
@@ -146,16 +148,22 @@ def _read_bucket(text: str) -> str:
 def _read_resolver(text: str) -> str:
     if text == "system":
         return text
-    if text.startswith("https://"):
+    if text.startswith(("https://", "http://")):
         check_authority(text)
+        if text.startswith("http://") and not TcpAddress(_host_of(text), 0).is_loopback:
+            raise ValueError(f'"{text}" is neither https:// nor a service of this machine')
         return text
     try:
-        ipaddress.ip_address(text)
+        parse_dns_server(text)
     except ValueError:
         raise ValueError(
             f'"{text}" is not "system", the address of a DNS server or an https:// URL'
         ) from None
     return text
+
+
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _read_domains(values: list[str]) -> tuple[str, ...]:

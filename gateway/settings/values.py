@@ -33,6 +33,7 @@ DURATION_OF_RATE: Mapping[str, float] = {"second": 1, "minute": 60, "hour": 3600
 RATE_UNITS = tuple(DURATION_OF_RATE)
 
 MAX_SIZE_BYTES = 2**63 - 1  # what SQLite and file systems count with
+DNS_PORT = 53
 MAX_UNIX_PATH_BYTES = 107  # sun_path of Linux is 108 with its NUL: unix(7)
 
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)")
@@ -192,6 +193,20 @@ def parse_listen(text: str) -> ListenAddress:
     elif not is_host(host):
         raise ValueError(f'"{text}" has no host; "0.0.0.0:{port}" listens on every address')
     return TcpAddress(host, int(port))
+
+
+def parse_dns_server(text: str) -> TcpAddress:
+    """Parse `1.1.1.1`, `1.1.1.1:53`, `::1` or `[::1]:53`.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if _is_address(text):
+        return TcpAddress(text, DNS_PORT)
+    server = parse_listen(text)
+    if not isinstance(server, TcpAddress) or not _is_address(server.host) or not server.port:
+        raise ValueError(f'"{text}" is not the address of a server')
+    return server
 
 
 def _parse_unix(path: str) -> UnixAddress:

@@ -3,13 +3,19 @@
 from dataclasses import replace
 from typing import Final
 
-from gateway.naming.dns import HttpsNameserver, Nameserver, TxtResolver, system_nameservers
+from gateway.naming.dns import (
+    Do53Nameserver,
+    HttpsNameserver,
+    Nameserver,
+    TxtResolver,
+    system_nameservers,
+)
 from gateway.naming.dnslink import Dnslinks
 from gateway.naming.ipns import Keys
 from gateway.naming.resolver import Names
 from gateway.naming.shared import SharedRecords
 from gateway.ports import Clock
-from gateway.settings import Settings
+from gateway.settings import Settings, parse_dns_server
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.doh import DohClient
 from gateway.upstream.pool import UpstreamPool
@@ -47,8 +53,9 @@ class NamesRoom:
     def _open_nameservers(self, resolver: str, clock: Clock) -> list[str | Nameserver]:
         if resolver == "system":
             return system_nameservers()
-        if not resolver.startswith("https://"):
-            return [resolver]
+        if "://" not in resolver:
+            server = parse_dns_server(resolver)
+            return [Do53Nameserver(server.host, server.port)]
         self._doh = DohClient(resolver, clock)
         return [HttpsNameserver(self._doh)]
 

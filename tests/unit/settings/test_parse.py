@@ -79,6 +79,10 @@ WRONG = [
     ('hosts."a.b".subdomains', {"hosts": {"a.b": {"subdomains": 1}}}, "must be true or false"),
     ("names.resolver", {"names": {"resolver": "dns.example"}}, "address of a DNS server"),
     ("names.resolver", {"names": {"resolver": "https:///dns-query"}}, "has no host"),
+    ("names.resolver", {"names": {"resolver": "dns.example:53"}}, "address of a DNS server"),
+    ("names.resolver", {"names": {"resolver": "unix:/dns"}}, "address of a DNS server"),
+    ("names.resolver", {"names": {"resolver": "1.1.1.1:0"}}, "address of a DNS server"),
+    ("names.resolver", {"names": {"resolver": "http://dns.example/dns-query"}}, "of this machine"),
     ("names.dnslink", {"names": {"dnslink": {"a.b": "bafy"}}}, "neither /ipfs/ nor /ipns/"),
     ("names.dnslink", {"names": {"dnslink": {"a b": "/ipfs/x"}}}, "is not a host name"),
     ("names.dnslink", {"names": {"dnslink": {"a": "/ipfs/x"}}}, "of two labels or more"),
@@ -229,7 +233,18 @@ def test_listen_takes_addresses_names_and_unix_sockets(listen: str) -> None:
     assert parse_settings({"server": {"listen": listen}}).server.listen == listen
 
 
-@pytest.mark.parametrize("resolver", ["system", "1.1.1.1", "::1", "https://dns.example/dns-query"])
+@pytest.mark.parametrize(
+    "resolver",
+    [
+        "system",
+        "1.1.1.1",
+        "::1",
+        "127.0.0.1:5353",
+        "[::1]:53",
+        "https://dns.example/dns-query",
+        "http://127.0.0.1:8053/dns-query",
+    ],
+)
 def test_resolvers_are_the_system_a_server_or_a_url(resolver: str) -> None:
     assert parse_settings({"names": {"resolver": resolver}}).names.resolver == resolver
 

@@ -53,7 +53,7 @@ async def test_workers_share_what_redis_keeps(upstream: RecordUpstream) -> None:
     assert len(upstream.targets) == 1
 
 
-@pytest.mark.parametrize("resolver", ["system", "127.0.0.1", "https://dns.example/dns-query"])
+@pytest.mark.parametrize("resolver", ["system", "127.0.0.1:5353", "https://dns.example/dns-query"])
 async def test_each_kind_of_resolver_can_be_made(upstream: RecordUpstream, resolver: str) -> None:
     names = NamesSettings(resolver=resolver, allowed=(), dnslink={"a.example": "/ipfs/bafkqaaa"})
     made = room(upstream, Settings(names=names))
