@@ -6,9 +6,9 @@ No framework: it has to break the framing, too.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from typing_extensions import override
 
 from gateway.content.block import Block
 from gateway.content.car import car_header, car_section
@@ -17,6 +17,7 @@ from gateway.content.cid import Cid, parse_cid
 from gateway.content.walk import Scope
 from gateway.errors import BadBlock, NoSuchLink
 from gateway.settings import UpstreamSettings
+from tests.fakes.server import FakeServer
 
 CAR_TYPE = "application/vnd.ipld.car; version=1; order=dfs; dups=y"
 RAW_TYPE = "application/vnd.ipld.raw"
@@ -160,8 +161,8 @@ async def _no_pause(_block: Block) -> None:
     """Send at once."""
 
 
-class LyingUpstream:
-    """Serves `blocks` on loopback; use as `async with`."""
+class LyingUpstream(FakeServer):
+    """Serves `blocks` on loopback."""
 
     def __init__(
         self,
@@ -171,6 +172,7 @@ class LyingUpstream:
         name: str = "liar",
         tier: str = "public",
     ) -> None:
+        super().__init__()
         self.blocks = {block.cid.multihash: block for block in blocks}
         self.behaviour = behaviour
         self.answers_probes = True
@@ -179,11 +181,7 @@ class LyingUpstream:
         """Awaited before an honest block is sent."""
         self.name = name
         self.log: list[Logged] = []
-        self.connections = 0
         self._tier = tier
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def settings(self) -> UpstreamSettings:
@@ -202,52 +200,20 @@ class LyingUpstream:
         """Return what was asked for in one way, in order; `head` is only about who has it."""
         return [logged.cid for logged in self.log if logged.step == step]
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Stop listening and cut all connections."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                logged = _parse(head.decode("ascii"))
-                if logged.cid.is_identity and self.answers_probes:
-                    await Answer(self, logged, writer).head(body=0)
-                    continue
-                self.log.append(logged)
-                try:
-                    await self.behaviour(Answer(self, logged, writer))
-                except OSError:
-                    logged.is_cut_off = True
-                    raise
-        except (asyncio.IncompleteReadError, OSError):
-            pass  # the client has gone
-        finally:
-            writer.transport.abort()
+    @override
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            logged = _parse(head.decode("ascii"))
+            if logged.cid.is_identity and self.answers_probes:
+                await Answer(self, logged, writer).head(body=0)
+                continue
+            self.log.append(logged)
+            try:
+                await self.behaviour(Answer(self, logged, writer))
+            except OSError:
+                logged.is_cut_off = True
+                raise
 
 
 def _parse(head: str) -> Logged:

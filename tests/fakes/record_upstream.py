@@ -5,10 +5,12 @@ No framework: it has to break the framing, too.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
+
+from typing_extensions import override
 
 from gateway.settings import UpstreamSettings
+from tests.fakes.server import FakeServer
 
 RECORD_TYPE = "application/vnd.ipfs.ipns-record"
 
@@ -86,12 +88,13 @@ def after(event: asyncio.Event, behaviour: Behaviour) -> Behaviour:
     return answer
 
 
-class RecordUpstream:
-    """Answers every request on loopback in one way; use as `async with`."""
+class RecordUpstream(FakeServer):
+    """Answers every request on loopback in one way."""
 
     def __init__(
         self, behaviour: Behaviour = absent, *, name: str = "records", tier: Tier = "public"
     ) -> None:
+        super().__init__()
         self.behaviour = behaviour
         self.name = name
         self.targets: list[str] = []
@@ -99,9 +102,6 @@ class RecordUpstream:
         """Released by each request."""
         self.headers: list[dict[str, str]] = []
         self._tier = tier
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -113,38 +113,12 @@ class RecordUpstream:
         """How a gateway is told about it."""
         return UpstreamSettings(name=self.name, url=self.url, tier=self._tier)
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                target = request.split(" ")[1]
-                self.targets.append(target)
-                self.headers.append(dict(line.lower().split(": ", 1) for line in lines if line))
-                self.asked.release()
-                await self.behaviour(writer, target)
-        except (asyncio.IncompleteReadError, OSError):
-            pass  # the client has gone
-        finally:
-            writer.transport.abort()
+    @override
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            target = request.split(" ")[1]
+            self.targets.append(target)
+            self.headers.append(dict(line.lower().split(": ", 1) for line in lines if line))
+            self.asked.release()
+            await self.behaviour(writer, target)

@@ -5,17 +5,19 @@ tests.
 """
 
 import asyncio
-from types import TracebackType
-from typing import Self
+
+from typing_extensions import override
+
+from tests.fakes.server import FakeServer
 
 
-class RedisServer:
-    """Keeps values for ever; use as `async with`."""
+class RedisServer(FakeServer):
+    """Keeps values for ever."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: dict[bytes, bytes] = {}
         self.lifetimes_s: dict[bytes, int] = {}
-        self.connections = 0
         self.commands: list[bytes] = []
         """Names of the commands that were about values."""
         self.is_mute = False
@@ -23,54 +25,20 @@ class RedisServer:
         """Before each answer."""
         self.babble: bytes | None = None
         """Sent in place of any answer."""
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         """How a gateway is told about it."""
         return f"redis://127.0.0.1:{self._port}/0"
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Stop listening and cut all connections."""
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                command = await _read(reader)
-                answer = self._answer([command[0].upper(), *command[1:]])
-                await asyncio.sleep(self.delay_s)
-                if not self.is_mute:
-                    writer.write(answer if self.babble is None else self.babble)
-        except (asyncio.IncompleteReadError, OSError):
-            pass  # the client has gone
-        finally:
-            writer.transport.abort()
+    @override
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            command = await _read(reader)
+            answer = self._answer([command[0].upper(), *command[1:]])
+            await asyncio.sleep(self.delay_s)
+            if not self.is_mute:
+                writer.write(answer if self.babble is None else self.babble)
 
     def _answer(self, command: list[bytes]) -> bytes:
         match command:
