@@ -61,7 +61,7 @@ conformance: setup-dev ## Run the official suite; the table goes to build/confor
 
 clients: $(GATEWAY_CLIENTS)/.done ## Install clients of other people for the tests (needs npm; 550 MB)
 
-bench: setup-dev ## Measure hits, misses and a load; under five minutes
+bench: setup-dev ## Measure hits, misses and a load; takes some minutes
 	$(BIN)/python -m benchmarks
 
 bench-smoke: setup-dev ## See that the benchmarks run

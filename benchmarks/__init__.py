@@ -1,6 +1,6 @@
 """Measurements of the whole gateway, as real processes on loopback.
 
-    python -m benchmarks            hits, misses and a short load: ratio tables, under five minutes
+    python -m benchmarks            hits, misses and a short load: ratio tables
     python -m benchmarks --smoke    the same with a second for each figure
     python -m benchmarks.hits       cached answers, against nginx, Varnish, Kubo and Rainbow
     python -m benchmarks.misses     cold answers, against a Kubo gateway that is the upstream itself
