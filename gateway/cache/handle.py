@@ -114,7 +114,9 @@ class IndexOwner(IndexHandle):
         if damaged.exists() or damaged.is_symlink():
             raise IndexUnavailable("the damaged index cannot be moved away")
         if taken:
-            _log.warning("the index of the disk cache was damaged; it is rebuilt from the files")
+            _log.warning(
+                "the index of the disk cache was damaged, or of an older version: it is rebuilt"
+            )
         return taken
 
     def _make_if_none(self) -> bool:
