@@ -232,3 +232,16 @@ def folder_fixture(tmp_path: Path) -> Iterator[Path]:
     """A folder that is removed at once: caches of these tests are large."""
     yield tmp_path
     shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture(name="car", scope="module")
+def car_fixture(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(tmp_path_factory.mktemp("car"), world.url) as running:
+        yield running
+
+
+@pytest.fixture(name="block", scope="module")
+def block_fixture(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    extra = '[retrieval]\nmode = "block"\n'
+    with gateway(tmp_path_factory.mktemp("block"), world.url, extra=extra) as running:
+        yield running

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -35,19 +34,6 @@ SAME_HEADERS = (
     "accept-ranges",
     "location",
 )
-
-
-@pytest.fixture(name="car", scope="module")
-def car_fixture(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with gateway(tmp_path_factory.mktemp("car"), world.url) as running:
-        yield running
-
-
-@pytest.fixture(name="block", scope="module")
-def block_fixture(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    extra = '[retrieval]\nmode = "block"\n'
-    with gateway(tmp_path_factory.mktemp("block"), world.url, extra=extra) as running:
-        yield running
 
 
 @pytest.mark.parametrize("mode", ["car", "block"])

@@ -9,7 +9,7 @@ import io
 import json
 import tarfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -32,19 +32,6 @@ SAME_HEADERS = (
     "x-ipfs-path",
     "x-ipfs-roots",
 )
-
-
-@pytest.fixture(name="car", scope="module")
-def car_fixture(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with gateway(tmp_path_factory.mktemp("car"), world.url) as running:
-        yield running
-
-
-@pytest.fixture(name="block", scope="module")
-def block_fixture(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    extra = '[retrieval]\nmode = "block"\n'
-    with gateway(tmp_path_factory.mktemp("block"), world.url, extra=extra) as running:
-        yield running
 
 
 @pytest.fixture(name="cids", scope="module")

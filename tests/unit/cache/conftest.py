@@ -1,11 +1,13 @@
 """A cache directory, and stores on it that are closed at the end."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from gateway.cache.files import BlockFiles
+from gateway.cache.index import Index
 from gateway.cache.tiers import TieredStore
 from gateway.settings import CacheSettings
 from tests.fakes.clock import FakeClock
@@ -47,3 +49,18 @@ async def open_store_fixture(
             return store
 
         yield open_store
+
+
+@pytest.fixture(name="index")
+def index_fixture(tmp_path: Path) -> Iterator[Index]:
+    Index.create(tmp_path / "index-1.sqlite")
+    index = Index(tmp_path / "index-1.sqlite", 0)
+    yield index
+    index.close()
+
+
+@pytest.fixture(name="files")
+def files_fixture(tmp_path: Path) -> BlockFiles:
+    files = BlockFiles(tmp_path)
+    files.prepare()
+    return files

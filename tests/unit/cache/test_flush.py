@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,21 +18,6 @@ from tests.fakes.clock import FakeClock
 
 SMALL = numbered(1, 100)
 LARGE = numbered(2, 20_000)
-
-
-@pytest.fixture(name="index")
-def index_fixture(tmp_path: Path) -> Iterator[Index]:
-    Index.create(tmp_path / "index.sqlite")
-    index = Index(tmp_path / "index.sqlite", 0)
-    yield index
-    index.close()
-
-
-@pytest.fixture(name="files")
-def files_fixture(tmp_path: Path) -> BlockFiles:
-    files = BlockFiles(tmp_path)
-    files.prepare()
-    return files
 
 
 def order(block: Block) -> Store:

@@ -1,7 +1,6 @@
 """Scans: afterwards the index says what the files say."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +17,6 @@ from tests.fakes.cache_directory import alter
 from tests.fakes.clock import FakeClock
 
 SIZE = 20_000
-
-
-@pytest.fixture(name="index")
-def index_fixture(tmp_path: Path) -> Iterator[Index]:
-    Index.create(tmp_path / "index.sqlite")
-    index = Index(tmp_path / "index.sqlite", 0)
-    yield index
-    index.close()
-
-
-@pytest.fixture(name="files")
-def files_fixture(tmp_path: Path) -> BlockFiles:
-    files = BlockFiles(tmp_path)
-    files.prepare()
-    return files
 
 
 @pytest.fixture(name="quarantine")
@@ -200,7 +184,7 @@ def test_a_sweep_starts_again_after_damage(
     put(files, 1)
     sweep.begin(is_new=True)
     sweep.step(index)
-    alter(tmp_path / "index.sqlite", "UPDATE entries SET size = 'x'")
+    alter(tmp_path / "index-1.sqlite", "UPDATE entries SET size = 'x'")
     with pytest.raises(IndexDamaged, match="an entry"):
         finish(sweep, index)
     assert sweep.state is IndexState.REBUILDING

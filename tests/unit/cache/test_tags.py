@@ -95,21 +95,6 @@ def test_a_key_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         load_key(tmp_path / "tag.key")
 
 
-@pytest.fixture(name="index")
-def index_fixture(tmp_path: Path) -> Iterator[Index]:
-    Index.create(tmp_path / "index-1.sqlite")
-    index = Index(tmp_path / "index-1.sqlite", 0)
-    yield index
-    index.close()
-
-
-@pytest.fixture(name="files")
-def files_fixture(tmp_path: Path) -> BlockFiles:
-    files = BlockFiles(tmp_path)
-    files.prepare()
-    return files
-
-
 @pytest.fixture(name="reader")
 def reader_fixture(tmp_path: Path, files: BlockFiles) -> Iterator[BlockReader]:
     handle = IndexHandle(tmp_path, 0, Epoch())
