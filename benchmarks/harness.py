@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -10,13 +11,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 START_S = 60.0
 STOP_S = 15.0
 NGINX_FOLDER = Path(__file__).parent.parent / "nginx"
+
+_PORTS = range(20_000, 32_768)
+"""Below the range that Linux and most others take ports of clients from."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -56,10 +60,14 @@ def cores() -> list[int]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listened on a moment ago.
+
+    Not one that the system may give to a client's end of a connection in the next moment.
+    """
+    while True:
+        port = random.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager
