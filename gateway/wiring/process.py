@@ -10,7 +10,7 @@ from gateway.errors import CannotStart
 from gateway.ops.clock import SystemClock
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
-from gateway.wiring.allocator import use_one_arena
+from gateway.wiring.allocator import set_up_allocator
 from gateway.wiring.descriptors import raise_descriptor_limit
 from gateway.wiring.listeners import Listener, open_listener
 from gateway.wiring.service import Service, open_service
@@ -38,7 +38,7 @@ def serve(settings: Settings, say: Say, factory: str = APP) -> None:
         CannotStart: an address is taken, a worker does not start.
     """
     raise_descriptor_limit()
-    use_one_arena()
+    set_up_allocator()
     main = serve_alone if settings.server.workers == 1 else serve_with_workers
     run_until_stopped(partial(main, settings=settings, say=say, factory=factory))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.settings import parse_settings
-from gateway.wiring.allocator import use_one_arena
+from gateway.wiring.allocator import set_up_allocator
 from gateway.wiring.channel import Channel
 from gateway.wiring.listeners import Listener
 from gateway.wiring.service import Service, open_service
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         arguments: the factory's name, the number of the listening socket, and that of the
             control socket.
     """
-    use_one_arena()
+    set_up_allocator()
     factory, listen, control = arguments
     run_until_stopped(
         partial(
