@@ -85,6 +85,7 @@ KUBO = "Kubo"
 RAINBOW = "Rainbow"
 GATEWAY_ALONE = "gateway"
 GATEWAY_DISK = "gateway, from disk"
+GATEWAY_TAG = "gateway, disk by tag"
 GATEWAY_LOG = "gateway, logging"
 GATEWAY_TWO = "gateway, 2 workers"
 GATEWAY_FRONT = "our nginx + gateway"
@@ -134,6 +135,7 @@ class Stage:
             (RAINBOW, self._rainbow),
             (GATEWAY_ALONE, lambda: self._gateway("alone", "512MiB")),
             (GATEWAY_DISK, lambda: self._gateway("disk", "0")),
+            (GATEWAY_TAG, lambda: self._gateway("tag", "0", verification="tag")),
             (GATEWAY_LOG, lambda: self._gateway("logging", "512MiB", access="json")),
             (GATEWAY_TWO, lambda: self._gateway("two", "512MiB", workers=2)),
             (GATEWAY_FRONT, self._front),
@@ -197,12 +199,20 @@ class Stage:
         return (self._stack.enter_context(server),)
 
     def _gateway(
-        self, name: str, memory: str, *, workers: int = 1, access: str = "off"
+        self,
+        name: str,
+        memory: str,
+        *,
+        workers: int = 1,
+        access: str = "off",
+        verification: str = "cid",
     ) -> tuple[Server, ...]:
         folder = self._folder / f"gateway-{name}"
         config = GATEWAY.format(folder=folder, memory=memory, origin=self._origin)
         config = config.replace("[server]", f"[server]\nworkers = {workers}")
         config = config.replace('access = "off"', f'access = "{access}"')
+        tags = f'[cache]\nread_verification = "{verification}"\ntag_key = "{folder}/tag.key"'
+        config = config.replace("[cache]", tags)
         core = self._core if workers == 1 else None
         return (self._stack.enter_context(running_gateway(folder, config, core=core)),)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.content.build import Build, Built, build_file
+from gateway.content.build import PROFILE_V1_2025, Build, Built, Profile, build_file
 from gateway.demo.pack import Folder, write_car
 
 KIB = 1024
@@ -37,15 +37,17 @@ def pack(car: Path, sizes: Mapping[str, int]) -> Packed:
     return pack_files(car, {name: random_bytes(name, size) for name, size in sizes.items()})
 
 
-def pack_files(car: Path, files: Mapping[str, bytes]) -> Packed:
-    """Pack files, by path, into a CAR file."""
-    built = write_car(car, _build(files), lambda _: None)
+def pack_files(
+    car: Path, files: Mapping[str, bytes], profiles: Mapping[str, Profile] | None = None
+) -> Packed:
+    """Pack files, by path, into a CAR file; some are cut up in another way than usual."""
+    built = write_car(car, _build(files, profiles or {}), lambda _: None)
     return Packed(car, str(built.cid))
 
 
-def _build(files: Mapping[str, bytes]) -> Build:
+def _build(files: Mapping[str, bytes], profiles: Mapping[str, Profile]) -> Build:
     root = Folder()
     for name, data in files.items():
-        built: Built = yield from build_file(data)
+        built: Built = yield from build_file(data, profiles.get(name, PROFILE_V1_2025))
         root.add(tuple(name.split("/")), built)
     return (yield from root.build())

@@ -1,6 +1,6 @@
 """Cached answers: our gateway against what others would run, on the same bytes.
 
-    python -m benchmarks.hits [--rounds N] [--seconds S] [--smoke]
+    python -m benchmarks.hits [--rounds N] [--seconds S] [--smoke] [--only "64 MiB"]...
 
 Every contender has one core, the load (wrk) the last one. Short runs of all of them take turns, and
 the best of each counts, so that whatever else the machine does hurts all alike. Every body is
@@ -10,7 +10,9 @@ compared once before it is measured. The plot is `results/hits.png`.
 import argparse
 import hashlib
 import http.client
+import math
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +20,13 @@ from urllib.parse import urlsplit
 
 from benchmarks.bars import bars_table
 from benchmarks.contenders import NGINX_CACHE, NGINX_STATIC, Contender, running_contenders
-from benchmarks.content import KIB, MIB, Packed, digest, pack, random_bytes
+from benchmarks.content import KIB, MIB, Packed, digest, pack_files, random_bytes
 from benchmarks.generator import make_load
-from benchmarks.harness import cores
+from benchmarks.harness import cores, pinned
 from benchmarks.measured import Measured, Results, best
 from benchmarks.plot import draw_hits
 from benchmarks.report import RESULTS, Table, publish
+from gateway.content.build import PROFILE_V0_2015, PROFILE_V1_2025, Profile
 
 _WARM_REQUESTS = 12
 """Until an answer is where it stays in each worker: fetched, kept, finished, made a file."""
@@ -36,11 +39,12 @@ class Case:
     label: str
     size: int
     connections: int
+    profile: Profile = PROFILE_V1_2025
 
     @property
     def name(self) -> str:
         """The file's name, the same everywhere."""
-        return f"{self.size}.bin"
+        return f"{self.size}-{self.profile.chunk_bytes}.bin"
 
 
 CASES = (
@@ -49,16 +53,18 @@ CASES = (
     Case("256 KiB", 256 * KIB, 64),
     Case("1 MiB", MIB, 16),
     Case("64 MiB", 64 * MIB, 4),
+    Case("64 MiB in 256 KiB", 64 * MIB, 4, PROFILE_V0_2015),
 )
-SMOKE_CASES = CASES[1::2]
+SMOKE_CASES = (CASES[1], CASES[3])
 
 
 def measure_hits(seconds: float, rounds: int, cases: Sequence[Case] = CASES) -> list[Table]:
     """Measure every case `rounds` times for `seconds` on each server."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        packed = pack(folder / "hits.car", {case.name: case.size for case in cases})
         files = {case.name: random_bytes(case.name, case.size) for case in cases}
+        profiles = {case.name: case.profile for case in cases}
+        packed = pack_files(folder / "hits.car", files, profiles)
         with running_contenders(folder, packed, files) as contenders:
             results = {
                 case.label: _measure_case(case, contenders, packed, seconds, rounds)
@@ -66,7 +72,18 @@ def measure_hits(seconds: float, rounds: int, cases: Sequence[Case] = CASES) -> 
             }
     RESULTS.mkdir(exist_ok=True)
     draw_hits(results, RESULTS / "hits.png")
-    return [_table(cases, results), bars_table(results)]
+    return [_table(cases, results), bars_table(results, sha256_megabytes_s())]
+
+
+def sha256_megabytes_s(seconds: float = 1) -> float:
+    """Return how fast one core hashes leaves of 1 MiB; the best of short runs."""
+    data, best_s = bytes(MIB), math.inf
+    until = time.monotonic() + seconds
+    with pinned(cores()[0]):
+        while (started := time.monotonic()) < until:
+            hashlib.sha256(data).digest()
+            best_s = min(best_s, time.monotonic() - started)
+    return MIB / best_s / 1e6
 
 
 def _measure_case(
@@ -170,11 +187,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--smoke", action="store_true", help="two sizes, a second each")
+    labels = [case.label for case in CASES]
+    parser.add_argument("--only", action="append", choices=labels, help="this size; again for more")
     chosen = parser.parse_args()
     if chosen.smoke:
         publish("hits", measure_hits(1, 1, SMOKE_CASES))
     else:
-        publish("hits", measure_hits(chosen.seconds, chosen.rounds))
+        cases = [case for case in CASES if not chosen.only or case.label in chosen.only]
+        publish("hits", measure_hits(chosen.seconds, chosen.rounds, cases))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bars import bars_table
-from benchmarks.contenders import GATEWAY_ALONE, NGINX_CACHE, configure_front
+from benchmarks.contenders import (
+    GATEWAY_ALONE,
+    GATEWAY_DISK,
+    NGINX_CACHE,
+    NGINX_STATIC,
+    configure_front,
+)
 from benchmarks.measured import Measured, best
 from benchmarks.plot import draw_hits
 
@@ -26,9 +32,26 @@ def test_the_best_run_counts_figure_by_figure() -> None:
     ],
 )
 def test_bars_compare_figures_of_one_run(ours: Measured, verdicts: set[str]) -> None:
-    rows = bars_table({"10 KiB": {NGINX_CACHE: SLOW, GATEWAY_ALONE: ours}}).rows
+    rows = bars_table({"10 KiB": {NGINX_CACHE: SLOW, GATEWAY_ALONE: ours}}, 1000).rows
     assert {verdict for promise, _, verdict in rows if NGINX_CACHE in promise} == verdicts
     assert len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("megabytes_s", "verdict"),
+    [
+        pytest.param(700, "held", id="0.93 of the limit"),
+        pytest.param(600, "MISSED", id="0.80 of it"),
+        pytest.param(1100, "held", id="fast enough anyway"),
+    ],
+)
+def test_verified_files_are_compared_with_what_a_core_can_do(
+    megabytes_s: float, verdict: str
+) -> None:
+    found = {NGINX_STATIC: SLOW._replace(megabytes_s=3000)}
+    found[GATEWAY_DISK] = SLOW._replace(megabytes_s=megabytes_s)
+    rows = bars_table({"64 MiB": found}, 1000).rows
+    assert [row[2] for row in rows] == [verdict]
 
 
 def test_the_plot_is_drawn_where_a_server_lacks_a_size(tmp_path: Path) -> None:
