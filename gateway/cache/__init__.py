@@ -4,9 +4,9 @@
     memory        blocks in RAM, by the queues of `s3fifo`
     disk          DiskTier: finds and keeps without waiting for the disk in the event loop
       admission   what is written at all
-      inline      the short way to small blocks, open while the disk answers at once
+      inline      the short way to blocks that are in memory, open while the disk answers at once
       presence    what is probably there, from memory
-      readers     threads that read and hash
+      reader_pool threads that read and hash, with `readers`
       writer      the one thread that changes the disk; takes `orders`
         flush     a batch of writes, all or nothing
         eviction  room for them, the longest unused first

@@ -19,7 +19,8 @@ from gateway.cache.orders import Flush, Job, Stop, Store
 from gateway.cache.outcome import Condition, Health, IndexState
 from gateway.cache.presence import Presence
 from gateway.cache.quarantine import Quarantine
-from gateway.cache.readers import READ_BUSY_TIMEOUT_S, BlockReader, ReaderPool, ReadResult
+from gateway.cache.reader_pool import ReaderPool
+from gateway.cache.readers import READ_BUSY_TIMEOUT_S, BlockReader, ReadResult
 from gateway.cache.scan import Sweep
 from gateway.cache.schema import cost_of
 from gateway.cache.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
@@ -135,18 +136,39 @@ class DiskTier:
 
     async def find(self, cid: Cid) -> Block | MissReason:
         """Return the block, hashed again if it came from the disk, or why there is none."""
+        block = self.find_now(cid)
+        if block is not None:
+            return block
+        if self._readers is None or self._is_closed:
+            return MissReason.UNAVAILABLE
+        return self._note_read(cid, await self._readers.read(cid))
+
+    def find_now(self, cid: Cid) -> Block | None:
+        """Return the block, hashed as by `find`, if that takes no wait."""
         block = self._pending.get(cid.multihash)
         if block is not None:
             return rename(block, cid)
-        if self._readers is None or self._is_closed:
-            return MissReason.UNAVAILABLE
-        if self._inline.is_open():
-            result = self._inline.read(cid)
-            if result is not None and result.block is not None:
-                self.take_result(result)
-                self.touch(cid.multihash)
-                return result.block
-        found = await self._readers.read(cid)
+        if self._is_closed or not self._inline.is_open():
+            return None
+        result = self._inline.read(cid)
+        if result is None:
+            return None
+        self.take_result(result)
+        self.touch(cid.multihash)
+        return result.block
+
+    async def find_all(self, cids: Sequence[Cid]) -> list[Block | MissReason]:
+        """Do what `find` does for blocks that are read one after the other, in one go."""
+        if (
+            self._readers is None
+            or self._is_closed
+            or not self._pending.keys().isdisjoint([cid.multihash for cid in cids])
+        ):
+            return [await self.find(cid) for cid in cids]
+        found = await self._readers.read_all(cids)
+        return [self._note_read(cid, one) for cid, one in zip(cids, found, strict=True)]
+
+    def _note_read(self, cid: Cid, found: Block | MissReason) -> Block | MissReason:
         if isinstance(found, Block):
             self._presence.add(cid.multihash)
             self.touch(cid.multihash)

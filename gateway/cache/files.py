@@ -20,6 +20,9 @@ from gateway.content.block import MAX_BLOCK_BYTES
 MIN_FILE_BYTES: Final = 16 * 1024
 """Blocks from this size on are files; smaller ones are rows of the index, where they do not
 waste the rest of a file system block and an inode."""
+MAX_NOW_BYTES: Final = 1025 * 1024
+"""Largest block that is read and hashed where others wait: leaves of 1 MiB are, in 0.7 ms (3 ms
+without SHA instructions)."""
 
 # O_NONBLOCK: opening a pipe that somebody put in a block's place must not hang.
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -102,6 +105,29 @@ class BlockFiles:
             return os.read(fd, status.st_size)
         except OSError as exc:
             raise _translated(exc) from exc
+        finally:
+            os.close(fd)
+
+    def read_now(self, key: bytes) -> bytes | None:
+        """Return the bytes of a file if they are in memory, unverified; None otherwise.
+
+        Asked of its first and its last byte: files are read whole, and forgotten by the system in
+        the order in which they were read.
+        """
+        try:
+            fd = os.open(self.path(key), _READ_FLAGS)
+        except OSError:
+            return None
+        try:
+            status = os.fstat(fd)
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode) or not MIN_FILE_BYTES <= size <= MAX_NOW_BYTES:
+                return None
+            for position in (0, size - 1):
+                os.preadv(fd, [bytearray(1)], position, os.RWF_NOWAIT)
+            return os.read(fd, size)
+        except OSError:  # it would have to wait (EAGAIN), or this file system cannot tell
+            return None
         finally:
             os.close(fd)
 

@@ -1,12 +1,14 @@
-"""The short way to small blocks: a row of the index is read in the event loop itself.
+"""The short way to blocks in the system's memory: read and hashed in the event loop itself.
 
-A read by a thread costs two wake-ups, each more than the read (measured:
-benchmarks/micro/bench_cache.py, 1 KiB: 110-180 us against 30). The price is that the loop waits for
-the disk when the row is not in the file system's cache. So the short way is open only while the
+A read by a thread costs two wake-ups, and each time that the thread gives up the interpreter and
+wants it back some more (measured: benchmarks/micro/bench_cache.py, 1 KiB: 110-180 us against 30;
+benchmarks/hits.py, files of 64 MiB in 256 KiB: 100 ms against 65). The price is that the loop waits
+for the disk when the index or a folder is not in memory. So the short way is open only while the
 disk is known to answer at once: after `TRUST_READS` reads by threads without a slow one. One slow
 read, here or there, closes it.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.cache.readers import BlockReader, ReadResult
@@ -16,42 +18,35 @@ from gateway.ports import Clock
 SLOW_S: Final = 0.005
 """What a loop may stall now and then: a slice of the scheduler takes as long on a busy machine."""
 TRUST_READS: Final = 64
-VAIN_READS: Final = 32
-VAIN_SHARE: Final = 16
-"""After so many reads in a row that found no row (files are being asked for) only one find in 16
-takes the short way first."""
 
 
 class InlineReader:
-    """Reads rows in the event loop, as long as the disk answers at once."""
+    """Reads blocks in the event loop, as long as the disk answers at once."""
 
     def __init__(self, reader: BlockReader, clock: Clock) -> None:
         """Remember the reader, which must not wait for locks; nothing is opened yet."""
         self._reader = reader
         self._clock = clock
         self._trust = 0
-        self._vain = 0
+        # Rows or files: what the last block was is tried first.
+        self._ways: list[Callable[[Cid], ReadResult]] = [reader.read_row, reader.read_file_now]
 
     def is_open(self) -> bool:
-        """Whether the short way may be tried; asked once for each find."""
-        if self._trust < TRUST_READS:
-            return False
-        if self._vain < VAIN_READS:
-            return True
-        self._vain += 1
-        return self._vain % VAIN_SHARE == 0
+        """Whether the short way may be tried."""
+        return self._trust >= TRUST_READS
 
     def read(self, cid: Cid) -> ReadResult | None:
-        """Read a small block; None when there is no right row: the long way knows more."""
+        """Read a block; None when there is no right one in memory: the long way knows more."""
         started_s = self._clock.monotonic()
-        result = self._reader.read_row(cid)
+        first, second = self._ways
+        result = first(cid)
+        if result.block is None:
+            result = second(cid)
+            if result.block is not None:
+                self._ways.reverse()
         if self._clock.monotonic() - started_s > SLOW_S:
             self._trust = 0
-        if result.block is None:
-            self._vain += 1
-            return None
-        self._vain = 0
-        return result
+        return None if result.block is None else result
 
     def note(self, took_s: float) -> None:
         """Take in how long a thread took to read a block from the disk."""

@@ -113,21 +113,50 @@ class TieredStore(BlockStore):
         block = self.peek(cid)
         if block is not None:
             return block, Tier.MEMORY
-        reason = MissReason.ABSENT
+        found: Block | MissReason = MissReason.ABSENT
+        purges = self._purges  # another number later: it may have been purged meanwhile
         if self._disk is not None:
-            purges = self._purges  # another number later: it may have been purged meanwhile
             found = await self._disk.find(cid)
-            if isinstance(found, Block):
-                if purges == self._purges and not is_scan:
-                    self._memory.put(found)
-                self._observer.block_found(Tier.DISK, len(found.data))
-                return found, Tier.DISK
-            reason = found
+        return await self._take(cid, found, is_scan=is_scan or purges != self._purges)
+
+    def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
+        """Return a block of the disk if nothing has to be waited for; else None, uncounted."""
+        disk = self._disk
+        block = disk.find_now(cid) if disk is not None and disk.has(cid) else None
+        if block is not None:
+            if not is_scan:
+                self._memory.put(block)
+            self._observer.block_found(Tier.DISK, len(block.data))
+        return block
+
+    async def find_all(
+        self, cids: Sequence[Cid], *, is_scan: bool = False
+    ) -> list[tuple[Block, Tier] | None]:
+        """Return what `find` returns for each; the disk is asked once for all of them."""
+        if self._disk is None or any(map(self._memory.has, cids)):
+            return [await self.find(cid, is_scan=is_scan) for cid in cids]
+        purges = self._purges
+        found = await self._disk.find_all(cids)
+        is_scan = is_scan or purges != self._purges
+        return [
+            await self._take(cid, one, is_scan=is_scan)
+            for cid, one in zip(cids, found, strict=True)
+        ]
+
+    async def _take(
+        self, cid: Cid, found: Block | MissReason, *, is_scan: bool
+    ) -> tuple[Block, Tier] | None:
+        """Take what the disk had, or else look into the shared tier."""
+        if isinstance(found, Block):
+            if not is_scan:
+                self._memory.put(found)
+            self._observer.block_found(Tier.DISK, len(found.data))
+            return found, Tier.DISK
         if self._shared is not None:
             block = await self._find_shared(self._shared, cid, is_scan=is_scan)
             if block is not None:
                 return block, Tier.SHARED
-        self._observer.block_missed(reason)
+        self._observer.block_missed(found)
         return None
 
     async def _find_shared(self, shared: SharedTier, cid: Cid, *, is_scan: bool) -> Block | None:

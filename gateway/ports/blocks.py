@@ -52,6 +52,22 @@ class BlockStore(Protocol):
         """
         ...
 
+    def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
+        """Return the verified block if it is on the disk and reading it takes no wait.
+
+        For a block that `peek` did not give. None says nothing about it: `find` knows more.
+        """
+        ...
+
+    async def find_all(
+        self, cids: Sequence[Cid], *, is_scan: bool = False
+    ) -> list[tuple[Block, Tier] | None]:
+        """Return what `find` returns for each of several blocks, in their order.
+
+        Cheaper than finding them one by one, but the first is not there before the last.
+        """
+        ...
+
     def has(self, cid: Cid) -> bool:
         """Tell, cheaply and without reading it, whether the block is probably kept."""
         ...

@@ -149,11 +149,20 @@ class Session(BlockSource):
         block = self.peek(want.cid)
         if block is not None:
             return block
+        block = self._tools.store.read_now(want.cid, is_scan=self._is_long_scan)
+        if block is not None:
+            return self._count(block, Tier.DISK, want.cid)
         if self._cached_only:
-            found = await self._tools.store.find(want.cid)
-            if found is None:
-                raise NotFound(want.cid, ())
-            return self._count(*found, want.cid)
+            return await self._get_cached(want.cid)
+        return await self._get_from_anywhere(want)
+
+    async def _get_cached(self, cid: Cid) -> Block:
+        found = await self._tools.store.find(cid)
+        if found is None:
+            raise NotFound(cid, ())
+        return self._count(*found, cid)
+
+    async def _get_from_anywhere(self, want: Want) -> Block:
         if not self._has_delivered:
             self._refuse_absent(want.cid)
         if self._supply is None:
@@ -174,8 +183,12 @@ class Session(BlockSource):
             self._supply.stripes.waited(want, waited_s)
             self._read(want, self._supply.asker)
         if landed.tier is Tier.DISK:
-            self._supply.ahead.moved_to(want)
+            self._supply.ahead.moved_to(want, len(landed.block.data))
         return self._count(landed.block, landed.tier, want.cid)
+
+    @property
+    def _is_long_scan(self) -> bool:
+        return self._is_scan and self._read_bytes > SCAN_BYTES
 
     def _read(self, want: Want, asker: Asker) -> None:
         """Tell the players about the first leaf that had to be fetched."""
@@ -206,7 +219,7 @@ class Session(BlockSource):
     def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
         self._has_delivered = True
         self._read_bytes += len(block.data)
-        if self._supply is not None and self._is_scan and self._read_bytes > SCAN_BYTES:
+        if self._supply is not None and self._is_long_scan:
             self._supply.shelf.is_scan = True
         if tier is None:
             self.trace.fetched += 1
@@ -266,8 +279,7 @@ class Session(BlockSource):
         multihash = want.cid.multihash
         try:
             if not trail.failures:
-                is_scan = self._is_scan and self._read_bytes > SCAN_BYTES
-                found = await self._tools.store.find(want.cid, is_scan=is_scan)
+                found = await self._tools.store.find(want.cid, is_scan=self._is_long_scan)
                 if found is not None:
                     landed = Landed(*found)
                     self._tools.flights.land(multihash, landed)

@@ -23,6 +23,14 @@ class DictStore:
             return None
         return block, Tier.MEMORY if self._is_near else Tier.DISK
 
+    def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
+        return None
+
+    async def find_all(
+        self, cids: Sequence[Cid], *, is_scan: bool = False
+    ) -> list[tuple[Block, Tier] | None]:
+        return [await self.find(cid, is_scan=is_scan) for cid in cids]
+
     def _look_up(self, cid: Cid) -> Block | None:
         block = self.blocks.get(cid.multihash)
         return None if block is None else rename(block, cid)

@@ -1,4 +1,4 @@
-"""The short way to rows is open while the disk answers at once, and never decides about a miss."""
+"""The short way is open while the disk answers at once, and never decides about a miss."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from gateway.cache import inline as module
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle
-from gateway.cache.inline import SLOW_S, TRUST_READS, VAIN_READS, VAIN_SHARE, InlineReader
+from gateway.cache.inline import SLOW_S, TRUST_READS, InlineReader
 from gateway.cache.quarantine import Quarantine
 from gateway.cache.readers import BlockReader, ReadResult
 from gateway.content.cid import Cid
@@ -17,33 +17,38 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.unit.cache.conftest import OpenStore
 
-ROW, FILE = numbered(1, 1000), numbered(2, 20_000)
+ROW, FILE, ABSENT = numbered(1, 1000), numbered(2, 20_000), numbered(3, 8)
 
 
-class Rows(BlockReader):
-    """Has `ROW`; reading takes as long as a test says."""
+class Disk(BlockReader):
+    """Has `ROW` and `FILE`; reading takes as long as a test says."""
 
     def __init__(self, tmp_path: Path, clock: FakeClock) -> None:
         quarantine = Quarantine(tmp_path, 1, clock)
         super().__init__(BlockFiles(tmp_path), IndexHandle(tmp_path, 0, Epoch()), quarantine)
         self._clock = clock
         self.takes_s = 0.0
-        self.reads = 0
+        self.tried: list[str] = []
 
     def read_row(self, cid: Cid) -> ReadResult:
-        self.reads += 1
+        self.tried.append("row")
         self._clock.advance(self.takes_s)
         return ReadResult(ROW if cid == ROW.cid else None)
 
+    def read_file_now(self, cid: Cid) -> ReadResult:
+        self.tried.append("file")
+        self._clock.advance(self.takes_s)
+        return ReadResult(FILE if cid == FILE.cid else None)
 
-@pytest.fixture(name="rows")
-def rows_fixture(tmp_path: Path, clock: FakeClock) -> Rows:
-    return Rows(tmp_path, clock)
+
+@pytest.fixture(name="disk")
+def disk_fixture(tmp_path: Path, clock: FakeClock) -> Disk:
+    return Disk(tmp_path, clock)
 
 
 @pytest.fixture(name="inline")
-def inline_fixture(rows: Rows, clock: FakeClock) -> InlineReader:
-    return InlineReader(rows, clock)
+def inline_fixture(disk: Disk, clock: FakeClock) -> InlineReader:
+    return InlineReader(disk, clock)
 
 
 def trust(inline: InlineReader) -> None:
@@ -63,27 +68,23 @@ def test_a_slow_read_by_a_thread_closes_it(inline: InlineReader) -> None:
     assert not inline.is_open()
 
 
-def test_a_slow_read_of_its_own_closes_it(inline: InlineReader, rows: Rows) -> None:
+def test_a_slow_read_of_its_own_closes_it(inline: InlineReader, disk: Disk) -> None:
     trust(inline)
-    rows.takes_s = SLOW_S + 0.001
+    disk.takes_s = SLOW_S + 0.001
     assert inline.read(ROW.cid) == ReadResult(ROW)
     assert not inline.is_open()
     trust(inline)
     assert inline.is_open()
 
 
-def test_what_is_no_row_is_left_to_the_long_way(inline: InlineReader) -> None:
-    assert inline.read(FILE.cid) is None
+def test_what_is_neither_is_left_to_the_long_way(inline: InlineReader) -> None:
+    assert inline.read(ABSENT.cid) is None
 
 
-def test_it_is_seldom_tried_while_files_are_asked_for(inline: InlineReader) -> None:
-    trust(inline)
-    for _ in range(VAIN_READS):
-        inline.read(FILE.cid)
-    tried = [inline.is_open() for _ in range(VAIN_SHARE * 2)]
-    assert sum(tried) == 2
-    inline.read(ROW.cid)
-    assert inline.is_open()
+def test_what_the_last_block_was_is_tried_first(inline: InlineReader, disk: Disk) -> None:
+    found = [inline.read(block.cid) for block in (ROW, FILE, FILE, ROW, ROW)]
+    assert found == [ReadResult(block) for block in (ROW, FILE, FILE, ROW, ROW)]
+    assert disk.tried == ["row", "row", "file", "file", "file", "row", "row"]
 
 
 def test_a_closed_one_is_not_tried(inline: InlineReader) -> None:

@@ -1,28 +1,24 @@
-"""Reads off the event loop: verified, shared, and never waited for too long."""
+"""One read of a block: found as a row or a file, and verified."""
 
-import asyncio
-import threading
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from gateway.cache.files import BlockFiles
+from gateway.cache.files import MAX_NOW_BYTES, BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle
 from gateway.cache.index import Index
 from gateway.cache.orders import Forget, IndexLost
 from gateway.cache.quarantine import Quarantine
-from gateway.cache.readers import READ_THREADS, BlockReader, ReaderPool, ReadResult
+from gateway.cache.readers import BlockReader, ReadResult
 from gateway.content.block import Block
-from gateway.content.cid import DAG_PB, Cid
 from gateway.ports import MissReason
-from tests.fakes.blocks import alias, numbered
+from tests.fakes.blocks import numbered
 from tests.fakes.clock import FakeClock
 
 SMALL = numbered(1, 100)
 LARGE = numbered(2, 20_000)
-SOON_S = 0.05
 
 
 @pytest.fixture(name="files")
@@ -104,156 +100,36 @@ def test_without_an_index_files_are_read(reader: BlockReader, path: Path) -> Non
     assert reader.read(LARGE.cid) == ReadResult(LARGE)
 
 
-class SlowReader(BlockReader):
-    """Waits for leave before it reads, as a disk that does not answer."""
-
-    def __init__(self, leave: threading.Event) -> None:
-        self.leave = leave
-        self.reads = 0
-
-    def read(self, cid: Cid) -> ReadResult:
-        self.leave.wait()
-        self.reads += 1
-        return ReadResult(LARGE)
-
-    def close(self) -> None:
-        return
+def test_a_file_in_memory_is_read_now(reader: BlockReader) -> None:
+    assert reader.read(LARGE.cid) == ReadResult(LARGE)  # it is in memory now
+    assert reader.read_file_now(LARGE.cid) == ReadResult(LARGE)
 
 
-class Failing(SlowReader):
-    """Has a fault that nobody foresaw, once."""
-
-    def read(self, cid: Cid) -> ReadResult:
-        self.reads += 1
-        if self.reads == 1:
-            raise ZeroDivisionError("a fault")
-        return ReadResult(LARGE)
-
-
-class Results(list[ReadResult]):
-    """What a pool told of its reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told = asyncio.Event()
-
-    def take(self, result: ReadResult) -> None:
-        self.append(result)
-        self._told.set()
-
-    async def until(self, count: int) -> None:
-        """Wait until so many reads are over."""
-        while len(self) < count:
-            self._told.clear()
-            await self._told.wait()
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(bytes(20_000), id="other bytes"),
+        pytest.param(b"", id="empty"),
+        pytest.param(bytes(MAX_NOW_BYTES + 1), id="too large"),
+        pytest.param(None, id="absent"),
+    ],
+)
+def test_what_cannot_be_had_now_is_left_as_it_is(
+    reader: BlockReader, files: BlockFiles, data: bytes | None
+) -> None:
+    path = Path(files.path(LARGE.cid.multihash))
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    assert reader.read_file_now(LARGE.cid) == ReadResult(None)
+    assert path.exists() == (data is not None)
 
 
-@contextmanager
-def pool_of(
-    reader: SlowReader, results: Results | None = None, deadline_s: float = 10.0
-) -> Iterator[ReaderPool]:
-    pool = ReaderPool(lambda: reader, (Results() if results is None else results).take, deadline_s)
-    try:
-        yield pool
-    finally:
-        reader.leave.set()
-        pool.stop()
-        pool.join(5)
+def test_what_would_have_to_wait_is_not_read_now(
+    reader: BlockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_in_memory(*_: object) -> int:
+        raise BlockingIOError
 
-
-def answering() -> threading.Event:
-    event = threading.Event()
-    event.set()
-    return event
-
-
-async def test_reads_for_the_loop() -> None:
-    results = Results()
-    with pool_of(SlowReader(answering()), results) as pool:
-        assert await pool.read(LARGE.cid) == LARGE
-    assert results == [ReadResult(LARGE)]
-
-
-async def test_everybody_gets_the_block_under_the_cid_that_was_asked_for() -> None:
-    asked = alias(LARGE.cid, DAG_PB)
-    with pool_of(SlowReader(answering())) as pool:
-        found = await pool.read(asked)
-    assert isinstance(found, Block)
-    assert found.cid == asked
-
-
-async def test_one_read_serves_all_who_wait_for_it() -> None:
-    reader = SlowReader(threading.Event())
-    with pool_of(reader) as pool:
-        waiting = [asyncio.create_task(pool.read(LARGE.cid)) for _ in range(50)]
-        await asyncio.sleep(0)
-        reader.leave.set()
-        assert await asyncio.gather(*waiting) == [LARGE] * 50
-    assert reader.reads == 1
-
-
-async def test_one_who_leaves_takes_nobody_along() -> None:
-    reader = SlowReader(threading.Event())
-    with pool_of(reader) as pool:
-        leaver, stayer = (asyncio.create_task(pool.read(LARGE.cid)) for _ in range(2))
-        await asyncio.sleep(0)
-        leaver.cancel()
-        reader.leave.set()
-        assert await stayer == LARGE
-
-
-async def test_a_read_that_takes_too_long_is_a_miss() -> None:
-    reader = SlowReader(threading.Event())
-    with pool_of(reader, deadline_s=SOON_S) as pool:
-        assert await pool.read(LARGE.cid) is MissReason.SLOW
-        assert not pool.is_stalled  # other threads still answer
-
-
-async def test_a_disk_that_does_not_answer_is_not_asked_any_more() -> None:
-    reader = SlowReader(threading.Event())
-    with pool_of(reader, deadline_s=SOON_S) as pool:
-        cids = [numbered(n, 8).cid for n in range(READ_THREADS)]
-        assert await asyncio.gather(*map(pool.read, cids)) == [MissReason.SLOW] * READ_THREADS
-        assert pool.is_stalled
-        assert await pool.read(LARGE.cid) is MissReason.SLOW
-    assert reader.reads == READ_THREADS
-
-
-async def test_a_disk_that_answers_again_is_asked_again() -> None:
-    results = Results()
-    reader = SlowReader(threading.Event())
-    with pool_of(reader, results, SOON_S) as pool:
-        cids = [numbered(n, 8).cid for n in range(READ_THREADS)]
-        await asyncio.gather(*map(pool.read, cids))
-        reader.leave.set()
-        await results.until(READ_THREADS)
-        assert not pool.is_stalled
-        assert await pool.read(LARGE.cid) == LARGE
-
-
-async def test_a_read_that_waits_behind_stuck_ones_is_a_miss_and_not_done() -> None:
-    results = Results()
-    reader = SlowReader(threading.Event())
-    with pool_of(reader, results, SOON_S) as pool:
-        cids = [numbered(n, 8).cid for n in range(READ_THREADS + 3)]
-        assert await asyncio.gather(*map(pool.read, cids)) == [MissReason.SLOW] * len(cids)
-        reader.leave.set()
-        await results.until(len(cids))
-    assert reader.reads == READ_THREADS
-
-
-async def test_a_fault_costs_one_read_and_no_thread(caplog: pytest.LogCaptureFixture) -> None:
-    with pool_of(Failing(answering())) as pool:
-        assert await pool.read(LARGE.cid) is MissReason.UNAVAILABLE
-        found = [await pool.read(LARGE.cid) for _ in range(2 * READ_THREADS)]
-    assert found == [LARGE] * 2 * READ_THREADS
-    assert "a reader of the disk cache failed" in caplog.text
-
-
-async def test_stopping_makes_misses_of_what_waits() -> None:
-    reader = SlowReader(threading.Event())
-    with pool_of(reader) as pool:
-        waiting = asyncio.create_task(pool.read(LARGE.cid))
-        await asyncio.sleep(0)
-        pool.stop()
-        assert await waiting is MissReason.SLOW
+    monkeypatch.setattr(os, "preadv", not_in_memory)
+    assert reader.read_file_now(LARGE.cid) == ReadResult(None)

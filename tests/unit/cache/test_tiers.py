@@ -104,6 +104,36 @@ async def test_peek_agrees_with_find(store: BlockStore) -> None:
     assert peeked == (block if found[1] is Tier.MEMORY else None)
 
 
+async def test_finds_several_as_it_finds_each(store: BlockStore) -> None:
+    blocks = [numbered(n, size) for n, size in enumerate((100, 20_000, 300_000, 8))]
+    for block in blocks[:3]:
+        await store.keep(block)
+    found = await store.find_all([block.cid for block in blocks])
+    assert [one and one[0] for one in found] == [*blocks[:3], None]
+
+
+async def test_reads_now_only_what_it_finds(store: BlockStore) -> None:
+    kept, absent = numbered(1, 20_000), numbered(2, 20_000)
+    await store.keep(kept)
+    assert store.read_now(kept.cid) in (kept, None)
+    assert store.read_now(absent.cid) is None
+
+
+@pytest.mark.parametrize("kind", ["disk", "both"])
+async def test_several_from_the_disk_are_counted_and_come_closer(
+    directory: Path, observer: RecordingObserver, kind: str
+) -> None:
+    blocks = [numbered(n, 20_000) for n in range(3)]
+    async with opened(directory, *SIZES[kind], observer) as store:
+        for block in blocks:
+            await store.keep(block)
+    async with opened(directory, *SIZES[kind], observer) as store:
+        found = await store.find_all([block.cid for block in blocks])
+        assert found == [(block, Tier.DISK) for block in blocks]
+        assert [store.peek(block.cid) is not None for block in blocks] == [kind == "both"] * 3
+        assert observer.found[Tier.DISK] == 3
+
+
 async def test_an_identity_cid_is_not_stored(store: BlockStore) -> None:
     block = identity_block(make_cid(RAW, IDENTITY, b"hello"))
     await store.keep(block)

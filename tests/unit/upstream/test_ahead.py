@@ -1,19 +1,20 @@
 """Reading ahead from the disk."""
 
 import asyncio
+from collections.abc import Sequence
 
 from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.content.walk import Scope, Want
 from gateway.ports import Tier
-from gateway.upstream.ahead import DEPTH
+from gateway.upstream.ahead import MAX_BATCH
 from gateway.upstream.flight import Landed
 from tests.fakes.lying_upstream import LyingUpstream
 from tests.fakes.store import DictStore
 from tests.fakes.upstream_kit import Kit, Sample, read, sample
 
 FILE: Sample = sample(60_000)
-LEAVES = tuple(block.cid for block in FILE.blocks if len(block.data) == 1024)[:20]
+LEAVES = tuple(block.cid for block in FILE.blocks if len(block.data) == 1024)
 
 
 class SlowDisk(DictStore):
@@ -29,6 +30,13 @@ class SlowDisk(DictStore):
         await self.let_go.wait()
         return await super().find(cid)
 
+    async def find_all(
+        self, cids: Sequence[Cid], *, is_scan: bool = False
+    ) -> list[tuple[Block, Tier] | None]:
+        self.looking += cids
+        await self.let_go.wait()
+        return [await DictStore.find(self, cid) for cid in cids]
+
 
 def at(index: int) -> Want:
     return Want(LEAVES[index], (), Scope.ENTITY, root=FILE.cid, siblings=LEAVES, index=index)
@@ -40,7 +48,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_after_a_find_on_the_disk_the_next_are_looked_up() -> None:
+async def test_after_a_find_on_the_disk_the_next_are_looked_up_in_batches() -> None:
     disk = SlowDisk(FILE.blocks)
     disk.let_go.set()
     async with Kit(store=disk) as kit:
@@ -48,12 +56,16 @@ async def test_after_a_find_on_the_disk_the_next_are_looked_up() -> None:
         await session.get(at(0))
         disk.let_go.clear()
         await turns()
-        assert disk.looking == list(LEAVES[: 1 + DEPTH])
+        assert disk.looking == list(LEAVES[: 1 + 2 * MAX_BATCH])
         disk.let_go.set()
         await turns()
-        assert session.peek(LEAVES[1]) is not None
+        for leaf in LEAVES[1:MAX_BATCH]:
+            assert session.peek(leaf) is not None
+            await turns()
+            assert len(disk.looking) == 1 + 2 * MAX_BATCH
+        assert session.peek(LEAVES[MAX_BATCH]) is not None
         await turns()
-        assert disk.looking == list(LEAVES[: 2 + DEPTH])
+        assert disk.looking == list(LEAVES[: 1 + 3 * MAX_BATCH])
         await session.close()
 
 
@@ -76,9 +88,9 @@ async def test_a_jump_goes_on_from_there() -> None:
         session = kit.retrieval.open_session(None)
         await session.get(at(0))
         await turns()
-        await session.get(at(12))
+        await session.get(at(40))
         await turns()
-        assert disk.looking[-DEPTH:] == list(LEAVES[13 : 13 + DEPTH])
+        assert disk.looking[-len(LEAVES[41:]) :] == list(LEAVES[41:])
         await session.close()
 
 
@@ -86,9 +98,8 @@ async def test_what_turns_out_to_be_missing_is_fetched() -> None:
     class Corrupt(SlowDisk):
         """Believes that it has a block which it cannot read."""
 
-        async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
-            found = await super().find(cid)
-            return None if cid.multihash == LEAVES[2].multihash else found
+        def _look_up(self, cid: Cid) -> Block | None:
+            return None if cid.multihash == LEAVES[2].multihash else super()._look_up(cid)
 
     disk = Corrupt(FILE.blocks)
     disk.let_go.set()
