@@ -37,9 +37,11 @@ class Presence:
             return False
         number = int.from_bytes(key[-9:], "little")
         a, b, c = number & _MASK, number >> 24 & _MASK, number >> 48 & _MASK
-        return any(
-            bits[a >> 3] >> (a & 7) & bits[b >> 3] >> (b & 7) & bits[c >> 3] >> (c & 7) & 1
-            for bits in (self._young, self._old)
+        i, j, k = a >> 3, b >> 3, c >> 3
+        a, b, c = a & 7, b & 7, c & 7
+        new, old = self._young, self._old  # no loop: asked for every leaf of every file
+        return bool(new[i] >> a & new[j] >> b & new[k] >> c & 1) or bool(
+            old[i] >> a & old[j] >> b & old[k] >> c & 1
         )
 
     def why_missed(self, key: bytes) -> MissReason:
