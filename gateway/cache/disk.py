@@ -77,6 +77,7 @@ class DiskTier:
         self._writer = self._make_writer()
         self._writer.tag_key = tag_key
         self._tag_key = tag_key
+        self._known_tags: dict[bytes, bytes] = {}
         self._readers: ReaderPool | None = None
         self._inline = InlineReader(self._make_reader(0.0), clock)
         self._pending: dict[bytes, Block] = {}
@@ -328,7 +329,7 @@ class DiskTier:
 
     def _make_reader(self, busy_timeout_s: float = READ_BUSY_TIMEOUT_S) -> BlockReader:
         handle = IndexHandle(self._directory, busy_timeout_s, self._epoch)
-        return BlockReader(self._files, handle, self._quarantine, self._tag_key)
+        return BlockReader(self._files, handle, self._quarantine, self._tag_key, self._known_tags)
 
     def take_result(self, result: ReadResult) -> None:
         """Act on what a read came to; in the event loop."""

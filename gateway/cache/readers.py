@@ -16,6 +16,8 @@ from gateway.ports import MissReason
 
 READ_BUSY_TIMEOUT_S: Final = 0.25
 """Writers hold the lock of the index that keeps readers out for about a millisecond."""
+MAX_KNOWN_TAGS: Final = 16_384
+"""Of 4 GB in leaves of 256 KiB; 250 bytes each. The index takes as long as the tag itself."""
 
 
 class ReadResult(NamedTuple):
@@ -47,6 +49,7 @@ class BlockReader:
         handle: IndexHandle,
         quarantine: Quarantine,
         tag_key: bytes | None = None,
+        known_tags: dict[bytes, bytes] | None = None,
     ) -> None:
         """Remember where to look; nothing is opened before the first read.
 
@@ -55,11 +58,13 @@ class BlockReader:
             handle: this thread's way to the index.
             quarantine: where damaged files go.
             tag_key: check blocks against their tags first; None to check the CID at once.
+            known_tags: of files, by multihash; shared by the readers of a tier.
         """
         self._files = files
         self._handle = handle
         self._quarantine = quarantine
         self._tag_key = tag_key
+        self._known_tags = {} if known_tags is None else known_tags
 
     def read(self, cid: Cid) -> ReadResult:
         """Read one block and hash it. Never raises for what is on the disk."""
@@ -119,10 +124,18 @@ class BlockReader:
     def _find_tag(self, key: bytes) -> bytes | None:
         if self._tag_key is None:
             return None
+        tag = self._known_tags.get(key)
+        if tag is not None:
+            return tag
         try:
-            return self._handle.get().blob_and_tag(key, is_file=True)[1]
+            tag = self._handle.get().blob_and_tag(key, is_file=True)[1]
         except (IndexDamaged, IndexUnavailable):  # whoever reads a row will say so
             return None
+        if tag is not None:
+            if len(self._known_tags) >= MAX_KNOWN_TAGS:
+                self._known_tags.clear()
+            self._known_tags[key] = tag
+        return tag
 
     def _check(self, cid: Cid, data: bytes, tag: bytes | None) -> ReadResult:
         """Check a block by its tag; by its CID when there is none, or not the right one.
@@ -136,5 +149,6 @@ class BlockReader:
         if tag is not None:
             with suppress(BadBlock):
                 return ReadResult(verify_tag(cid, data, tag, tag_key))
+            self._known_tags.pop(cid.multihash, None)
         block = verify(cid, data)
         return ReadResult(block, order=Tag(cid.multihash, make_tag(tag_key, cid.multihash, data)))

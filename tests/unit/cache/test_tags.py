@@ -176,6 +176,36 @@ def test_without_an_index_the_cid_decides(
     assert reader.read(LARGE.cid).block == LARGE
 
 
+def test_a_tag_is_asked_for_once(reader: BlockReader, index: Index, files: BlockFiles) -> None:
+    enter(index, files, LARGE, tag_of(LARGE))
+    assert reader.read(LARGE.cid) == ReadResult(LARGE)
+    index.path.unlink()
+    reader._handle.close()
+    assert reader.read(LARGE.cid) == ReadResult(LARGE)
+
+
+def test_a_wrong_tag_is_asked_for_again(
+    reader: BlockReader, index: Index, files: BlockFiles
+) -> None:
+    enter(index, files, LARGE, bytes(16))
+    found = reader.read(LARGE.cid)
+    with index.transaction():
+        index.set_tag(LARGE.cid.multihash, tag_of(LARGE))
+    assert found == ReadResult(LARGE, order=Tag(LARGE.cid.multihash, tag_of(LARGE)))
+    assert reader.read(LARGE.cid) == ReadResult(LARGE)
+
+
+def test_known_tags_are_bounded(
+    reader: BlockReader, index: Index, files: BlockFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.cache.readers.MAX_KNOWN_TAGS", 2)
+    for number in range(5):
+        block = numbered(number, 20_000)
+        enter(index, files, block, tag_of(block))
+        assert reader.read(block.cid) == ReadResult(block)
+        assert len(reader._known_tags) <= 2
+
+
 async def open_tagged(directory: Path, key: str = "tag.key") -> TieredStore:
     settings = CacheSettings(
         directory=str(directory / "cache"),
