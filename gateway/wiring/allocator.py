@@ -11,7 +11,7 @@ _M_ARENA_MAX: Final = -8
 
 HEAP_BYTES: Final = 4 * 1024 * 1024
 """What is smaller comes from the heap; blocks have up to 2 MiB."""
-SPARE_BYTES: Final = 16 * 1024 * 1024
+SPARE_BYTES: Final = 8 * 1024 * 1024
 """Free memory at the end of the heap that the process keeps for what comes next."""
 
 
