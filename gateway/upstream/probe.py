@@ -20,8 +20,9 @@ EVERY_S: Final = 5.0
 """Of a cluster node. Its recovery is seen after twice this at most."""
 PUBLIC_EVERY_S: Final = 15.0  # of a public gateway, and only while it is ejected: it is metered
 MIN_TIMEOUT_S: Final = 0.75
-"""Two of these and the time until somebody is suspected are below 2 s. 300 ms of round trip take
-it on a new connection, but such upstreams have `USUAL_FACTOR` times what they are known for."""
+"""One and a half of these and the time until somebody is suspected are below 2 s. 300 ms of round
+trip take it on a new connection, but such upstreams have `USUAL_FACTOR` times what they are known
+for."""
 MAX_TIMEOUT_S: Final = 3.0  # also while nothing is known: name, TCP, TLS and answer, over an ocean
 USUAL_FACTOR: Final = 4.0
 
@@ -70,14 +71,27 @@ class Prober:
 
     async def check(self, name: str) -> None:
         """Probe an upstream, twice if the first answer is not the one that is expected."""
-        for _ in range(2):
-            found = self._pool.find(name)
-            if found is None:
-                return
-            upstream, state = found
-            if await self._is_there(upstream) is (state is not UpstreamState.EJECTED):
-                return
-        self._pool.contradict(name)
+        found = self._pool.find(name)
+        if found is None:
+            return
+        upstream, state = found
+        changes = self._is_back if state is UpstreamState.EJECTED else self._is_gone
+        if await changes(upstream):
+            self._pool.contradict(name)
+
+    async def _is_back(self, upstream: UpstreamSettings) -> bool:
+        return await self._is_there(upstream) and await self._is_there(upstream)
+
+    async def _is_gone(self, upstream: UpstreamSettings) -> bool:
+        """Tell whether two probes fail; the second one does not wait for the end of the first."""
+        first = asyncio.create_task(self._is_there(upstream))
+        try:
+            await asyncio.wait((first,), timeout=self._timeout_s(upstream.name) / 2)
+            if first.done() and first.result():
+                return False
+            return not await self._is_there(upstream) and not await first
+        finally:
+            first.cancel()
 
     async def _is_there(self, upstream: UpstreamSettings) -> bool:
         started = self._clock.monotonic()

@@ -84,6 +84,22 @@ async def test_one_probe_that_fails_says_nothing(ward: Ward) -> None:
     assert await ward.probe() == "healthy"
 
 
+async def test_a_late_answer_counts_while_the_second_probe_runs(ward: Ward) -> None:
+    second = asyncio.Event()
+
+    async def late(answer: Answer) -> None:
+        await second.wait()
+        await well(answer)
+
+    async def silent_after_it(answer: Answer) -> None:
+        second.set()
+        await lies.silent(answer)
+
+    ward.upstream.behaviour = lies.once(late, silent_after_it)
+    assert await ward.probe() == "healthy"
+    assert len(ward.upstream.log) == 2
+
+
 async def test_404_to_a_probe_is_an_answer(ward: Ward) -> None:
     ward.upstream.behaviour = lies.status("404 Not Found")
     assert await ward.probe() == "healthy"
