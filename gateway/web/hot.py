@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.ops.record import RequestKind
 from gateway.web.bodies import FileBody
 from gateway.web.heads import KnownHeads, Ready
 from gateway.web.pool import Pool
@@ -72,6 +73,8 @@ class HotEntry:
     body: bytes | FileBody
     root: str
     """Root CID of the request, for the statistics."""
+    kind: RequestKind
+    """What the answer with content is, for the statistics."""
 
     @property
     def size_bytes(self) -> int:

@@ -1,12 +1,14 @@
 """What becomes of a reply that was sent whole: perhaps a finished answer for the hot path."""
 
 from gateway.content.path import MutablePath
+from gateway.ops.record import RequestKind
 from gateway.pipeline import Reply
 from gateway.protocol.answer import Answer, BodyBytes, BodyFile
 from gateway.protocol.formats import ResponseFormat
-from gateway.protocol.headers import cache_status, server_timing
+from gateway.protocol.headers import cache_status
 from gateway.protocol.request import GatewayRequest
 from gateway.web.bodies import FileBody
+from gateway.web.exchange import kind_of
 from gateway.web.filler import Filler
 from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
 from gateway.web.send import Scope, request_target
@@ -14,9 +16,11 @@ from gateway.web.send import Scope, request_target
 GENERATION = "gateway.hot.generation"
 """Of the table, in the scope's state, from when the request began."""
 
-_HOT_FIELDS = (*cache_status(("hot",), 0), server_timing((("total", 0.0),)))
+_HOT_FIELDS = cache_status(("hot",), 0)
 _MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
-_NOT_IN_304 = frozenset((b"content-length", b"content-type", b"accept-ranges"))
+_NOT_IN_304 = frozenset(
+    (b"content-length", b"content-type", b"accept-ranges", b"content-disposition")
+)
 
 
 class Keeper:
@@ -45,11 +49,11 @@ class Keeper:
             return  # a part of it, a page, an error; or a proxy told the host
         generation = scope.get("state", {}).get(GENERATION)
         target, site = request_target(scope), host if request.site.is_isolated else b""
-        root = request.path.root_name
+        root, kind = request.path.root_name, kind_of(request, reply.answer.headers)
 
         def put(answer: Answer, body: bytes | FileBody) -> None:
             if generation == self._table.generation:
-                self._table.put(target, host, site, _entry(answer, body, root))
+                self._table.put(target, host, site, _entry(answer, body, root, kind))
 
         body = reply.answer.body
         if size > MAX_BODY_BYTES:
@@ -75,7 +79,7 @@ def _whole_size(answer: Answer) -> int | None:
     )
 
 
-def _entry(answer: Answer, body: bytes | FileBody, root: str) -> HotEntry:
+def _entry(answer: Answer, body: bytes | FileBody, root: str, kind: RequestKind) -> HotEntry:
     fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
     unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
     return HotEntry(
@@ -84,6 +88,7 @@ def _entry(answer: Answer, body: bytes | FileBody, root: str) -> HotEntry:
         etag=next(value for name, value in fields if name == b"etag"),
         body=body,
         root=root,
+        kind=kind,
     )
 
 

@@ -1,14 +1,24 @@
 """The table of finished answers: what it answers, and what it leaves to the slow path."""
 
+from dataclasses import replace
+
 import pytest
 
+from gateway.ops.record import RequestKind
 from gateway.web.heads import Ready
 from gateway.web.hot import MAX_HOSTS, MAX_TARGET_BYTES, HotEntry, HotTable, accepts_default
 from tests.fakes.requests import RECORD
 
 TARGET = b"/ipfs/bafkqaaa"
 HOST = (b"host", b"example.com")
-ENTRY = HotEntry(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 304 \r\n", b'"etag"', b"body", "bafkqaaa")
+ENTRY = HotEntry(
+    head=b"a: b\r\n",
+    head_unchanged=b"a: b\r\n",
+    etag=b'"etag"',
+    body=b"body",
+    root="bafkqaaa",
+    kind=RequestKind.FILE,
+)
 
 
 @pytest.fixture(name="table")
@@ -75,7 +85,7 @@ def test_find_hands_on_what_the_log_needs(table: HotTable) -> None:
 
 
 def test_a_site_of_its_own_has_answers_of_its_own(table: HotTable) -> None:
-    other = HotEntry(b"HTTP/1.1 200 OK\r\n", b"", b'"other"', b"other", "bafkqaaa")
+    other = replace(ENTRY, body=b"other")
     table.put(TARGET, b"x.ipfs.example.com", b"x.ipfs.example.com", other)
     found = table.find(TARGET, [(b"host", b"x.ipfs.example.com")])
     assert found is not None
