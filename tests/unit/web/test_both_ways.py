@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
+from enum import StrEnum
 from hashlib import shake_256
+from itertools import permutations
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -72,7 +74,6 @@ class Both:
         self.root = self.listening.add(ROOT, PAGE_FILE, LARGE_FILE, EMPTY_FILE)
         self.names = {
             "root": self.root,
-            "page": str(PAGE_FILE[0].cid),
             "leaf": str(LARGE_FILE[1][0].cid),
             "document": self.listening.document,
         }
@@ -144,79 +145,109 @@ async def both_fixture() -> AsyncIterator[Both]:
     await both.listening.stop()
 
 
+class Target(NamedTuple):
+    """Something that is kept when it is asked for again, and how it is asked for."""
+
+    host: str
+    path: str
+    lines: tuple[str, ...] = ()
+    names_format: bool = False
+
+
+class How(StrEnum):
+    """The way that a request must take once everything is kept."""
+
+    HOT = "hot"
+    SLOW = "slow"
+    NAMED = "hot where the target names the format, so that Accept changes nothing"
+
+
+HOT, SLOW, NAMED = How
+RAW = "Accept: application/vnd.ipld.raw"
 SITE = "{root}.ipfs.gateway.example"
 TARGETS: Final = {
-    "small": ("example.com", "/ipfs/{root}/a.txt"),
-    "large": ("example.com", "/ipfs/{root}/large.bin"),
-    "index": ("example.com", "/ipfs/{root}/"),
-    "escaped": ("example.com", "/ipfs/{root}/na%C3%AFve%20b.txt"),
-    "file-name": ("example.com", "/ipfs/{root}/a.txt?filename=b%20c.txt"),
-    "download": ("example.com", "/ipfs/{root}/large.bin?download=true"),
-    "site": (SITE, "/a.txt"),
-    "site-large": (SITE, "/large.bin"),
-    "host-for-paths": ("paths.example", "/ipfs/{root}/a.txt"),
+    "small": Target("example.com", "/ipfs/{root}/a.txt"),
+    "large": Target("example.com", "/ipfs/{root}/large.bin"),
+    "index": Target("example.com", "/ipfs/{root}/"),
+    "escaped": Target("example.com", "/ipfs/{root}/na%C3%AFve%20b.txt"),
+    "file-name": Target("example.com", "/ipfs/{root}/a.txt?filename=b%20c.txt"),
+    "download": Target("example.com", "/ipfs/{root}/large.bin?download=true"),
+    "site": Target(SITE, "/a.txt"),
+    "site-large": Target(SITE, "/large.bin"),
+    "host-for-paths": Target("paths.example", "/ipfs/{root}/a.txt"),
+    "raw": Target("example.com", "/ipfs/{root}/", (RAW,)),
+    "raw-large": Target("example.com", "/ipfs/{leaf}", (RAW,)),
+    "raw-named": Target("example.com", "/ipfs/{root}/a.txt?format=raw", names_format=True),
+    "raw-named-twice": Target("example.com", "/ipfs/{leaf}?format=raw", (RAW,), names_format=True),
+    "raw-trustless": Target("trustless.example", "/ipfs/{root}", (RAW,)),
+    "raw-site": Target(SITE, "/a.txt", (RAW,)),
 }
-"""What is kept when it is asked for again: `Host` and request target."""
 
 BROWSER = "Accept: text/html,application/xhtml+xml,image/webp,*/*;q=0.8"
-ASKED: Final = {
-    "plain": ("GET", (), True),
-    "head": ("HEAD", (), True),
-    "unchanged": ("GET", ("If-None-Match: {etag}",), True),
-    "head-unchanged": ("HEAD", ("If-None-Match: {etag}",), True),
-    "any-version": ("GET", ("If-None-Match: *",), False),
-    "weak-version": ("GET", ("If-None-Match: W/{etag}",), False),
-    "one-of-versions": ("GET", ('If-None-Match: "x", {etag}',), False),
-    "changed": ("GET", ('If-None-Match: "x"',), False),
-    "if-match": ("GET", ("If-Match: {etag}",), False),
-    "if-match-of-another": ("GET", ('If-Match: "x"',), False),
-    "range": ("GET", ("Range: bytes=2-4",), True),
-    "one-byte": ("GET", ("Range: bytes=0-0",), True),
-    "open-range": ("GET", ("Range: bytes=3-",), True),
-    "all-of-it": ("GET", ("Range: bytes=0-",), True),
-    "last-bytes": ("GET", ("Range: bytes=-5",), True),
-    "more-last-bytes-than-there-are": ("GET", ("Range: bytes=-9999999",), True),
-    "range-beyond-the-end": ("GET", ("Range: bytes=4-9999999",), True),
-    "other-unit": ("GET", ("Range: lines=1-2",), True),
-    "malformed-range": ("GET", ("Range: bytes=5-2",), True),
-    "several-ranges": ("GET", ("Range: bytes=0-1,5-6",), False),
-    "two-range-fields": ("GET", ("Range: bytes=0-1", "Range: bytes=5-6"), False),
-    "no-such-range": ("GET", ("Range: bytes=9999999-",), False),
-    "head-of-a-range": ("HEAD", ("Range: bytes=1-2",), True),
-    "range-unchanged": ("GET", ("Range: bytes=0-1", "If-None-Match: {etag}"), True),
-    "range-of-this-version": ("GET", ("Range: bytes=0-1", "If-Range: {etag}"), False),
-    "range-of-another": ("GET", ("Range: bytes=0-1", 'If-Range: "x"'), False),
-    "curl": ("GET", ("User-Agent: curl/8.5.0", "Accept: */*"), True),
-    "browser": ("GET", (BROWSER, "Cookie: a=1", "Cookie: b=2", "Referer: r", "DNT: 1"), True),
-    "image": ("GET", ("Accept: image/avif,image/webp,*/*;q=0.5",), True),
-    "a-library": ("GET", ("Accept: application/json, text/plain, */*",), False),
-    "raw": ("GET", ("Accept: application/vnd.ipld.raw",), False),
-    "car": ("GET", ("Accept: application/vnd.ipld.car",), False),
-    "html-or-car": ("GET", ("Accept: text/html, application/vnd.ipld.car",), False),
-    "json": ("GET", ("Accept: application/json",), False),
-    "unknown-format": ("GET", ("Accept: application/vnd.ipld.unheard-of",), False),
-    "two-accept-fields": ("GET", ("Accept: */*", "Accept: application/vnd.ipld.raw"), False),
-    "behind-a-proxy": ("GET", ("X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https"), True),
-    "behind-two-proxies": ("GET", ("X-Forwarded-For: 192.0.2.7, 127.0.0.1",), True),
-    "for-another-host": ("GET", ("X-Forwarded-Host: trustless.example",), False),
-    "only-if-cached": ("GET", ("Cache-Control: only-if-cached",), False),
-    "reload": ("GET", ("Cache-Control: no-cache", "Pragma: no-cache"), False),
-    "service-worker": ("GET", ("Service-Worker: script",), False),
-    "body-of-no-bytes": ("GET", ("Content-Length: 0",), False),
-    "unheard-of-field": ("GET", ("X-Unheard-Of: 1",), False),
-    "other-method": ("POST", (), False),
+ASKED: Final[Mapping[str, tuple[str, tuple[str, ...], How]]] = {
+    "plain": ("GET", (), HOT),
+    "head": ("HEAD", (), HOT),
+    "unchanged": ("GET", ("If-None-Match: {etag}",), HOT),
+    "head-unchanged": ("HEAD", ("If-None-Match: {etag}",), HOT),
+    "any-version": ("GET", ("If-None-Match: *",), SLOW),
+    "weak-version": ("GET", ("If-None-Match: W/{etag}",), SLOW),
+    "one-of-versions": ("GET", ('If-None-Match: "x", {etag}',), SLOW),
+    "changed": ("GET", ('If-None-Match: "x"',), SLOW),
+    "if-match": ("GET", ("If-Match: {etag}",), SLOW),
+    "if-match-of-another": ("GET", ('If-Match: "x"',), SLOW),
+    "range": ("GET", ("Range: bytes=2-4",), HOT),
+    "one-byte": ("GET", ("Range: bytes=0-0",), HOT),
+    "open-range": ("GET", ("Range: bytes=3-",), HOT),
+    "all-of-it": ("GET", ("Range: bytes=0-",), HOT),
+    "last-bytes": ("GET", ("Range: bytes=-5",), HOT),
+    "more-last-bytes-than-there-are": ("GET", ("Range: bytes=-9999999",), HOT),
+    "range-beyond-the-end": ("GET", ("Range: bytes=4-9999999",), HOT),
+    "other-unit": ("GET", ("Range: lines=1-2",), HOT),
+    "malformed-range": ("GET", ("Range: bytes=5-2",), HOT),
+    "several-ranges": ("GET", ("Range: bytes=0-1,5-6",), SLOW),
+    "two-range-fields": ("GET", ("Range: bytes=0-1", "Range: bytes=5-6"), SLOW),
+    "no-such-range": ("GET", ("Range: bytes=9999999-",), SLOW),
+    "head-of-a-range": ("HEAD", ("Range: bytes=1-2",), HOT),
+    "range-unchanged": ("GET", ("Range: bytes=0-1", "If-None-Match: {etag}"), HOT),
+    "range-of-this-version": ("GET", ("Range: bytes=0-1", "If-Range: {etag}"), SLOW),
+    "range-of-another": ("GET", ("Range: bytes=0-1", 'If-Range: "x"'), SLOW),
+    "curl": ("GET", ("User-Agent: curl/8.5.0", "Accept: */*"), HOT),
+    "browser": ("GET", (BROWSER, "Cookie: a=1", "Cookie: b=2", "Referer: r", "DNT: 1"), HOT),
+    "image": ("GET", ("Accept: image/avif,image/webp,*/*;q=0.5",), HOT),
+    "a-library": ("GET", ("Accept: application/json, text/plain, */*",), NAMED),
+    "car": ("GET", ("Accept: application/vnd.ipld.car",), NAMED),
+    "html-or-car": ("GET", ("Accept: text/html, application/vnd.ipld.car",), NAMED),
+    "json": ("GET", ("Accept: application/json",), NAMED),
+    "unknown-format": ("GET", ("Accept: application/vnd.ipld.unheard-of",), NAMED),
+    "two-accept-fields": ("GET", ("Accept: */*", "Accept: application/vnd.ipld.raw"), SLOW),
+    "behind-a-proxy": ("GET", ("X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https"), HOT),
+    "behind-two-proxies": ("GET", ("X-Forwarded-For: 192.0.2.7, 127.0.0.1",), HOT),
+    "for-another-host": ("GET", ("X-Forwarded-Host: other.example",), SLOW),
+    "only-if-cached": ("GET", ("Cache-Control: only-if-cached",), SLOW),
+    "reload": ("GET", ("Cache-Control: no-cache", "Pragma: no-cache"), SLOW),
+    "service-worker": ("GET", ("Service-Worker: script",), SLOW),
+    "body-of-no-bytes": ("GET", ("Content-Length: 0",), SLOW),
+    "unheard-of-field": ("GET", ("X-Unheard-Of: 1",), SLOW),
+    "other-method": ("POST", (), SLOW),
 }
-"""How it is asked for: method, fields, and whether that is answered hot."""
+"""How else it may be asked for: method, more fields, and the way that this takes."""
+
+ROWS: Final = [
+    pytest.param(where, how, id=f"{where}-{how}")
+    for where, target in TARGETS.items()
+    for how, (_, lines, _) in ASKED.items()
+    if not target.lines or not any(line.startswith("Accept: ") for line in lines)
+]
 
 
-@pytest.mark.parametrize("how", ASKED)
-@pytest.mark.parametrize("where", TARGETS)
+@pytest.mark.parametrize(("where", "how"), ROWS)
 async def test_a_request_is_answered_alike_both_ways(both: Both, where: str, how: str) -> None:
     """Slow while nothing is kept; then parsed twice, and known to the byte when it is hot."""
-    method, lines, is_hot = ASKED[how]
-    plain = both.request("GET", *TARGETS[where])
+    target, (method, lines, way) = TARGETS[where], ASKED[how]
+    is_hot = way is HOT or (way is NAMED and target.names_format)
+    plain = both.request("GET", target.host, target.path, *target.lines)
     etag = await both.warm(plain)
-    request = both.request(method, *TARGETS[where], *lines, etag=etag)
+    request = both.request(method, target.host, target.path, *target.lines, *lines, etag=etag)
     both.listening.table.clear()
     (slow,) = await both.ask(request)
     (noted,) = await both.records(1)
@@ -251,8 +282,7 @@ OTHERS: Final[Mapping[str, list[tuple[str, bool | None]]]] = {
     "keep-alive": [(SMALL + "Connection: keep-alive\r\n", True)],
     "first-version": [("GET /ipfs/{root}/a.txt HTTP/1.0\r\nHost: example.com\r\n", False)],
     "upgrade": [(SMALL + "Connection: upgrade\r\nUpgrade: h2c\r\n", False)],
-    "raw": [("GET /ipfs/{page}?format=raw HTTP/1.1\r\nHost: example.com\r\n", False)],
-    "car": [("GET /ipfs/{page}?format=car HTTP/1.1\r\nHost: example.com\r\n", False)],
+    "car": [("GET /ipfs/{root}?format=car HTTP/1.1\r\nHost: example.com\r\n", False)],
     "document": [("GET /ipfs/{document} HTTP/1.1\r\nHost: example.com\r\n", False)],
     "page-of-a-document": [
         (f"GET /ipfs/{{document}} HTTP/1.1\r\nHost: example.com\r\n{BROWSER}\r\n", False)
@@ -299,3 +329,49 @@ async def test_connections_are_answered_alike_both_ways(both: Both, how: str) ->
     both.listening.table.heads.settle()
     # Those of known heads are counted together, a moment later.
     assert sorted(await both.records(len(later))) == sorted(noted)
+
+
+@pytest.mark.parametrize("accepts", list(permutations(("*/*", "application/vnd.ipld.raw"))))
+@pytest.mark.parametrize("path", ["/ipfs/{root}/", "/ipfs/{root}/large.bin", "/ipfs/{leaf}"])
+async def test_files_and_raw_blocks_are_never_taken_for_each_other(
+    both: Both, path: str, accepts: tuple[str, str]
+) -> None:
+    """Whichever of the two is asked for first, slow and hot and in turns."""
+    requests = [both.request("GET", "example.com", path, f"Accept: {text}") for text in accepts]
+    slow: list[Answer] = []
+    for request in requests:
+        slow += await both.ask(request)
+        both.listening.table.clear()
+    for request in requests:
+        await both.warm(request)
+    hot = [answer for _ in range(4) for request in requests for answer in await both.ask(request)]
+    assert [answer.alike for answer in hot] == [answer.alike for answer in slow] * 4
+    assert all(answer.is_hot for answer in hot)
+    assert len({dict(answer.fields)[b"etag"] for answer in slow}) == 2
+
+
+@pytest.mark.parametrize("raw", ["/ipfs/{root}?format=raw", "/ipfs/{root}/a.txt?format=raw"])
+async def test_a_trustless_host_has_no_files_of_others(both: Both, raw: str) -> None:
+    path = "/ipfs/{root}/a.txt"
+    for host in ("example.com", "trustless.example"):
+        await both.warm(both.request("GET", host, raw))
+        await both.warm(both.request("GET", host, path))
+    (block,) = await both.ask(both.request("GET", "trustless.example", raw))
+    (file,) = await both.ask(both.request("GET", "trustless.example", path))
+    assert block.is_hot
+    assert file.status == b"HTTP/1.1 406 Not Acceptable"
+
+
+async def test_a_request_without_a_host_is_refused_whatever_is_kept(both: Both) -> None:
+    old = b"GET /ipfs/%b/a.txt HTTP/1.0\r\n\r\n" % both.root.encode()
+    await both.warm(old)
+    (answer,) = await both.ask(old.replace(b"1.0", b"1.1"))
+    assert answer.status == b"HTTP/1.1 400 Bad Request"
+
+
+async def test_what_a_host_is_told_to_be_says_nothing_of_the_host(both: Both) -> None:
+    """A proxy may tell a host that is not in `Host`: that one redirects, asked for itself."""
+    told = "X-Forwarded-Host: example.com"
+    await both.warm(both.request("GET", "site.example", "/ipfs/{root}/a.txt", told))
+    (answer,) = await both.ask(both.request("GET", "site.example", "/ipfs/{root}/a.txt"))
+    assert answer.status == b"HTTP/1.1 301 Moved Permanently"
