@@ -156,6 +156,33 @@ async def test_a_reader_that_does_not_read_gets_nothing_ready(listening: Listeni
     await listening.answered(transport)
 
 
+@pytest.mark.parametrize("last", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0"])
+async def test_the_last_answer_does_not_hold_a_connection_for_ever(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    monkeypatch.setattr("gateway.web.sending.STALLED_S", 0)
+    wire, protocol = listening.wire()
+    wire.unsent_bytes = 1000
+    protocol.data_received(f"GET / {last}\r\nHost: h\r\n\r\n".encode())
+    await listening.answered(wire)
+    async with asyncio.timeout(5):
+        await wire.was_aborted.wait()
+
+
+async def test_an_idle_connection_with_something_unread_is_cut_in_the_end(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.sending.STALLED_S", 0)
+    (head,) = await known_heads(listening)
+    wire, protocol = listening.wire()
+    wire.unsent_bytes = 1000
+    protocol.data_received(head)
+    protocol.timeout_keep_alive_handler()
+    protocol.timeout_keep_alive_handler()
+    async with asyncio.timeout(5):
+        await wire.was_aborted.wait()
+
+
 async def known_heads(listening: Listening) -> list[bytes]:
     """Ask until the head is known to the byte."""
     for _ in range(4):

@@ -125,11 +125,24 @@ async def test_a_client_that_leaves_is_forgotten(large: Large) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_reader_that_stalls_is_cut(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("more", "tier"),
+    [
+        pytest.param(b"", "hot", id="sent-by-the-kernel"),
+        pytest.param(b"X-Unheard-Of: 1\r\n", "memory", id="slow-path"),
+        pytest.param(b"Connection: close\r\n", "memory", id="last-answer"),
+    ],
+)
+async def test_a_reader_that_stalls_is_cut(
+    large: Large, monkeypatch: pytest.MonkeyPatch, more: bytes, tier: str
+) -> None:
     monkeypatch.setattr("gateway.web.sending.STALLED_S", 0.05)
-    async with large.asked(large.head) as (reader, _):
+    async with large.asked(large.head[:-2] + more + b"\r\n") as (reader, _):
         await reader.readuntil(b"\r\n\r\n")
         assert await large.outcome() is Outcome.LEFT
+    assert large.listening.records.finished[-1].tier == tier
+    assert large.listening.admission.active == 0
+    assert all(session.is_closed for session in large.listening.retriever.sessions)
 
 
 async def test_a_client_that_will_ask_nothing_more_gets_all(large: Large) -> None:
@@ -205,3 +218,19 @@ def test_uvloop_sends_files_too() -> None:
         await large.listening.stop()
 
     uvloop.run(run())
+
+
+@pytest.mark.parametrize("more", [b"", b"X-Unheard-Of: 1\r\n", b"Connection: close\r\n"])
+def test_uvloop_cuts_readers_that_stall_too(monkeypatch: pytest.MonkeyPatch, more: bytes) -> None:
+    monkeypatch.setattr("gateway.web.sending.STALLED_S", 0.05)
+
+    async def run() -> Outcome:
+        large = Large()
+        await large.start()
+        async with large.asked(large.head[:-2] + more + b"\r\n") as (reader, _):
+            await reader.readuntil(b"\r\n\r\n")
+            outcome = await large.outcome()
+        await large.listening.stop()
+        return outcome
+
+    assert uvloop.run(run()) is Outcome.LEFT
