@@ -180,6 +180,12 @@ class Listening:
         await self.filler.close()
         await self._serving.drain()
 
+    async def cut(self) -> None:
+        """Stop without the tenths of a second in which what is under way may end."""
+        await self.filler.close()
+        self._serving.cut()
+        await self._serving.ended()
+
     def wire(self) -> "tuple[Wire, HotProtocol]":
         """Connect without a socket: what is received and when is the test's."""
         config = uvicorn.Config(self._app, interface="asgi3", log_config=None, access_log=False)

@@ -142,7 +142,7 @@ async def both_fixture() -> AsyncIterator[Both]:
     both = Both()
     await both.listening.start()
     yield both
-    await both.listening.stop()
+    await both.listening.cut()
 
 
 class Target(NamedTuple):
