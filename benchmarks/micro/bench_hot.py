@@ -19,6 +19,7 @@ from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.ops.clock import SystemClock
 from gateway.ops.logs import Logs
+from gateway.ops.record import RequestKind
 from gateway.ops.statistics import Statistics
 from gateway.ports import Place
 from gateway.settings import LimitsSettings, LogSettings
@@ -69,7 +70,8 @@ def _connect(style: Style) -> HotProtocol:
     clock = SystemClock()
     table = HotTable(1 << 20)
     host = b"127.0.0.1:8080"
-    table.put(_TARGET, host, b"", HotEntry(_FIELDS, _FIELDS, b'"x"', bytes(10240), "bafkqaaa"))
+    entry = HotEntry(_FIELDS, _FIELDS, b'"x"', bytes(10240), "bafkqaaa", RequestKind.FILE)
+    table.put(_TARGET, host, b"", entry)
     limits = LimitsSettings(requests="1000000/second", burst=1_000_000)
     logs = Logs(LogSettings(access=style), os.open(os.devnull, os.O_WRONLY))
     hot = HotPath(

@@ -33,6 +33,8 @@ class Site(NamedTuple):
     """Of a subdomain: `host[:port]` of the gateway that it belongs to."""
     root: str = ""
     """Of a site of its own: `/ipfs/{cid}` or `/ipns/{name}`, which its paths are below."""
+    is_trustless: bool = False
+    """Whether files and pages are refused there."""
 
     @property
     def is_isolated(self) -> bool:

@@ -1,8 +1,8 @@
-"""The connection: uvicorn's HTTP protocol with limits on heads, and one timer.
+"""The connection: uvicorn's HTTP protocol with limits on heads and on readers that stall.
 
 uvicorn with httptools limits neither the number nor the size of header lines and waits for a
 half-sent head for ever (measured: 100,000 lines and 20 MB are taken). Both are refused here, so
-that a gateway without a proxy in front survives.
+that a gateway without a proxy in front survives. So are readers that take nothing of an answer.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.web.backlog import Backlog
 from gateway.web.joined import Joined
 
 MAX_HEADER_LINES: Final = 100  # HAProxy allows 101, Varnish 64
@@ -39,6 +40,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Start to wait for the first head."""
         super().connection_made(transport)
+        self._backlog = Backlog(transport, self.loop.call_later)
         self._is_between = True  # requests: no head or body has begun
         self._was_asked = False
         self._head_bytes = 0
@@ -52,7 +54,24 @@ class GatewayProtocol(HttpToolsProtocol):
         """Forget the timers."""
         self._stop_head_timer()
         self._stop_waiting()
+        self._backlog.stop()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a reader that is slow, but not for one that stalls."""
+        super().pause_writing()
+        self._backlog.watch()
+
+    def resume_writing(self) -> None:
+        """Go on; what is left at the end of a connection is looked at until it is gone."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._backlog.unwatch()
+
+    def _watch_last(self) -> None:
+        """Look at what is left of the last answer, which holds the connection open."""
+        if self.transport.is_closing():
+            self._backlog.watch()
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that is not complete by then has a deadline."""
@@ -78,6 +97,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._wait_for_more()
         else:
             super().timeout_keep_alive_handler()
+            self._watch_last()
 
     def _is_free(self) -> bool:
         """Tell whether no answer is under way."""
@@ -87,6 +107,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what was pipelined, or wait for the next request."""
         self._stop_waiting()
+        self._watch_last()
         super().on_response_complete()
 
     def _stop_waiting(self) -> None:

@@ -81,7 +81,7 @@ class Exchange:
         headers = reply.answer.headers
         self.status = reply.answer.status
         if request is not None and self.status in (200, 206):
-            self.kind = _kind(request, headers)
+            self.kind = kind_of(request, headers)
         if (trace := reply.trace) is not None:
             self.choices = trace.choices
             self.fetch_s = trace.waited_s
@@ -119,7 +119,8 @@ class Exchange:
         )
 
 
-def _kind(request: GatewayRequest, headers: Headers) -> RequestKind:
+def kind_of(request: GatewayRequest, headers: Headers) -> RequestKind:
+    """Return as what an answer with content is counted."""
     kind = _KINDS.get(request.format)
     if kind is not None:
         return kind

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.ops.record import RequestKind
+from gateway.web.accept import RAW_TYPE, accepts_default, raw_key
 from gateway.web.bodies import FileBody
 from gateway.web.heads import KnownHeads, Ready
 from gateway.web.pool import Pool
@@ -53,8 +55,6 @@ _READ_BY_US = frozenset((b"accept", b"if-none-match", b"x-forwarded-for"))
 _FROM_PROXIES = frozenset((b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"))
 _KNOWN = _HARMLESS | _READ_BY_US | _FROM_PROXIES
 
-# An Accept value that names one of these may choose a format (protocol.request decides).
-_FORMAT_WORDS = (b"vnd.", b"application/json", b"application/cbor", b"application/x-tar")
 MAX_HOSTS = 1024  # Host values of which it is known what they stand for
 
 
@@ -72,6 +72,10 @@ class HotEntry:
     body: bytes | FileBody
     root: str
     """Root CID of the request, for the statistics."""
+    kind: RequestKind
+    """What the answer with content is, for the statistics."""
+    is_for_all: bool = False
+    """Whether the target names the format, so that it is the same whatever `Accept` says."""
 
     @property
     def size_bytes(self) -> int:
@@ -93,7 +97,9 @@ class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make
 
 
 class HotTable:
-    """Entries by site and raw request target, bounded by bytes; the oldest not lately used goes.
+    """Entries by site, raw request target and format, bounded by bytes.
+
+    The oldest that was not lately used goes.
 
     Args:
         capacity_bytes: of entries with their bodies in them, and of request heads.
@@ -130,16 +136,17 @@ class HotTable:
         return len(self._small.entries) + len(self._files.entries)
 
     def __contains__(self, key: bytes) -> bool:
-        """Tell whether there is an entry for a site and a target; path gateways have no site."""
+        """Tell whether there is an entry: `site + target`, or the `raw_key` of that."""
         return key in self._small.entries or key in self._files.entries
 
-    def put(self, target: bytes, host: bytes, site: bytes, entry: HotEntry) -> None:
+    def put(self, key: bytes, host: bytes, site: bytes, entry: HotEntry) -> None:
         """Keep an answer.
 
         An entry that is too large for the table is not kept.
 
         Args:
-            target: the request target, query included.
+            key: the site and the request target, query included; of what only `Accept` makes a
+                raw block, the `raw_key` of that.
             host: the `Host` that it was sent with, well-formed.
             site: empty when a path gateway answered, whose answers are the same under every
                 host; else the host of the site.
@@ -147,7 +154,6 @@ class HotTable:
         """
         if len(self._sites) < MAX_HOSTS:
             self._sites[host] = site
-        key = site + target
         if len(key) > MAX_TARGET_BYTES:
             return
         if isinstance(entry.body, bytes):
@@ -194,9 +200,8 @@ class HotTable:
         site = self._sites.get(host)
         if site is None or seen.get(b"x-forwarded-host", host) != host:
             return None
-        key = site + target
-        entry = self._small.entries.get(key) or self._files.entries.get(key)
-        if entry is None or not accepts_default(seen.get(b"accept", b"")):
+        key, entry = self._choose(site + target, seen.get(b"accept", b""))
+        if entry is None:
             return None
         unless = seen.get(b"if-none-match")
         if unless is not None and unless != entry.etag:
@@ -211,6 +216,19 @@ class HotTable:
             seen.get(b"referer", b""),
         )
 
+    def _choose(self, key: bytes, accept: bytes) -> tuple[bytes, HotEntry | None]:
+        """Return the entry in the format that is asked for, and its key."""
+        entry = self._get(key)
+        if entry is not None and (entry.is_for_all or accepts_default(accept)):
+            return key, entry
+        if accept != RAW_TYPE:
+            return key, None
+        key = raw_key(key)
+        return key, self._get(key)
+
+    def _get(self, key: bytes) -> HotEntry | None:
+        return self._small.entries.get(key) or self._files.entries.get(key)
+
 
 def _read(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
     """Return the headers by name; None if one of them asks for the slow path."""
@@ -220,13 +238,3 @@ def _read(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
             return None
         seen[name] = value
     return seen
-
-
-def accepts_default(accept: bytes) -> bool:
-    """Tell whether an Accept value surely leaves the format to us."""
-    if accept in (b"", b"*/*"):
-        return True
-    if accept.startswith((b"text/html", b"image/")):  # browsers; no format word in any of them
-        lowered = accept.lower()
-        return not any(word in lowered for word in _FORMAT_WORDS)
-    return False

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from gateway.errors import RangeNotSatisfiable
 from gateway.ops.record import HOT, CacheState, Outcome, RequestKind, RequestRecord
 from gateway.ports import Admission, Clock
+from gateway.protocol.headers import server_timing
 from gateway.protocol.ranges import ByteRange, parse_range
 from gateway.web.bodies import FilePart
 from gateway.web.clients import Clients
@@ -17,6 +18,7 @@ from gateway.web.request_id import request_ids
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _PARTIAL: Final = b"HTTP/1.1 206 Partial Content\r\n"
 _UNCHANGED: Final = b"HTTP/1.1 304 Not Modified\r\n"
+_END: Final = b"%b: %b\r\n\r\n" % server_timing((("total", 0.0),))
 
 
 class Asked(NamedTuple):
@@ -121,7 +123,7 @@ class HotPath:
             method="HEAD" if asked.is_head else "GET",
             target=asked.target,
             status=status,
-            kind=RequestKind.FILE,
+            kind=RequestKind.OTHER if status == 304 else found.entry.kind,
             cache=CacheState.HIT,
             tier=HOT,
             size_bytes=size_bytes,
@@ -142,7 +144,7 @@ class HotPath:
         ready.date(dates)
         self._observer.request_started()
         self._observer.request_finished(ready.record)
-        return b"".join((ready.opening, limits, b"\r\n", ready.body))
+        return b"".join((ready.opening, limits, _END, ready.body))
 
     def learn(self, head: bytes, ready: Ready) -> None:
         """Know a head by its bytes from now on, if it has come before."""
@@ -170,7 +172,7 @@ class HotPath:
         self._touch(ready.key)
         if ready.write_line is not None:
             ready.write_line(self._clock.now(), client, self._next_id())
-        return b"".join((ready.opening, limits, b"\r\n", ready.body))  # type: ignore[arg-type]  # see above
+        return b"".join((ready.opening, limits, _END, ready.body))  # type: ignore[arg-type]  # see above
 
     def open(self, ready: Ready, peer: str | None, dates: Dates) -> Opened | None:
         """Begin to answer with a file; `close` must follow. None when it is over a limit."""
@@ -187,7 +189,7 @@ class HotPath:
         record = ready.record._replace(
             started=self._clock.now(), client=client, request_id=self._next_id()
         )
-        head = b"".join((ready.opening, limits, b"\r\n"))
+        head = b"".join((ready.opening, limits, _END))
         return Opened(head, ready.body, record, self._clock.monotonic())
 
     def close(self, opened: Opened, sent_bytes: int, *, is_complete: bool) -> None:

@@ -4,9 +4,12 @@ from gateway.content.path import MutablePath
 from gateway.pipeline import Reply
 from gateway.protocol.answer import Answer, BodyBytes, BodyFile
 from gateway.protocol.formats import ResponseFormat
-from gateway.protocol.headers import cache_status, server_timing
+from gateway.protocol.headers import cache_status
 from gateway.protocol.request import GatewayRequest
+from gateway.protocol.sites import Site
+from gateway.web.accept import raw_key
 from gateway.web.bodies import FileBody
+from gateway.web.exchange import kind_of
 from gateway.web.filler import Filler
 from gateway.web.hot import MAX_BODY_BYTES, HotEntry, HotTable
 from gateway.web.send import Scope, request_target
@@ -14,9 +17,18 @@ from gateway.web.send import Scope, request_target
 GENERATION = "gateway.hot.generation"
 """Of the table, in the scope's state, from when the request began."""
 
-_HOT_FIELDS = (*cache_status(("hot",), 0), server_timing((("total", 0.0),)))
+_HOT_FIELDS = cache_status(("hot",), 0)
 _MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
-_NOT_IN_304 = frozenset((b"content-length", b"content-type", b"accept-ranges"))
+_NOT_IN_304 = frozenset(
+    (
+        b"content-length",
+        b"content-type",
+        b"accept-ranges",
+        b"content-disposition",
+        b"x-content-type-options",
+    )
+)
+_KEPT = frozenset((ResponseFormat.UNIXFS, ResponseFormat.RAW))
 
 
 class Keeper:
@@ -33,27 +45,29 @@ class Keeper:
 
     def keep(self, scope: Scope, request: GatewayRequest, reply: Reply) -> None:
         """Keep a reply that was sent whole, if it is one for the table."""
-        if request.is_head or request.format is not ResponseFormat.UNIXFS:
+        if request.is_head or request.format not in _KEPT:
             return
-        if any(name == b"vary" for name, _ in reply.answer.headers):
+        by_accept = request.format_from_accept
+        if not by_accept and any(name == b"vary" for name, _ in reply.answer.headers):
             return  # a browser and a program are answered differently at this target
         if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
             return  # asked for the first time: half of all content never is again; or mutable
         size = _whole_size(reply.answer)
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        if size is None or (request.site.is_isolated and request.site.host.encode() != host):
-            return  # a part of it, a page, an error; or a proxy told the host
+        site = _site(request.site, host)
+        if size is None or site is None:
+            return  # a part of it, a page, an error; or nobody will ask for it this way
         generation = scope.get("state", {}).get(GENERATION)
-        target, site = request_target(scope), host if request.site.is_isolated else b""
-        root = request.path.root_name
+        key = site + request_target(scope)
+        key = raw_key(key) if by_accept else key
 
         def put(answer: Answer, body: bytes | FileBody) -> None:
             if generation == self._table.generation:
-                self._table.put(target, host, site, _entry(answer, body, root))
+                self._table.put(key, host, site, _entry(request, answer, body))
 
         body = reply.answer.body
         if size > MAX_BODY_BYTES:
-            self._filler.offer(site + target, request, size, put)
+            self._filler.offer(key, request, size, put)
         elif reply.answer.status == 200 and isinstance(body, BodyBytes):
             put(reply.answer, body.data)
 
@@ -75,7 +89,18 @@ def _whole_size(answer: Answer) -> int | None:
     )
 
 
-def _entry(answer: Answer, body: bytes | FileBody, root: str) -> HotEntry:
+def _site(site: Site, host: bytes) -> bytes | None:
+    """Return whose answers it has: empty for those of every path gateway.
+
+    None when `Host` does not say where the request came in: it was not sent, or a proxy told
+    another one.
+    """
+    if site.is_isolated or site.is_trustless:
+        return host if host == site.host.encode() else None
+    return b"" if host and host.lower() == site.host.encode() else None
+
+
+def _entry(request: GatewayRequest, answer: Answer, body: bytes | FileBody) -> HotEntry:
     fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
     unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
     return HotEntry(
@@ -83,7 +108,9 @@ def _entry(answer: Answer, body: bytes | FileBody, root: str) -> HotEntry:
         head_unchanged=_lines(*unchanged, *_HOT_FIELDS),
         etag=next(value for name, value in fields if name == b"etag"),
         body=body,
-        root=root,
+        root=request.path.root_name,
+        kind=kind_of(request, answer.headers),
+        is_for_all=request.format is not ResponseFormat.UNIXFS and not request.format_from_accept,
     )
 
 

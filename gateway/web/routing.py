@@ -153,7 +153,8 @@ def _route_record(head: _Head) -> GatewayRequest:
 
 def _route_namespace(head: _Head, settings: HostSettings, gateway: str) -> GatewayRequest | Answer:
     """Route a path of a gateway with a host name of its own."""
-    request = _parse(head, Site(SiteKind.PATH, head.host))
+    site = Site(SiteKind.PATH, head.host, is_trustless=not settings.deserialized)
+    request = _parse(head, site)
     if isinstance(request, Redirect):
         return redirect_answer(request)
     if settings.subdomains:

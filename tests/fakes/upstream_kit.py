@@ -12,7 +12,7 @@ from gateway.content.read import read_file
 from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
-from gateway.ports import Place
+from gateway.ports import BlockStore, Place
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.pool import DEFAULT_POLICY, UpstreamPool
@@ -62,13 +62,13 @@ class Kit:
         self,
         *upstreams: UpstreamSettings,
         settings: RetrievalSettings = PATIENT,
-        store: DictStore | None = None,
+        store: BlockStore | None = None,
         policy: SelectionSettings = DEFAULT_POLICY,
         may_be: Callable[[str], bool] = is_public,
     ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
-        self.store = DictStore() if store is None else store
+        self.store: BlockStore = DictStore() if store is None else store
         self.pool = UpstreamPool(upstreams, self.clock, self.observer, policy)
         self.client = TrustlessClient(settings, self.clock, may_be)
         self.retrieval = Retrieval(
@@ -92,7 +92,8 @@ class Kit:
 
     @property
     def blocks(self) -> dict[bytes, Block]:
-        """What the store holds."""
+        """What the store holds, which is a fake."""
+        assert isinstance(self.store, DictStore)
         return self.store.blocks
 
     def state(self, upstream: str) -> str:

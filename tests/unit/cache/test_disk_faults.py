@@ -1,5 +1,7 @@
-"""Disks that are full, read-only, gone, locked or slow: fewer hits, and nothing else."""
+"""Disks that are full, read-only, gone, locked, slow or broken: fewer hits, and nothing else."""
 
+import errno
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,11 +12,14 @@ import pytest
 
 from gateway.cache.outcome import Condition, EvictionReason
 from gateway.cache.tiers import TieredStore
-from gateway.ports import Tier
+from gateway.content.build import Profile
+from gateway.ports import MissReason, Rejection, Tier
 from tests.fakes.blocks import numbered
 from tests.fakes.cache_directory import index_file, limited, truth
 from tests.fakes.clock import FakeClock
+from tests.fakes.lying_upstream import LyingUpstream
 from tests.fakes.observer import RecordingObserver
+from tests.fakes.upstream_kit import Kit, sample
 
 OpenStore = Callable[..., Awaitable[TieredStore]]
 
@@ -161,3 +166,103 @@ async def test_writes_to_a_locked_index_are_lost_and_leave_nothing(
     assert truth(directory).blocks == 0
     await keep_all(store)
     assert await hits(store) == 40
+
+
+class BrokenDisk:
+    """System calls on the files of a directory fail with EIO, as on a disk with bad sectors."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = str(directory)
+
+    def read(self, fd: int, size: int) -> bytes:
+        self._fail_on(fd)
+        return READ(fd, size)
+
+    def write(self, fd: int, data: bytes) -> int:
+        self._fail_on(fd)
+        return WRITE(fd, data)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        self._fail_on(fd)
+        return FSTAT(fd)
+
+    def open(self, path: str | Path, flags: int, mode: int = 0o777) -> int:
+        self._fail(str(path))
+        return OPEN(path, flags, mode)
+
+    def replace(self, source: str, target: str) -> None:
+        self._fail(target)
+        REPLACE(source, target)
+
+    def _fail_on(self, fd: int) -> None:
+        self._fail(str(Path(f"/proc/self/fd/{fd}").readlink()))
+
+    def _fail(self, path: str) -> None:
+        if path.startswith((f"{self._directory}/blocks/", f"{self._directory}/temp/")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+
+READ, WRITE, FSTAT, OPEN, REPLACE = os.read, os.write, os.fstat, os.open, os.replace
+
+
+@pytest.fixture(name="broken")
+def broken_fixture(directory: Path) -> BrokenDisk:
+    return BrokenDisk(directory)
+
+
+@pytest.mark.parametrize("call", ["open", "fstat", "read"])
+async def test_files_that_cannot_be_read_are_misses_and_put_aside(
+    broken: BrokenDisk, open_store: OpenStore, observer: RecordingObserver, call: str
+) -> None:
+    store = await open_store()
+    await keep_all(store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, call, getattr(broken, call))
+        assert [await store.find(block.cid) for block in LARGE] == [None] * len(LARGE)
+    assert observer.miss_reasons == {MissReason.DAMAGED: len(LARGE)}
+    assert observer.rejected == {(Rejection.DISK, "disk"): len(LARGE)}
+    assert store.stats()["quarantined"] == len(LARGE)
+    await store.flush()
+    assert await hits(store) == len(SMALL)
+    await keep_all(store)
+    assert await hits(store) == 40
+
+
+@pytest.mark.parametrize("call", ["open", "write", "replace"])
+async def test_files_that_cannot_be_written_are_lost_and_leave_nothing(
+    broken: BrokenDisk, directory: Path, open_store: OpenStore, call: str
+) -> None:
+    store = await open_store()
+    await store.settle()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, call, getattr(broken, call))
+        await keep_all(store)
+    assert await hits(store) == len(SMALL)
+    assert store.stats()["write_errors"] == len(LARGE)
+    assert store.health().status is Condition.DEGRADED
+    assert os.strerror(errno.EIO) in store.health().reason
+    found = truth(directory)
+    assert (found.blocks, found.lost, found.temporary) == (len(SMALL), set(), [])
+    await keep_all(store)
+    assert await hits(store) == 40
+
+
+async def test_what_cannot_be_read_comes_from_an_upstream(
+    broken: BrokenDisk, open_store: OpenStore
+) -> None:
+    leaves = Profile(chunk_bytes=50_000, max_links=8, raw_leaves=True, cid_version=1)
+    file, store = sample(200_000, leaves), await open_store()
+    async with LyingUpstream(file.blocks) as upstream, Kit(upstream.settings, store=store) as kit:
+        for expected in (True, False):
+            await kit.read(file.cid)
+            await store.flush()
+            assert bool(upstream.log) is expected
+            upstream.log.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "read", broken.read)
+            assert await kit.read(file.cid) == file.content
+        assert upstream.log
+        upstream.log.clear()
+        await store.flush()
+        assert await kit.read(file.cid) == file.content
+        assert upstream.log == []

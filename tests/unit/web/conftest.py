@@ -79,6 +79,8 @@ class Wire(asyncio.Transport):
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.sent = b""
         self.has_sent = asyncio.Event()
+        self.was_aborted = asyncio.Event()
+        self.unsent_bytes = 0
         self._is_closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -90,6 +92,13 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self._is_closing = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent_bytes
+
+    def abort(self) -> None:
+        self._is_closing = True
+        self.was_aborted.set()
 
 
 class Nowhere:
@@ -170,6 +179,12 @@ class Listening:
             protocol.connection_lost(None)
         await self.filler.close()
         await self._serving.drain()
+
+    async def cut(self) -> None:
+        """Stop without the tenths of a second in which what is under way may end."""
+        await self.filler.close()
+        self._serving.cut()
+        await self._serving.ended()
 
     def wire(self) -> "tuple[Wire, HotProtocol]":
         """Connect without a socket: what is received and when is the test's."""

@@ -61,19 +61,6 @@ async def test_a_malformed_head_gets_its_status(
     assert status_of(await listening.get("/")) == 200
 
 
-def without_limits(answer: bytes) -> bytes:
-    """Drop how many requests are left, too."""
-    return re.sub(rb"\r\nratelimit-(remaining|reset): [^\r]*", b"", without_times(answer))
-
-
-@pytest.fixture(name="limited")
-async def limited_fixture() -> AsyncIterator[Listening]:
-    listening = Listening(LimitsSettings(requests="600/minute", burst=100))
-    await listening.start()
-    yield listening
-    await listening.stop()
-
-
 async def test_a_second_request_is_answered_hot_and_alike(listening: Listening) -> None:
     target = f"/ipfs/{listening.root}/a.txt"
     slow = await listening.get(target)
@@ -95,65 +82,6 @@ async def keep_alive(listening: Listening, target: str, *lines: str, method: str
         answer += await reader.readexactly(int(found[1]) if method == "GET" else 0)
     writer.close()
     return answer
-
-
-@pytest.mark.parametrize(
-    ("method", "lines"),
-    [
-        pytest.param("GET", (), id="get"),
-        pytest.param("HEAD", (), id="head"),
-        pytest.param("GET", ("If-None-Match: {etag}",), id="unchanged"),
-        pytest.param("HEAD", ("If-None-Match: {etag}",), id="head-unchanged"),
-        pytest.param("GET", ('If-None-Match: "x"',), id="changed"),
-        pytest.param("GET", ("Range: bytes=2-4",), id="range"),
-        pytest.param("GET", ("Range: bytes=99-",), id="no-such-range"),
-        pytest.param("GET", ("Accept: text/html",), id="browser"),
-        pytest.param("GET", ("Accept: application/vnd.ipld.raw",), id="raw"),
-        pytest.param("GET", ("Accept: application/vnd.ipld.car",), id="car"),
-        pytest.param("GET", ("Cache-Control: only-if-cached",), id="only-if-cached"),
-        pytest.param("GET", ("X-Forwarded-For: 192.0.2.7",), id="behind-a-proxy"),
-        pytest.param("GET", ("Service-Worker: script",), id="service-worker"),
-    ],
-)
-@pytest.mark.parametrize("name", ["a.txt", ""], ids=["file", "index"])
-async def test_hot_and_slow_answers_are_the_same(
-    listening: Listening, method: str, lines: tuple[str, ...], name: str
-) -> None:
-    target = f"/ipfs/{listening.root}/{name}"
-    first = await keep_alive(listening, target)
-    etag = re.search(rb'etag: ("[^"]+")', first)
-    assert etag is not None
-    filled = [line.format(etag=etag[1].decode()) for line in lines]
-    hot = await keep_alive(listening, target, *filled, method=method)
-    listening.table.clear()
-    slow = await keep_alive(listening, target, *filled, method=method)
-    assert without_times(hot) == without_times(slow)
-
-
-@pytest.mark.parametrize(
-    ("method", "lines"),
-    [
-        pytest.param("GET", (), id="get"),
-        pytest.param("HEAD", (), id="head"),
-        pytest.param("GET", ("If-None-Match: {etag}",), id="unchanged"),
-        pytest.param("HEAD", ("If-None-Match: {etag}",), id="head-unchanged"),
-        pytest.param("GET", ("Accept: text/html", "Cookie: a=1", "Referer: r"), id="browser"),
-        pytest.param("GET", ("X-Forwarded-For: 192.0.2.7",), id="behind-a-proxy"),
-    ],
-)
-async def test_the_answer_to_a_known_head_is_the_slow_one(
-    limited: Listening, method: str, lines: tuple[str, ...]
-) -> None:
-    target = f"/ipfs/{limited.root}/a.txt"
-    etag = re.search(rb'etag: ("[^"]+")', await keep_alive(limited, target))
-    assert etag is not None
-    filled = [line.format(etag=etag[1].decode()) for line in lines]
-    answers = [await keep_alive(limited, target, *filled, method=method) for _ in range(4)]
-    known, (ready,) = answers[-1], limited.table.heads.ready.values()
-    assert ready.times > 0
-    limited.table.clear()
-    slow = await keep_alive(limited, target, *filled, method=method)
-    assert without_limits(known) == without_limits(slow)
 
 
 async def test_known_bytes_that_are_no_head_where_they_stand_are_parsed(
@@ -226,6 +154,33 @@ async def test_a_reader_that_does_not_read_gets_nothing_ready(listening: Listeni
     assert transport.sent == b""
     protocol.resume_writing()
     await listening.answered(transport)
+
+
+@pytest.mark.parametrize("last", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0"])
+async def test_the_last_answer_does_not_hold_a_connection_for_ever(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    monkeypatch.setattr("gateway.web.sending.STALLED_S", 0)
+    wire, protocol = listening.wire()
+    wire.unsent_bytes = 1000
+    protocol.data_received(f"GET / {last}\r\nHost: h\r\n\r\n".encode())
+    await listening.answered(wire)
+    async with asyncio.timeout(5):
+        await wire.was_aborted.wait()
+
+
+async def test_an_idle_connection_with_something_unread_is_cut_in_the_end(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.sending.STALLED_S", 0)
+    (head,) = await known_heads(listening)
+    wire, protocol = listening.wire()
+    wire.unsent_bytes = 1000
+    protocol.data_received(head)
+    protocol.timeout_keep_alive_handler()
+    protocol.timeout_keep_alive_handler()
+    async with asyncio.timeout(5):
+        await wire.was_aborted.wait()
 
 
 async def known_heads(listening: Listening) -> list[bytes]:

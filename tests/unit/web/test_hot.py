@@ -1,14 +1,25 @@
 """The table of finished answers: what it answers, and what it leaves to the slow path."""
 
+from dataclasses import replace
+
 import pytest
 
+from gateway.ops.record import RequestKind
+from gateway.web.accept import raw_key
 from gateway.web.heads import Ready
-from gateway.web.hot import MAX_HOSTS, MAX_TARGET_BYTES, HotEntry, HotTable, accepts_default
+from gateway.web.hot import MAX_HOSTS, MAX_TARGET_BYTES, HotEntry, HotTable
 from tests.fakes.requests import RECORD
 
 TARGET = b"/ipfs/bafkqaaa"
 HOST = (b"host", b"example.com")
-ENTRY = HotEntry(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 304 \r\n", b'"etag"', b"body", "bafkqaaa")
+ENTRY = HotEntry(
+    head=b"a: b\r\n",
+    head_unchanged=b"a: b\r\n",
+    etag=b'"etag"',
+    body=b"body",
+    root="bafkqaaa",
+    kind=RequestKind.FILE,
+)
 
 
 @pytest.fixture(name="table")
@@ -75,12 +86,13 @@ def test_find_hands_on_what_the_log_needs(table: HotTable) -> None:
 
 
 def test_a_site_of_its_own_has_answers_of_its_own(table: HotTable) -> None:
-    other = HotEntry(b"HTTP/1.1 200 OK\r\n", b"", b'"other"', b"other", "bafkqaaa")
-    table.put(TARGET, b"x.ipfs.example.com", b"x.ipfs.example.com", other)
-    found = table.find(TARGET, [(b"host", b"x.ipfs.example.com")])
+    other = replace(ENTRY, body=b"other")
+    site = b"x.ipfs.example.com"
+    table.put(site + TARGET, site, site, other)
+    found = table.find(TARGET, [(b"host", site)])
     assert found is not None
     assert found.entry is other
-    table.put(b"/only-here", b"x.ipfs.example.com", b"x.ipfs.example.com", other)
+    table.put(site + b"/only-here", site, site, other)
     assert table.find(b"/only-here", [HOST]) is None
 
 
@@ -161,16 +173,23 @@ def test_put_remembers_a_bounded_number_of_hosts() -> None:
     assert table.find(TARGET, [(b"host", b"%d.example" % MAX_HOSTS)]) is None
 
 
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        pytest.param(b"", True, id="none"),
-        pytest.param(b"*/*", True, id="any"),
-        pytest.param(b"text/html", True, id="html"),
-        pytest.param(b"text/html,application/vnd.ipld.car", False, id="html-or-car"),
-        pytest.param(b"IMAGE/PNG", False, id="unusual-spelling"),
-        pytest.param(b"application/x-tar", False, id="tar"),
-    ],
-)
-def test_accepts_default(accept: bytes, expected: bool) -> None:  # noqa: FBT001 (a table)
-    assert accepts_default(accept) is expected
+def test_a_raw_block_and_a_file_are_never_taken_for_each_other(table: HotTable) -> None:
+    raw = (b"accept", b"application/vnd.ipld.raw")
+    assert table.find(TARGET, [HOST, raw]) is None
+    table.put(raw_key(TARGET), b"example.com", b"", replace(ENTRY, body=b"raw"))
+    found = [table.find(TARGET, [HOST, *more]) for more in ([raw], [], [raw], [(raw[0], b"*/*")])]
+    assert [one.entry.body for one in found if one] == [b"raw", b"body", b"raw", b"body"]
+
+
+def test_a_raw_block_alone_is_no_answer_to_others(table: HotTable) -> None:
+    table.put(raw_key(b"/ipfs/other"), b"example.com", b"", ENTRY)
+    assert table.find(b"/ipfs/other", [HOST]) is None
+    assert table.find(b"/ipfs/other", [HOST, (b"accept", b"*/*")]) is None
+
+
+@pytest.mark.parametrize("accept", [b"*/*", b"application/vnd.ipld.raw", b"application/json", b"x"])
+def test_where_the_target_names_the_format_accept_does_not_matter(
+    table: HotTable, accept: bytes
+) -> None:
+    table.put(b"/ipfs/x?format=raw", b"example.com", b"", replace(ENTRY, is_for_all=True))
+    assert table.find(b"/ipfs/x?format=raw", [HOST, (b"accept", accept)]) is not None
