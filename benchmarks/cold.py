@@ -45,7 +45,7 @@ SIZES: Final = (
     Size("100 MB", 100_000_000, 3),
 )
 NARROW: Final = Shape(20, 100)
-UPSTREAM_COUNT: Final = 3
+UPSTREAM_NAMES: Final = ("one", "two", "three")
 OURS_FROM_ALL: Final = "ours from three"
 LINKS: Final = "links"
 UPSTREAMS: Final = "upstreams"
@@ -105,13 +105,14 @@ def _measure_links(folder: Path, origin: Origin, plan: Plan) -> Results:
 
 def _measure_upstreams(folder: Path, origin: Origin, size: Size) -> Mapping[str, Fetched]:
     with ExitStack() as stack:
-        links = [
-            stack.enter_context(running_shape(origin.http_port, NARROW)).url
-            for _ in range(UPSTREAM_COUNT)
-        ]
-        one = stack.enter_context(running_ours(folder / "one", links[:1])).url
+        links = {
+            name: stack.enter_context(running_shape(origin.http_port, NARROW)).url
+            for name in UPSTREAM_NAMES
+        }
+        far = links[UPSTREAM_NAMES[0]]
+        one = stack.enter_context(running_ours(folder / "one", {"far": far})).url
         three = stack.enter_context(running_ours(folder / "three", links)).url
-        return _fetch_all({PLAIN: links[0], OURS: one, OURS_FROM_ALL: three}, origin, size)
+        return _fetch_all({PLAIN: far, OURS: one, OURS_FROM_ALL: three}, origin, size)
 
 
 def _fetch_all(urls: Mapping[str, str], origin: Origin, size: Size) -> dict[str, Fetched]:

@@ -1,6 +1,6 @@
 """Gateways that fetch cold files from one Kubo node: ours, Rainbow, and another Kubo."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,10 @@ def running_fetchers(
     """Run gateways that have fetched nothing yet behind a link; gives their URLs by name."""
     with ExitStack() as stack:
         far = stack.enter_context(running_shape(origin.http_port, shape)).url
-        urls = {PLAIN: far, OURS: stack.enter_context(running_ours(folder / "ours", [far])).url}
+        urls = {
+            PLAIN: far,
+            OURS: stack.enter_context(running_ours(folder / "ours", {"far": far})).url,
+        }
         if with_rainbow:
             for name, mode in ((RAINBOW_CARS, "car"), (RAINBOW_BLOCKS, "block")):
                 server = stack.enter_context(_running_rainbow(folder / mode, far, mode))
@@ -112,11 +115,10 @@ def running_shape(target_port: int, shape: Shape) -> Iterator[LinkControl]:
 
 
 @contextmanager
-def running_ours(folder: Path, upstreams: Sequence[str]) -> Iterator[Server]:
-    """Run our gateway."""
+def running_ours(folder: Path, upstreams: Mapping[str, str]) -> Iterator[Server]:
+    """Run our gateway, which has fetched nothing yet, with upstreams by name."""
     tables = "".join(
-        f'[[upstreams]]\nname = "upstream-{number}"\nurl = "{url}"\n'
-        for number, url in enumerate(upstreams)
+        f'[[upstreams]]\nname = "{name}"\nurl = "{url}"\n' for name, url in upstreams.items()
     )
     with running_gateway(folder, _CONFIG.format(folder=folder) + tables) as server:
         yield server
