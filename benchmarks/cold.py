@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.cold_bars import BAR_LINK, Cell, Results, check_links, check_upstreams
+from benchmarks.command import make_parser
 from benchmarks.fetchers import (
     OURS,
     PLAIN,
@@ -173,11 +174,10 @@ def parse_plan(arguments: Sequence[str] | None = None) -> Plan:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.cold",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Every option but --smoke can be given again for more. One cell is measured by\n"
+    parser = make_parser(
+        "benchmarks.cold",
+        __doc__,
+        "Every option but --smoke can be given again for more. One cell is measured by\n"
         '  --table links --round-trip-ms 50 --mbit-s 1000 --size "100 MB"',
     )
     parser.add_argument("--smoke", action="store_true", help="one link, 10 MB at the most, for CI")

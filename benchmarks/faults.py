@@ -7,7 +7,6 @@ quiet run is the first, and the others are compared with it. The last table comp
 promised.
 """
 
-import argparse
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from benchmarks.command import make_parser
 from benchmarks.content import random_bytes
 from benchmarks.fault_bars import check_faults
 from benchmarks.fetchers import running_ours
@@ -140,11 +140,7 @@ def _admin_url(file: Path) -> str:
 def main() -> None:
     """Measure with as many requests as are asked for; faster than the machine is, all are late."""
     by_name = {trouble.name: trouble for trouble in TROUBLES}
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.faults",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("benchmarks.faults", __doc__)
     parser.add_argument(
         "--requests",
         type=int,
