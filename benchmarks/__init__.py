@@ -1,13 +1,25 @@
 """Measurements of the whole gateway, as real processes on loopback.
 
-    python -m benchmarks            hits, misses and a short load: ratio tables
-    python -m benchmarks --smoke    the same with a second for each figure
+    python -m benchmarks            hits, misses and a short load, one after the other
     python -m benchmarks.hits       cached answers, against nginx, Varnish, Kubo and Rainbow
     python -m benchmarks.misses     cold answers, against a Kubo gateway that is the upstream itself
+    python -m benchmarks.cold       cold files over long and narrow links, against one plain stream,
+                                    Rainbow, and a Kubo that fetches block by block
+    python -m benchmarks.faults     what clients notice when one of three upstreams goes bad
     python -m benchmarks.load       locust: a mix of requests like that of public gateways
+    python -m benchmarks.policies   how often caches hit, on a trace like that of ipfs.io
 
-Results go to `benchmarks/results/`. Only ratios within one run carry over to another machine.
-`harness` starts and stops processes, `contenders` the servers that hits are compared on,
-`generator` makes load, `content` makes what is served,
-`report` prints. Micro-benchmarks of single functions are in `micro/`.
+Of single functions and parts:
+
+    python -m benchmarks.micro.bench_hot        our own code for a hot answer, without the kernel
+    python -m benchmarks.micro.bench_cache      finding a block on the disk
+    python -m benchmarks.micro.bench_content    CIDs, paths, dag-pb, and verifying a block
+
+Each has --help, those of `micro` apart. Results go to `benchmarks/results/`. Only ratios within one
+run carry over to another machine. Programs to compare with are found in the folder `GATEWAY_PEERS`
+or on the PATH.
+
+`harness` starts and stops processes, `link` is a long, narrow or faulty link, `contenders` and
+`fetchers` are the servers that hits and cold files are compared on, `generator` makes load,
+`content` makes what is served, `promises` compares with bars, and `report` prints.
 """

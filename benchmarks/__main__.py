@@ -1,8 +1,9 @@
-"""All measurements, one after the other: `python -m benchmarks [--smoke]`."""
+"""Hits, misses and a load, one after the other: `python -m benchmarks [--smoke]`."""
 
-import argparse
 import time
 
+import benchmarks
+from benchmarks.command import make_parser
 from benchmarks.hits import CASES, SMOKE_CASES, measure_hits
 from benchmarks.load import measure_load
 from benchmarks.misses import SIZES, SMOKE_SIZES, measure_misses
@@ -11,7 +12,7 @@ from benchmarks.report import RESULTS, publish
 
 def main() -> None:
     """Run hits, misses and a short load, and print what came out."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser("benchmarks", benchmarks.__doc__)
     parser.add_argument("--smoke", action="store_true", help="a second for each figure, for CI")
     is_smoke = parser.parse_args().smoke
     started = time.monotonic()

@@ -17,6 +17,7 @@ from benchmarks.contenders import (
     VARNISH,
 )
 from benchmarks.measured import Measured, Results
+from benchmarks.promises import Promise, promises_table
 from benchmarks.report import Table
 
 MEMORY_BAR_BYTES = (512 + 150) * 2**20
@@ -36,8 +37,8 @@ class Bar:
     is_ceiling: bool = False
     """Whether the ratio must not be above the limit; else it must not be below."""
 
-    def row(self, results: Results) -> tuple[str, ...] | None:
-        """Return the row of the table; None if one of the two was not measured."""
+    def check(self, results: Results) -> Promise | None:
+        """Compare the two figures; None if one of them was not measured."""
         measured = results.get(self.case, {})
         if self.ours not in measured or self.other not in measured:
             return None
@@ -45,8 +46,8 @@ class Bar:
         ratio = ours / other
         is_held = ratio <= self.limit if self.is_ceiling else ratio >= self.limit
         sign = "<=" if self.is_ceiling else ">="
-        promise = f"{self.ours}: {self.case}, {self.figure} {sign} {self.limit:.2f} x {self.other}"
-        return promise, f"{ratio:.2f}", "held" if is_held else "MISSED"
+        text = f"{self.ours}: {self.case}, {self.figure} {sign} {self.limit:.2f} x {self.other}"
+        return Promise(text, f"{ratio:.2f}", is_held)
 
 
 BARS = (
@@ -74,14 +75,14 @@ CID_MEGABYTES_S = 1100.0
 
 def bars_table(results: Results, sha256_megabytes_s: float) -> Table:
     """Compare what was measured with what was promised."""
-    rows = [row for bar in BARS if (row := bar.row(results)) is not None]
-    rows += [_limit_row(case, results[case], sha256_megabytes_s) for case in _large(results)]
+    checked = [found for bar in BARS if (found := bar.check(results)) is not None]
+    checked += [_check_limit(case, results[case], sha256_megabytes_s) for case in _large(results)]
     sizes = [found[GATEWAY_ALONE].rss_bytes for found in results.values() if GATEWAY_ALONE in found]
     if sizes:
-        verdict = "held" if max(sizes) <= MEMORY_BAR_BYTES else "MISSED"
         most = f"{max(sizes) / 2**20:,.0f} MiB"
-        rows.append((f"{GATEWAY_ALONE}: RSS <= memory_size + 150 MB", most, verdict))
-    return Table("Bars", ("promise", "measured", "verdict"), rows)
+        text = f"{GATEWAY_ALONE}: RSS <= memory_size + 150 MB"
+        checked.append(Promise(text, most, max(sizes) <= MEMORY_BAR_BYTES))
+    return promises_table(checked)
 
 
 def _large(results: Results) -> Iterator[str]:
@@ -91,14 +92,12 @@ def _large(results: Results) -> Iterator[str]:
             yield case
 
 
-def _limit_row(
-    case: str, found: Mapping[str, Measured], sha256_megabytes_s: float
-) -> tuple[str, ...]:
+def _check_limit(case: str, found: Mapping[str, Measured], sha256_megabytes_s: float) -> Promise:
     ours = found[GATEWAY_DISK].megabytes_s
     limit = 1 / (1 / sha256_megabytes_s + 1 / found[NGINX_STATIC].megabytes_s)
-    promise = (
+    text = (
         f"{GATEWAY_DISK}: {case}, >= {CID_MEGABYTES_S:,.0f} MB/s or {LIMIT_SHARE} x "
         f"{limit:,.0f}, the limit with SHA-256 at {sha256_megabytes_s:,.0f}"
     )
     is_held = ours >= CID_MEGABYTES_S or ours >= LIMIT_SHARE * limit
-    return promise, f"{ours:,.0f}, {ours / limit:.2f} x", "held" if is_held else "MISSED"
+    return Promise(text, f"{ours:,.0f}, {ours / limit:.2f} x", is_held)

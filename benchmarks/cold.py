@@ -1,213 +1,209 @@
-"""Cold files over links of every length and width: ours, Rainbow's, and the physical limit.
+"""Cold files over links of every length and width: ours, Rainbow, Kubo, and the physical limit.
 
-    python -m benchmarks.cold [--smoke]
+One Kubo node holds the files and stands behind links: proxies on loopback with a round trip and a
+bandwidth. Fetched from it by plain HTTP, a file comes as fast as one stream can: that is the limit.
+Ours asks the same node, and so does Rainbow, for CARs or for blocks one by one; a second Kubo node
+asks it for blocks by Bitswap, through a link as long and as narrow. Nobody has seen a file before:
+all start empty at each link, and every file is asked for once.
 
-One Kubo node holds the files and stands behind links of `benchmarks.link`. Fetched from it by plain
-HTTP, a file comes as fast as one stream can. Rainbow asks the same node for CARs, or for blocks
-one by one. Nobody has seen a file before. The second table has three links of 100 Mbit/s to the
-same node, as three upstreams.
+The second table has three links of 20 ms and 100 Mbit/s to the same node, as three upstreams of
+ours. The last one compares with what was promised for links of 50 ms and 1 Gbit/s, and for three
+upstreams. Upstreams that fail, and hedging, are measured by `python -m benchmarks.faults`.
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from benchmarks.content import pack
-from benchmarks.harness import (
-    Missing,
-    Server,
-    free_port,
-    ipfs,
-    make_kubo_repository,
-    program,
-    running,
-    running_gateway,
-    running_kubo,
-    running_link,
+from benchmarks.cold_bars import BAR_LINK, Cell, Results, check_links, check_upstreams
+from benchmarks.command import make_parser
+from benchmarks.fetchers import (
+    OURS,
+    PLAIN,
+    Origin,
+    has_rainbow,
+    running_fetchers,
+    running_origin,
+    running_ours,
+    running_shape,
 )
+from benchmarks.harness import Missing
+from benchmarks.link import Shape
 from benchmarks.misses import Fetched, Size, fetch_file
+from benchmarks.promises import Promise, promises_table
 from benchmarks.report import Table, publish
 
-GBIT: Final = 1000.0
-LINKS: Final = ((0, GBIT), (20, GBIT), (50, GBIT), (100, GBIT), (50, 100.0))
-"""Round trip in ms, and Mbit/s."""
-SMOKE_LINKS: Final = ((20, GBIT),)
+ROUND_TRIPS_MS: Final = (0, 20, 50, 100)
+RATES_MBIT_S: Final = (1000, 100)
 SIZES: Final = (
     Size("100 KB", 100_000, 5),
     Size("10 MB", 10_000_000, 3),
-    Size("100 MB", 100_000_000, 2),
+    Size("100 MB", 100_000_000, 3),
 )
-SMOKE_SIZES: Final = (Size("100 KB", 100_000, 2), Size("10 MB", 10_000_000, 1))
-NARROW: Final = (20, 100.0)
-UPSTREAMS: Final = 3
-
-CONFIG = """
-[server]
-max_concurrent_requests = 4096
-[cache]
-directory = "{folder}/cache"
-[limits]
-requests = ""
-[log]
-access = "off"
-"""
-RAINBOW_HINT = "https://github.com/ipfs/rainbow/releases"
+NARROW: Final = Shape(20, 100)
+UPSTREAM_NAMES: Final = ("one", "two", "three")
+OURS_FROM_ALL: Final = "ours from three"
+LINKS: Final = "links"
+UPSTREAMS: Final = "upstreams"
+TABLES: Final = (LINKS, UPSTREAMS)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """The node with all files."""
+class Plan:
+    """What is measured."""
 
-    port: int
-    root: str
+    links: Sequence[Shape]
+    sizes: Sequence[Size]
+    tables: Sequence[str] = TABLES
 
 
-def measure_cold(links: Sequence[tuple[float, float]], sizes: Sequence[Size]) -> list[Table]:
-    """Measure everything; without Kubo there is nothing to measure, without Rainbow less."""
+SMOKE: Final = Plan((BAR_LINK,), (Size("100 KB", 100_000, 2), Size("10 MB", 10_000_000, 1)))
+
+
+def measure_cold(plan: Plan) -> list[Table]:
+    """Measure a plan; without Kubo there is nothing to measure, without Rainbow less."""
     try:
-        with tempfile.TemporaryDirectory() as name, _origin(Path(name), sizes) as origin:
-            rows = [row for link in links for row in _measure_link(Path(name), origin, link, sizes)]
-            stripes = _measure_stripes(Path(name), origin, sizes[-1])
+        with tempfile.TemporaryDirectory() as name, running_origin(Path(name), plan.sizes) as far:
+            return _measure(Path(name), far, plan)
     except Missing as exc:
         print(f"no cold files: {exc}")
         return []
-    columns = (
-        "link",
-        "file",
-        "plain first ms",
-        "plain total ms",
-        "ours first",
-        "ours total",
-        "ours / plain",
-        "Rainbow CAR / plain",
-        "Rainbow blocks / plain",
-    )
+
+
+def _measure(folder: Path, origin: Origin, plan: Plan) -> list[Table]:
+    tables: list[Table] = []
+    promises: list[Promise] = []
+    if LINKS in plan.tables:
+        results = _measure_links(folder, origin, plan)
+        tables.append(links_table(results))
+        promises += check_links(results)
+    if UPSTREAMS in plan.tables:
+        cell = Cell(NARROW, plan.sizes[-1])
+        ways = _measure_upstreams(folder, origin, cell.size)
+        tables.append(upstreams_table(cell, ways))
+        promises.append(check_upstreams(cell, ways[PLAIN], ways[OURS_FROM_ALL]))
+    return [*tables, promises_table(promises)] if promises else tables
+
+
+def _measure_links(folder: Path, origin: Origin, plan: Plan) -> Results:
+    results: dict[Cell, Mapping[str, Fetched]] = {}
+    with_rainbow = has_rainbow()
+    for shape in plan.links:
+        with (
+            # What a link's gateways have kept is as large as all files, for each of them.
+            tempfile.TemporaryDirectory(dir=folder) as place,
+            running_fetchers(Path(place), origin, shape, with_rainbow=with_rainbow) as urls,
+        ):
+            for size in plan.sizes:
+                results[Cell(shape, size)] = _fetch_all(urls, origin, size)
+    return results
+
+
+def _measure_upstreams(folder: Path, origin: Origin, size: Size) -> Mapping[str, Fetched]:
+    with ExitStack() as stack:
+        links = {
+            name: stack.enter_context(running_shape(origin.http_port, NARROW)).url
+            for name in UPSTREAM_NAMES
+        }
+        far = links[UPSTREAM_NAMES[0]]
+        one = stack.enter_context(running_ours(folder / "one", {"far": far})).url
+        three = stack.enter_context(running_ours(folder / "three", links)).url
+        return _fetch_all({PLAIN: far, OURS: one, OURS_FROM_ALL: three}, origin, size)
+
+
+def _fetch_all(urls: Mapping[str, str], origin: Origin, size: Size) -> dict[str, Fetched]:
+    """Fetch all files of a size from everybody, who take turns; return the medians."""
+    got = [
+        {name: fetch_file(url, origin.root, file, size) for name, url in urls.items()}
+        for file in size.names
+    ]
+    return {
+        name: Fetched(
+            statistics.median(turn[name].first_ms for turn in got),
+            statistics.median(turn[name].total_ms for turn in got),
+        )
+        for name in urls
+    }
+
+
+def links_table(results: Results) -> Table:
+    """Return a row for each link and size, a column for each that fetched."""
+    names = list(dict.fromkeys(name for fetched in results.values() for name in fetched))
+    rows = [
+        (cell.link, cell.size.label, *(_compare(fetched, name) for name in names))
+        for cell, fetched in results.items()
+    ]
     note = (
-        "Medians. First: request to first body byte. Plain: from the Kubo behind the link itself."
+        "Milliseconds from the request to the first byte of the body / to its last, and how many "
+        "times as long that is as the plain stream. Medians."
     )
-    striped = Table(
-        f"{sizes[-1].label} over links of {NARROW[0]} ms and {NARROW[1]:g} Mbit/s",
-        ("way", "first ms", "total ms", "times one link"),
-        stripes,
-    )
-    return [Table("Cold files", columns, rows, (note,)), striped]
+    return Table("Cold files", ("link", "file", *names), rows, (note,))
 
 
-@contextmanager
-def _origin(folder: Path, sizes: Sequence[Size]) -> Iterator[Origin]:
-    packed = pack(folder / "cold.car", {n: size.size for size in sizes for n in size.names})
-    make_kubo_repository(folder)
-    ipfs("dag", "import", "--pin-roots=false", packed.car, folder=folder)
-    packed.car.unlink()
-    with running_kubo(folder) as kubo:
-        for size in sizes:
-            for name in size.names:
-                fetch_file(kubo.url, packed.root, name, size)  # it has read it once
-        yield Origin(urlsplit(kubo.url).port or 0, packed.root)
+def upstreams_table(cell: Cell, fetched: Mapping[str, Fetched]) -> Table:
+    """Return a row for each way to fetch."""
+    rows = [(name, _compare(fetched, name)) for name in fetched]
+    return Table(f"{cell.size.label} over links of {cell.link}", ("way", "first / total ms"), rows)
 
 
-def _measure_link(
-    folder: Path, origin: Origin, link: tuple[float, float], sizes: Sequence[Size]
-) -> Iterator[tuple[str, ...]]:
-    round_trip_ms, mbit_s = link
-    label = f"{round_trip_ms:g} ms, {mbit_s:g} Mbit/s"
-    place = folder / label.replace(" ", "").replace("/", "")
-    with ExitStack() as stack:
-        far = stack.enter_context(
-            running_link(origin.port, round_trip_ms=round_trip_ms, mbit_s=mbit_s)
-        ).url
-        ours = stack.enter_context(_gateway(place, [far])).url
-        rainbows = [
-            stack.enter_context(server).url if (server := _rainbow(place, far, mode)) else ""
-            for mode in ("car", "block")
-        ]
-        for size in sizes:
-            plain, own, *theirs = (_fetch_all(url, origin, size) for url in (far, ours, *rainbows))
-            assert plain is not None
-            assert own is not None
-            yield (
-                label,
-                size.label,
-                f"{plain.first_ms:.0f}",
-                f"{plain.total_ms:,.0f}",
-                f"{own.first_ms:.0f}",
-                f"{own.total_ms:,.0f}",
-                f"{own.total_ms / plain.total_ms:.2f}",
-                *(f"{t.total_ms / plain.total_ms:.2f}" if t else "" for t in theirs),
-            )
+def _compare(fetched: Mapping[str, Fetched], name: str) -> str:
+    one, plain = fetched[name], fetched[PLAIN]
+    text = f"{one.first_ms:.0f} / {one.total_ms:,.0f}"
+    return text if name == PLAIN else f"{text}, {one.total_ms / plain.total_ms:.2f} x"
 
 
-def _fetch_all(url: str, origin: Origin, size: Size) -> Fetched | None:
-    """Fetch all files of a size, and return the medians; None when there is nobody to ask."""
-    if not url:
-        return None
-    got = [fetch_file(url, origin.root, name, size) for name in size.names]
-    return Fetched(
-        statistics.median(each.first_ms for each in got),
-        statistics.median(each.total_ms for each in got),
+def parse_plan(arguments: Sequence[str] | None = None) -> Plan:
+    """Read the command line."""
+    asked = _parser().parse_args(arguments)
+    if asked.smoke:
+        return SMOKE
+    return Plan(
+        links=tuple(
+            Shape(ms, rate)
+            for rate in asked.mbit_s or RATES_MBIT_S
+            for ms in asked.round_trip_ms or ROUND_TRIPS_MS
+        ),
+        sizes=tuple(size for size in SIZES if not asked.size or size.label in asked.size),
+        tables=asked.table or TABLES,
     )
 
 
-def _measure_stripes(folder: Path, origin: Origin, size: Size) -> list[tuple[str, ...]]:
-    round_trip_ms, mbit_s = NARROW
-    with ExitStack() as stack:
-        links = [
-            stack.enter_context(
-                running_link(origin.port, round_trip_ms=round_trip_ms, mbit_s=mbit_s)
-            ).url
-            for _ in range(UPSTREAMS)
-        ]
-        one = stack.enter_context(_gateway(folder / "one", links[:1])).url
-        three = stack.enter_context(_gateway(folder / "three", links)).url
-        ways = (("plain, one link", links[0]), ("ours, one upstream", one), ("ours, three", three))
-        got = [(label, _fetch_all(url, origin, size)) for label, url in ways]
-    plain = got[0][1]
-    assert plain is not None
-    return [
-        (label, f"{f.first_ms:.0f}", f"{f.total_ms:,.0f}", f"{plain.total_ms / f.total_ms:.2f}")
-        for label, f in got
-        if f is not None
-    ]
-
-
-@contextmanager
-def _gateway(folder: Path, upstreams: Sequence[str]) -> Iterator[Server]:
-    tables = "".join(
-        f'[[upstreams]]\nname = "upstream-{number}"\nurl = "{url}"\n'
-        for number, url in enumerate(upstreams)
+def _parser() -> argparse.ArgumentParser:
+    parser = make_parser(
+        "benchmarks.cold",
+        __doc__,
+        "Every option but --smoke can be given again for more. One cell is measured by\n"
+        '  --table links --round-trip-ms 50 --mbit-s 1000 --size "100 MB"',
     )
-    with running_gateway(folder, CONFIG.format(folder=folder) + tables) as server:
-        yield server
+    parser.add_argument("--smoke", action="store_true", help="one link, 10 MB at the most, for CI")
+    parser.add_argument(
+        "--round-trip-ms",
+        type=float,
+        action="append",
+        metavar="MS",
+        help=f"of the links; {_listed(ROUND_TRIPS_MS)} if not given",
+    )
+    parser.add_argument(
+        "--mbit-s",
+        type=float,
+        action="append",
+        metavar="RATE",
+        help=f"of the links; {_listed(RATES_MBIT_S)} if not given",
+    )
+    labels = [size.label for size in SIZES]
+    parser.add_argument("--size", choices=labels, action="append", help="of the files; else all")
+    parser.add_argument("--table", choices=TABLES, action="append", help="else both")
+    return parser
 
 
-def _rainbow(folder: Path, upstream: str, mode: str) -> AbstractContextManager[Server] | None:
-    """Return a Rainbow that is to be started; None when it is not on this machine."""
-    try:
-        rainbow = program("rainbow", RAINBOW_HINT)
-    except Missing:
-        return None
-    home = folder / f"rainbow-{mode}"
-    home.mkdir(parents=True)
-    port = free_port()
-    command = [
-        rainbow,
-        *("--datadir", home, "--autoconf=false", "--bootstrap", "", "--http-routers", ""),
-        *("--dnslink-resolvers", "", "--libp2p=false", "--bitswap=false", "--dht-routing", "off"),
-        *("--remote-backends", upstream, "--remote-backends-mode", mode),
-        *("--gateway-listen-address", f"127.0.0.1:{port}"),
-        *("--ctl-listen-address", f"127.0.0.1:{free_port()}"),
-    ]
-    url = f"http://127.0.0.1:{port}"
-    return running(command, url, home / "rainbow.log", probe="/ipfs/bafkqaaa")
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 if __name__ == "__main__":
-    is_smoke = "--smoke" in sys.argv
-    links = SMOKE_LINKS if is_smoke else LINKS
-    publish("cold", measure_cold(links, SMOKE_SIZES if is_smoke else SIZES))
+    publish("cold", measure_cold(parse_plan()))

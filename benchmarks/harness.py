@@ -233,14 +233,20 @@ def running_nginx(folder: Path, url: str, *, core: int | None = None) -> Iterato
 
 @contextmanager
 def running_kubo(
-    folder: Path, *, environment: Mapping[str, str] | None = None, core: int | None = None
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    core: int | None = None,
+    is_online: bool = False,
 ) -> Iterator[Server]:
-    """Run a Kubo node with the repository `folder/kubo`, offline, made by `make_kubo_repository`.
+    """Run a Kubo node with the repository `folder/kubo`, made by `make_kubo_repository`.
 
     Args:
         folder: holds the repository, and gets the log.
         environment: variables on top of ours.
         core: the CPU that it may use; None for all.
+        is_online: whether it speaks to peers; its repository is then one of
+            `swarm.make_swarm_repository`.
 
     Raises:
         Missing: Kubo is not here.
@@ -249,7 +255,7 @@ def running_kubo(
     variables = {"IPFS_PATH": str(folder / "kubo"), "IPFS_TELEMETRY": "off", **(environment or {})}
     ipfs("config", "Addresses.Gateway", f"/ip4/127.0.0.1/tcp/{port}", folder=folder)
     ipfs("config", "Addresses.API", f"/ip4/127.0.0.1/tcp/{free_port()}", folder=folder)
-    command = [program("ipfs", _KUBO_HINT), "daemon", "--offline"]
+    command = [program("ipfs", _KUBO_HINT), "daemon", *(() if is_online else ("--offline",))]
     url, log = f"http://127.0.0.1:{port}", folder / "kubo.log"
     with running(
         command, url, log, probe="/ipfs/bafkqaaa", environment=variables, core=core

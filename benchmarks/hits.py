@@ -1,13 +1,10 @@
 """Cached answers: our gateway against what others would run, on the same bytes.
 
-    python -m benchmarks.hits [--rounds N] [--seconds S] [--smoke] [--only "64 MiB"]...
-
 Every contender has one core, the load (wrk) the last one. Short runs of all of them take turns, and
 the best of each counts, so that whatever else the machine does hurts all alike. Every body is
 compared once before it is measured. The plot is `results/hits.png`.
 """
 
-import argparse
 import hashlib
 import http.client
 import math
@@ -19,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.bars import bars_table
+from benchmarks.command import make_parser
 from benchmarks.contenders import NGINX_CACHE, NGINX_STATIC, Contender, running_contenders
 from benchmarks.content import KIB, MIB, Packed, digest, pack_files, random_bytes
 from benchmarks.generator import make_load
@@ -183,7 +181,7 @@ def _ratio(one: Measured, other: Measured | None) -> str:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Cached answers, against other servers.")
+    parser = make_parser("benchmarks.hits", __doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--smoke", action="store_true", help="two sizes, a second each")

@@ -1,11 +1,8 @@
 """A realistic load in one command: origin, gateway and locust, headless, with an HTML report.
 
-    python -m benchmarks.load [--smoke] [--seconds 60] [--visitors 40]
-
 The report and locust's tables go to `benchmarks/results/`.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.catalogue import pack_catalogue
+from benchmarks.command import make_parser
 from benchmarks.contenders import GATEWAY
 from benchmarks.harness import Server, running_gateway
 from benchmarks.report import RESULTS, Table, publish
@@ -120,7 +118,7 @@ def percentile(counts: Mapping[float, int], share: float) -> float:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="A realistic load, with an HTML report.")
+    parser = make_parser("benchmarks.load", __doc__)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--visitors", type=int, default=40)
     parser.add_argument("--smoke", action="store_true", help="ten visitors for five seconds")

@@ -1,7 +1,5 @@
 """Cold answers: through our gateway, against the Kubo gateway that is its upstream, asked itself.
 
-    python -m benchmarks.misses [--smoke]
-
 Both ask the same Kubo node over the same link: on this machine, and through a proxy that makes
 the round trip 20 ms. So the difference is what fetching, verifying and storing costs. Kubo has
 every block on its disk and has read it once before; our cache has never seen the file.
@@ -10,7 +8,6 @@ every block on its disk and has read it once before; our cache has never seen th
 import hashlib
 import http.client
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.command import make_parser
 from benchmarks.contenders import GATEWAY
 from benchmarks.content import digest, pack
 from benchmarks.harness import (
@@ -172,5 +170,12 @@ def fetch_file(base: str, root: str, name: str, size: Size) -> Fetched:
     return Fetched(first * 1000, total * 1000)
 
 
+def main() -> None:
+    """Run from the command line."""
+    parser = make_parser("benchmarks.misses", __doc__)
+    parser.add_argument("--smoke", action="store_true", help="10 MB at the most, for CI")
+    publish("misses", measure_misses(SMOKE_SIZES if parser.parse_args().smoke else SIZES))
+
+
 if __name__ == "__main__":
-    publish("misses", measure_misses(SMOKE_SIZES if "--smoke" in sys.argv else SIZES))
+    main()

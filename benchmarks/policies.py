@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Iterable, Sequence
 
+from benchmarks.command import make_parser
 from benchmarks.popularity import popularity
 from benchmarks.report import Table, publish
 from gateway.cache.policies import POLICIES, Asked, footprint, replay
@@ -92,6 +93,7 @@ def missed_bars(trace: Sequence[Asked]) -> list[str]:
 
 def main() -> None:
     """Print the table; the exit code is 1 when a bar is missed."""
+    make_parser("benchmarks.policies", __doc__).parse_args()
     trace = make_trace()
     publish("policies", measure_policies(trace))
     if missed := missed_bars(trace):

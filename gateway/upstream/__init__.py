@@ -2,7 +2,7 @@
 
 Pure, they decide: selection (who is best), health (who is fit), trail (what is tried next), budget
 (how many retries and hedges), absences (what nobody has), request (what is sent and taken),
-horizon and cluster_records.
+horizon, and what the lines of others say (json_lines, cluster_records, routing_records).
 
 pool keeps the books of every upstream; probe and cluster keep it up to date; presence asks who has
 a block. client and api send requests over the sessions of connector. flight is the table of blocks

@@ -5,10 +5,11 @@ as it should be is left out: a cluster of mixed versions must not stop the gatew
 """
 
 import ipaddress
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from gateway.upstream.json_lines import parse_json_lines
 
 MAX_PEERS: Final = 1024  # what is more is left out; large clusters have some dozens
 MAX_ERROR_CHARACTERS: Final = 200
@@ -53,16 +54,9 @@ def parse_allocations(data: bytes) -> tuple[str, ...]:
 
 def _records(data: bytes) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of a stream, or of a list, of JSON objects."""
-    for line in data.splitlines():
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        yield from (
-            one
-            for one in (record if isinstance(record, list) else [record])
-            if isinstance(one, dict)
-        )
+    for value in parse_json_lines(data):
+        listed = value if isinstance(value, list) else [value]
+        yield from (one for one in listed if isinstance(one, dict))
 
 
 def _parse_peer(record: Mapping[str, Any]) -> ClusterPeer | None:

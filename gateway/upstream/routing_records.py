@@ -4,12 +4,12 @@ https://specs.ipfs.tech/routing/http-routing-v1/; JSON or NDJSON. Only providers
 trustless gateway protocol over HTTP are taken.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.settings import parse_origin
+from gateway.upstream.json_lines import parse_json_lines
 
 MAX_PROVIDERS: Final = 100  # looked at; the specification's default limit of an answer
 HTTP: Final = "transport-ipfs-gateway-http"
@@ -37,11 +37,7 @@ def parse_providers(data: bytes) -> list[Provider]:
 
 
 def _records(data: bytes) -> Iterator[Mapping[str, Any]]:
-    for line in data.splitlines():
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
+    for record in parse_json_lines(data):
         listed = record.get("Providers", [record]) if isinstance(record, dict) else []
         if isinstance(listed, list):
             yield from (one for one in listed if isinstance(one, dict))

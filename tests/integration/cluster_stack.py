@@ -13,10 +13,11 @@ from benchmarks.harness import (
     Server,
     free_port,
     ipfs,
-    make_kubo_repository,
     program,
     running,
+    running_kubo,
 )
+from benchmarks.swarm import make_swarm_repository
 
 SIZE = 3
 CLUSTER_HINT = "https://ipfscluster.io/download/"
@@ -59,7 +60,9 @@ def running_cluster(folder: Path) -> Iterator[list[Node]]:
     with ExitStack() as stack:
         secret, bootstrap = secrets.token_hex(32), ""
         folders = [folder / f"node{number}" for number in range(SIZE)]
-        kubos = [stack.enter_context(_running_kubo(each)) for each in folders]
+        for each in folders:
+            make_swarm_repository(each, free_port())
+        kubos = [stack.enter_context(running_kubo(each, is_online=True)) for each in folders]
         _connect(folders)
         nodes = []
         for number, (kubo, each) in enumerate(zip(kubos, folders, strict=True)):
@@ -69,27 +72,6 @@ def running_cluster(folder: Path) -> Iterator[list[Node]]:
             nodes.append(Node(f"node{number}", each, kubo, peer))
             bootstrap = bootstrap or f"/ip4/127.0.0.1/tcp/{swarm}/p2p/{_identity(each)}"
         yield nodes
-
-
-@contextmanager
-def _running_kubo(folder: Path) -> Iterator[Server]:
-    folder.mkdir(parents=True)
-    make_kubo_repository(folder)
-    port = free_port()
-    for name, value in (("Gateway", port), ("API", free_port())):
-        ipfs("config", f"Addresses.{name}", f"/ip4/127.0.0.1/tcp/{value}", folder=folder)
-    swarm = json.dumps([f"/ip4/127.0.0.1/tcp/{free_port()}"])
-    ipfs("config", "--json", "Addresses.Swarm", swarm, folder=folder)
-    command = [program("ipfs", ""), "daemon"]
-    environment = {"IPFS_PATH": str(folder / "kubo"), "IPFS_TELEMETRY": "off"}
-    with running(
-        command,
-        f"http://127.0.0.1:{port}",
-        folder / "kubo.log",
-        probe="/ipfs/bafkqaaa",
-        environment=environment,
-    ) as server:
-        yield server
 
 
 def _connect(folders: list[Path]) -> None:
