@@ -29,6 +29,7 @@ from benchmarks.content import random_bytes
 from benchmarks.harness import (
     LinkControl,
     Missing,
+    admin_url,
     ipfs,
     make_kubo_repository,
     running_gateway,
@@ -193,13 +194,8 @@ def _run(
         UPSTREAM.format(name=name, url=link.url) for name, link in links.items()
     )
     gateway = stack.enter_context(running_gateway(folder, config))
-    admin = _admin_url(folder / "gateway.toml")
+    admin = admin_url(folder / "gateway.toml")
     return asyncio.run(_Scenario(gateway.url, admin, links, scale, fault).run(cids))
-
-
-def _admin_url(file: Path) -> str:
-    listens = [line.split('"')[1] for line in file.read_text().splitlines() if "listen =" in line]
-    return f"http://{listens[-1]}"
 
 
 class _Scenario:

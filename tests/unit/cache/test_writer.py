@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from benchmarks.cache_directory import index_file
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexOwner
 from gateway.cache.index import Index
@@ -19,7 +20,6 @@ from gateway.cache.schema import cost_of
 from gateway.cache.writer import Report, Writer
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import index_file
 from tests.fakes.clock import FakeClock
 
 SMALL = numbered(1, 100)
