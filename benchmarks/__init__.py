@@ -6,6 +6,7 @@
     python -m benchmarks.misses     cold answers, against a Kubo gateway that is the upstream itself
     python -m benchmarks.load       locust: a mix of requests like that of public gateways
     python -m benchmarks.kills      SIGKILL: of writers to a cache, and of a gateway with a full one
+    python -m benchmarks.scale      the disk tier with a million blocks: finds, and evictions
 
 Results go to `benchmarks/results/`. Only ratios within one run carry over to another machine.
 `harness` starts and stops processes, `contenders` the servers that hits are compared on,
