@@ -249,7 +249,8 @@ class Writer:
         tags = [order for order in orders if isinstance(order, Tag)]
         if batch.written:
             self._eviction.make_room(index, batch.incoming_bytes)
-            self._shrink(index, batch.row_bytes // PAGE_BYTES)
+            with suppress(IndexUnavailable):  # its journal may need more room than there is
+                self._shrink(index, batch.row_bytes // PAGE_BYTES)
             batch.used_ms = self._midpoint.used_ms(index, batch.used_ms)
         touches = self._take_touches()
         if batch.written or forgotten or tags or touches:
