@@ -8,6 +8,8 @@
     python -m benchmarks.faults     what clients notice when one of three upstreams goes bad
     python -m benchmarks.load       locust: a mix of requests like that of public gateways
     python -m benchmarks.policies   how often caches hit, on a trace like that of ipfs.io
+    python -m benchmarks.kills      SIGKILL: of writers to a cache, and of a gateway with a full one
+    python -m benchmarks.scale      the disk tier with a million blocks: finds, and evictions
 
 Of single functions and parts:
 
@@ -21,5 +23,6 @@ or on the PATH.
 
 `harness` starts and stops processes, `link` is a long, narrow or faulty link, `contenders` and
 `fetchers` are the servers that hits and cold files are compared on, `generator` makes load,
-`content` makes what is served, `promises` compares with bars, and `report` prints.
+`content` and `blocks` make what is served, `writers` are processes that write to a cache,
+`cache_directory` reads what is really there, `promises` compares with bars, and `report` prints.
 """

@@ -21,6 +21,7 @@ from benchmarks.fault_bars import check_faults
 from benchmarks.fetchers import running_ours
 from benchmarks.harness import (
     Missing,
+    admin_url,
     ipfs,
     make_kubo_repository,
     running_kubo,
@@ -128,13 +129,8 @@ def _run(folder: Path, content: tuple[int, Sequence[str]], scale: Scale, trouble
         }
         urls = {name: link.url for name, link in links.items()}
         gateway = stack.enter_context(running_ours(folder, urls))
-        admin = _admin_url(folder / "gateway.toml")
+        admin = admin_url(folder / "gateway.toml")
         return asyncio.run(Scenario(gateway.url, admin, links, scale, trouble).run(cids))
-
-
-def _admin_url(file: Path) -> str:
-    listens = [line.split('"')[1] for line in file.read_text().splitlines() if "listen =" in line]
-    return f"http://{listens[-1]}"
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,6 +46,12 @@ class Server:
     def cpu_s(self) -> float:
         """Return the CPU seconds that it and its children have used, system time included."""
         return sum(_cpu_ticks(pid) for pid in _family(self.pid)) / _TICKS
+
+    def kill(self) -> None:
+        """End it and its children with SIGKILL, parents first, so that nobody is replaced."""
+        for pid in _family(self.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def rss_bytes(self) -> int:
         """Return the memory that it and its children hold."""
@@ -167,8 +174,18 @@ def running_gateway(
     command = [sys.executable, "-m", "gateway", "serve", "--config", file]
     log = folder / "gateway.log"
     probe = "/healthz" if listen else "/ipfs/bafkqaaa"
-    with running(command, f"http://{url}", log, probe=probe, core=core) as server:
+    # Installed, it has its bytecode; from a checkout the first start writes it.
+    environment = {"PYTHONDONTWRITEBYTECODE": ""}
+    with running(
+        command, f"http://{url}", log, probe=probe, environment=environment, core=core
+    ) as server:
         yield server
+
+
+def admin_url(file: Path) -> str:
+    """Return the URL of the admin listener of a configuration that `running_gateway` wrote."""
+    listens = [line.split('"')[1] for line in file.read_text().splitlines() if "listen =" in line]
+    return f"http://{listens[-1]}"
 
 
 class LinkControl:

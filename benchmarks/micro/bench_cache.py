@@ -6,7 +6,6 @@ large gateway (two minutes to fill).
 """
 
 import argparse
-import hashlib
 import random
 import statistics
 import tempfile
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
+from typing_extensions import override
 
+from benchmarks.blocks import numbered
 from gateway.cache.disk import DiskTier
-from gateway.cache.inline import TRUST_READS
+from gateway.cache.inline import TRUST_READS, InlineReader
 from gateway.cache.tiers import TieredStore
-from gateway.content.block import Block, verify
-from gateway.content.cid import RAW, Cid, sha256_cid
+from gateway.content.cid import Cid
 from gateway.ops.clock import SystemClock
 from gateway.ops.statistics import Statistics
 from gateway.settings import CacheSettings
@@ -45,11 +45,6 @@ class Figure(NamedTuple):
     p99_us: float
 
 
-def _block(number: int, size: int) -> Block:
-    data = number.to_bytes(8, "big") * (size // 8)
-    return verify(sha256_cid(RAW, hashlib.sha256(data).digest()), data)
-
-
 async def _open(folder: Path, verification: str) -> TieredStore:
     settings = CacheSettings(
         directory=str(folder / "cache"),
@@ -61,12 +56,13 @@ async def _open(folder: Path, verification: str) -> TieredStore:
     return await TieredStore.open(settings, SystemClock(), Statistics())
 
 
-async def _fill(folder: Path, blocks: int) -> None:
+async def fill(folder: Path, blocks: int) -> None:
+    """Make a cache of so many small blocks, and a few large ones."""
     store = await _open(folder, "tag")
     for number in range(blocks):
-        await store.keep(_block(number, SMALL_BYTES))
+        await store.keep(numbered(number, SMALL_BYTES))
     for number in range(LARGE_BLOCKS):
-        await store.keep(_block(number, LARGE_BYTES))
+        await store.keep(numbered(number, LARGE_BYTES))
     await store.flush()
     await store.close()
 
@@ -82,33 +78,45 @@ async def _time(store: TieredStore, name: str, cids: Sequence[Cid]) -> Figure:
     return Figure(name, statistics.median(taken), taken[len(taken) * 99 // 100])
 
 
+class _NeverOpen(InlineReader):
+    """No short way, however quick the disk is."""
+
+    @override
+    def is_open(self) -> bool:
+        return False
+
+
 @contextmanager
 def _without_short_way(disk: DiskTier) -> Iterator[None]:
-    trust, disk._inline._trust = disk._inline._trust, -(10**9)
+    inline, disk._inline = disk._inline, _NeverOpen(disk._inline._reader, disk._clock)
     yield
-    disk._inline._trust = trust
+    disk._inline = inline
 
 
 async def measure(blocks: int = BLOCKS, finds: int = FINDS) -> list[Figure]:
     """Fill a cache and time finds with both kinds of verification."""
+    with tempfile.TemporaryDirectory() as name:
+        await fill(Path(name), blocks)
+        return await time_finds(Path(name), blocks, finds)
+
+
+async def time_finds(folder: Path, blocks: int, finds: int = FINDS) -> list[Figure]:
+    """Time finds in a cache that `fill` made."""
     figures: list[Figure] = []
     chance = random.Random(1)
-    small = [_block(chance.randrange(blocks), SMALL_BYTES).cid for _ in range(finds)]
-    large = [_block(n % LARGE_BLOCKS, LARGE_BYTES).cid for n in range(finds // 4)]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        await _fill(folder, blocks)
-        for word in ("cid", "tag"):
-            store = await _open(folder, word)
-            assert store.disk is not None
-            await store.settle()
-            with _without_short_way(store.disk):
-                figures.append(await _time(store, f"1 KiB, by a thread, {word}", small))
-            for _ in range(TRUST_READS):
-                store.disk._inline.note(0.0)
-            figures.append(await _time(store, f"1 KiB, {word}", small))
-            figures.append(await _time(store, f"256 KiB, {word}", large))
-            await store.close()
+    small = [numbered(chance.randrange(blocks), SMALL_BYTES).cid for _ in range(finds)]
+    large = [numbered(n % LARGE_BLOCKS, LARGE_BYTES).cid for n in range(finds // 4)]
+    for word in ("cid", "tag"):
+        store = await _open(folder, word)
+        assert store.disk is not None
+        await store.settle()
+        with _without_short_way(store.disk):
+            figures.append(await _time(store, f"1 KiB, by a thread, {word}", small))
+        for _ in range(TRUST_READS):
+            store.disk._inline.note(0.0)
+        figures.append(await _time(store, f"1 KiB, {word}", small))
+        figures.append(await _time(store, f"256 KiB, {word}", large))
+        await store.close()
     return figures
 
 

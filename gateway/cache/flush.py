@@ -81,6 +81,11 @@ class Batch:
         """What the batch adds to the disk, if nothing of it is there."""
         return sum(cost_of(len(write.data)) for write in self.written)
 
+    @property
+    def row_bytes(self) -> int:
+        """What of that goes into the index."""
+        return sum(cost_of(len(write.data)) for write in self.written if not write.is_file)
+
     def enter(self, index: Index) -> None:
         """Put the files in their places and enter all blocks; inside a transaction.
 

@@ -45,7 +45,10 @@ SPARE_SHARE: Final = 64
 `MAX_SPARE_BYTES`."""
 MAX_SPARE_BYTES: Final = 4 * 1024 * 1024
 SHRINK_PAGES: Final = 256
-"""Free pages given back to the file system in one turn."""
+"""Free pages given back to the file system in one transaction: some 5 ms."""
+SHRINKS: Final = 12
+"""Such transactions in one turn: more than the rows of a turn's evictions leave free, or a cache of
+small blocks in which files begin to be kept grows beyond its limit (benchmarks/scale.py)."""
 ATTEMPTS: Final = 3
 """Indexes tried for one batch, when they are damaged or replaced under our hands."""
 
@@ -246,6 +249,8 @@ class Writer:
         tags = [order for order in orders if isinstance(order, Tag)]
         if batch.written:
             self._eviction.make_room(index, batch.incoming_bytes)
+            with suppress(IndexUnavailable):  # its journal may need more room than there is
+                self._shrink(index, batch.row_bytes // PAGE_BYTES)
             batch.used_ms = self._midpoint.used_ms(index, batch.used_ms)
         touches = self._take_touches()
         if batch.written or forgotten or tags or touches:
@@ -265,6 +270,11 @@ class Writer:
             touches[key] = used_ms
         return touches
 
+    def _shrink(self, index: Index, wanted_pages: int = 0) -> bool:
+        """Give free pages back, but those that are wanted; tell whether there are more."""
+        spare_pages = self._spare_pages + wanted_pages
+        return all(index.shrink(spare_pages, SHRINK_PAGES) for _ in range(SHRINKS))
+
     def _forget(self, index: Index, keys: list[bytes]) -> None:
         entries = [entry for key in keys if (entry := index.entry(key)) is not None]
         if not all(entry.is_file for entry in entries):
@@ -282,7 +292,7 @@ class Writer:
             self._patience_s = self._clock.monotonic() - started  # half of the time at most
         self._eviction.limit_bytes = self._limit_bytes - self._quarantine.size_bytes()
         fits = self._eviction.make_room(index, 0)
-        is_shrinking = index.shrink(self._spare_pages, SHRINK_PAGES)
+        is_shrinking = self._shrink(index)
         if is_shrinking or (self._eviction.evicted and not fits):
             self._patience_s = 0.0  # there is more to do
         report.purges = purges_after(index, self._purges_seen)

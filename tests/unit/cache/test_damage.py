@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file, truth
 from gateway.cache.schema import PAGE_BYTES
 from gateway.cache.tiers import TieredStore
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import index_file, truth
 from tests.fakes.observer import RecordingObserver
 
 OpenStore = Callable[..., Awaitable[TieredStore]]

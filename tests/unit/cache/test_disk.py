@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file, truth
 from gateway.cache.disk import MAX_PENDING_BYTES, STALL_S, DiskTier
 from gateway.cache.outcome import Condition, EvictionReason
 from gateway.content.block import Block
 from gateway.content.cid import DAG_PB
 from gateway.ports import MissReason, Tier
 from tests.fakes.blocks import alias, numbered
-from tests.fakes.cache_directory import index_file, truth
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 

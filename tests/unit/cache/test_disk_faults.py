@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file, truth
 from gateway.cache.outcome import Condition, EvictionReason
 from gateway.cache.tiers import TieredStore
 from gateway.content.build import Profile
 from gateway.ports import MissReason, Rejection, Tier
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import index_file, limited, truth
+from tests.fakes.cache_directory import limited
 from tests.fakes.clock import FakeClock
 from tests.fakes.lying_upstream import LyingUpstream
 from tests.fakes.observer import RecordingObserver

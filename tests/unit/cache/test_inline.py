@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file
 from gateway.cache import inline as module
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle
@@ -12,7 +13,7 @@ from gateway.cache.quarantine import Quarantine
 from gateway.cache.readers import BlockReader, ReadResult
 from gateway.content.cid import Cid
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import alter, index_file
+from tests.fakes.cache_directory import alter
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.unit.cache.conftest import OpenStore

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file
+from benchmarks.writers import SIZES
 from gateway.cache import scrub as module
 from gateway.cache.scrub import BackgroundScrub, Scrubbed, scrub
 from gateway.cache.tiers import TieredStore
 from gateway.errors import CacheUnavailable
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import SIZES, index_file
 from tests.fakes.observer import RecordingObserver
 from tests.unit.cache.conftest import OpenStore
 

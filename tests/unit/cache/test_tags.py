@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexHandle
 from gateway.cache.index import Index
@@ -19,7 +20,7 @@ from gateway.content.block import Block, make_tag
 from gateway.ports import MissReason
 from gateway.settings import CacheSettings
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import alter, index_file
+from tests.fakes.cache_directory import alter
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from benchmarks.cache_directory import index_file
 from gateway.cache.files import BlockFiles
 from gateway.cache.handle import Epoch, IndexOwner
 from gateway.cache.index import Index
@@ -15,11 +16,10 @@ from gateway.cache.orders import Flush, Forget, IndexLost, Stop, Store
 from gateway.cache.outcome import EvictionReason, IndexState
 from gateway.cache.quarantine import Quarantine
 from gateway.cache.scan import Sweep
-from gateway.cache.schema import cost_of
-from gateway.cache.writer import Report, Writer
+from gateway.cache.schema import PAGE_BYTES, cost_of
+from gateway.cache.writer import SPARE_SHARE, Report, Writer
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import index_file
 from tests.fakes.clock import FakeClock
 
 SMALL = numbered(1, 100)
@@ -27,15 +27,19 @@ LARGE = numbered(2, 20_000)
 LIMIT = 1 << 24
 
 
+def make_writer(files: BlockFiles, directory: Path, clock: FakeClock, limit_bytes: int) -> Writer:
+    quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
+    owner = IndexOwner(directory, 0, Epoch(), quarantine)
+    sweep = Sweep(directory, files, quarantine, clock)
+    return Writer(files, owner, quarantine, sweep, limit_bytes, clock)
+
+
 class Running:
     """A writer, and what it reported."""
 
     def __init__(self, directory: Path, clock: FakeClock, limit_bytes: int) -> None:
         self.files = BlockFiles(directory)
-        quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
-        owner = IndexOwner(directory, 0, Epoch(), quarantine)
-        sweep = Sweep(directory, self.files, quarantine, clock)
-        self.writer = Writer(self.files, owner, quarantine, sweep, limit_bytes, clock)
+        self.writer = make_writer(self.files, directory, clock, limit_bytes)
         self.reports: SimpleQueue[Report] = SimpleQueue()
         self.writer.start(self.reports.put)
 
@@ -248,3 +252,23 @@ def test_free_pages_go_back_to_the_file_system(directory: Path, clock: FakeClock
         run.store(*(numbered(n, 60_000) for n in range(200, 240)))
         run.store()
         assert index_file(directory).stat().st_size < full / 2
+
+
+def test_a_turn_gives_back_what_its_evictions_left_free(directory: Path, clock: FakeClock) -> None:
+    """The very turn: under load there is no other, and the index would grow beyond the limit."""
+    limit = 1 << 24
+    with running(directory, clock, limit) as run:
+        run.store(*(numbered(n, 2000) for n in range(7000)))
+    writer = make_writer(BlockFiles(directory), directory, clock, limit)
+    for number in range(20):
+        block = numbered(number, 200_000)
+        writer.put(Store(block.cid.multihash, block.data))
+    writer.put(Stop())
+    reports: SimpleQueue[Report] = SimpleQueue()
+    writer.start(reports.put)
+    writer.join(10)
+    assert (len(reports.get().done), reports.empty()) == (20, True)
+    index = Index(index_file(directory), 0)
+    ((free,),) = index.execute("PRAGMA freelist_count")
+    index.close()
+    assert free <= limit // SPARE_SHARE // PAGE_BYTES

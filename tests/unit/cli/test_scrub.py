@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.writers import open_cache
 from gateway.cli import app
 from tests.fakes.blocks import numbered
-from tests.fakes.cache_directory import open_cache
 
 BLOCKS = [numbered(n, 20_000) for n in range(5)]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cache_directory import index_file
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.tiers import TieredStore
 from gateway.content.walk import Want
 from gateway.ports import PinState
 from gateway.upkeep import pins as module
 from gateway.upkeep.pins import PinKeeper, describe_pins
-from tests.fakes.cache_directory import index_file
 from tests.fakes.clock import FakeClock
 from tests.fakes.dags import dag_of
 from tests.fakes.source import DictRetriever
