@@ -2,11 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.pipeline import Reply
 from gateway.protocol.answer import BodyBytes
 from gateway.protocol.headers import Headers
+
+TURN_BYTES: Final = 512 * 1024
+"""Sent before others have a turn: a fast client never makes us wait. With blocks that come from the
+disk it is 0.5 ms of work."""
+MIN_PIECE_BYTES: Final = 16 * 1024
+"""What a smaller piece counts as: it takes as long."""
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -79,9 +85,12 @@ async def send_reply(
         await send({"type": "http.response.body", "body": data})
         return
     watch.start()
+    turn_bytes = 0
     async for piece in reply.pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-        # A fast client never makes us wait; others shall have their turn all the same.
-        await asyncio.sleep(0)
         count(len(piece))
+        turn_bytes += max(len(piece), MIN_PIECE_BYTES)
+        if turn_bytes >= TURN_BYTES:
+            turn_bytes = 0
+            await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": b""})

@@ -50,7 +50,6 @@ TESTED_ELSEWHERE = {
     "web/hot_path.py": "unit/web/test_app.py",
     "web/keeper.py": "unit/web/test_hot_connection.py",
     "web/sending.py": "unit/web/test_hot_connection.py",
-    "web/send.py": "unit/web/test_app.py",
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
     "wiring/app.py": "unit/cli/test_serve.py",
