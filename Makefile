@@ -28,11 +28,11 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 	--no-header --no-annotate --quiet --group setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve check test unit integration conformance \
+.PHONY: help setup setup-dev serve check test unit integration integration-nginx conformance \
 	clients bench bench-smoke fuzz lock clean
 
 help: ## Show this
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 setup: $(VENV)/.runtime ## Install the gateway into .venv
 
@@ -59,6 +59,9 @@ unit: setup-dev ## Run the tests that need nothing else, with their coverage
 
 integration: setup-dev ## Run the tests against real peers and clients; skips what is not there
 	$(BIN)/pytest tests/integration $(ARGS)
+
+integration-nginx: setup-dev ## Run these once more with our nginx before each gateway
+	GATEWAY_BEHIND_NGINX=1 $(BIN)/pytest tests/integration $(ARGS)
 
 conformance: setup-dev ## Run the official suite; the table goes to build/conformance.md
 	$(BIN)/pytest tests/conformance $(ARGS)

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,11 @@ from benchmarks.harness import (
     make_kubo_repository,
     running_gateway,
     running_kubo,
+)
+from tests.integration.behind_nginx import (  # noqa: F401 (pytest looks here for its hooks)
+    TRUST,
+    open_front,
+    pytest_collection_modifyitems,
 )
 
 KIB = 1024
@@ -86,6 +92,7 @@ class Gateway:
     """A running gateway."""
 
     server: Server
+    """With GATEWAY_BEHIND_NGINX=1 its URL is that of an nginx in front of it."""
     admin: str
     """URL of its operators' listener."""
 
@@ -114,14 +121,10 @@ def gateway(folder: Path, *upstreams: str, extra: str = "", server: str = "") ->
         for number, url in enumerate(upstreams)
     )
     cache = "" if "[cache]" in extra else f'[cache]\ndirectory = "{folder}/cache"\n'
-    config = f'[server]\n{server}\n[limits]\nrequests = ""\n{cache}{extra}\n{tables}'
-    with running_gateway(folder, config) as running:
-        admin = next(
-            line.split('"')[1]
-            for line in reversed((folder / "gateway.toml").read_text().splitlines())
-            if line.startswith("listen")
-        )
-        yield Gateway(running, f"http://{admin}")
+    config = f'[server]\n{server}\n{TRUST}\n[limits]\nrequests = ""\n{cache}{extra}\n{tables}'
+    with running_gateway(folder, config) as own, peers_or_skip(), open_front(folder, own) as front:
+        admin = tomllib.loads((folder / "gateway.toml").read_text())["admin"]["listen"]
+        yield Gateway(front, f"http://{admin}")
 
 
 @dataclass(slots=True)

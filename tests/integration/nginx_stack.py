@@ -20,6 +20,11 @@ LONG_NAMES = tuple("é" * 20 + f"-{number:03}" for number in range(64))
 """A path of 64 segments that is nearly 8 KiB long when it is percent-encoded."""
 REQUESTS = 6
 """What one address may send at once in these tests."""
+RAISED = {
+    "rate=100r/s": "rate=1000000r/s",
+    "limit_conn ipfs_connections 128;": "limit_conn ipfs_connections 4096;",
+}
+"""Limits of one address in `gateway.conf`, and what takes their place."""
 GATEWAY = f"""
 [server]
 trusted_proxies = ["127.0.0.1"]
@@ -149,3 +154,13 @@ def configure(folder: Path, port: int, *gateways: str, url_port: str = "") -> No
     (line,) = [line for line in upstream.splitlines() if "server 127.0.0.1:8080 " in line]
     lines = "\n".join(line.replace("127.0.0.1:8080", gateway) for gateway in gateways)
     (site / "upstream.conf").write_text(upstream.replace(line, lines))
+
+
+def raise_limits(folder: Path) -> None:
+    """Let one address, that of all clients in a test, ask as often as a crowd does."""
+    policy = folder / "gateway.conf"
+    text = policy.read_text()
+    for old, new in RAISED.items():
+        assert old in text, f"our nginx configuration has no {old!r} any more"
+        text = text.replace(old, new)
+    policy.write_text(text)
