@@ -47,7 +47,7 @@ tier = "cluster"
 """
 _NGINX = """
 daemon off;
-worker_processes 1;
+worker_processes {workers};
 pid nginx.pid;
 error_log logs/error.log warn;
 events {{ worker_connections 1024; }}
@@ -79,6 +79,7 @@ _BESIDE = 2
 """Gateways behind our nginx, each with a Unix socket."""
 
 NGINX_STATIC = "nginx static"
+NGINX_TWO = "nginx static, 2 workers"
 NGINX_CACHE = "nginx proxy_cache"
 VARNISH = "Varnish"
 KUBO = "Kubo"
@@ -130,6 +131,7 @@ class Stage:
         """Start whatever is on this machine; say what is missing."""
         starts: list[tuple[str, Callable[[], tuple[Server, ...]]]] = [
             (NGINX_STATIC, lambda: self._static(files)),
+            (NGINX_TWO, lambda: self._static(files, workers=2)),
             (NGINX_CACHE, self._proxy_cache),
             (VARNISH, self._varnish),
             (RAINBOW, self._rainbow),
@@ -155,23 +157,28 @@ class Stage:
         folder.mkdir()
         return folder
 
-    def _static(self, files: Mapping[str, bytes]) -> tuple[Server, ...]:
-        folder = self._make("static")
+    def _static(self, files: Mapping[str, bytes], workers: int = 1) -> tuple[Server, ...]:
+        folder = self._make(f"static-{workers}")
         root = folder / "files" / "ipfs" / self._packed.root
         root.mkdir(parents=True)
         for name, data in files.items():
             (root / name).write_bytes(data)
-        return self._nginx(folder, "root files;")
+        return self._nginx(folder, "root files;", workers)
 
     def _proxy_cache(self) -> tuple[Server, ...]:
         location = _PROXY_CACHE.format(origin=self._origin)
         return self._nginx(self._make("proxy_cache"), location)
 
-    def _nginx(self, folder: Path, location: str) -> tuple[Server, ...]:
+    def _nginx(self, folder: Path, location: str, workers: int = 1) -> tuple[Server, ...]:
         port = free_port()
-        (folder / "nginx.conf").write_text(_NGINX.format(port=port, location=location))
+        config = _NGINX.format(port=port, location=location, workers=workers)
+        (folder / "nginx.conf").write_text(config)
         url = f"http://127.0.0.1:{port}"
-        return (self._stack.enter_context(running_nginx(folder, url, core=self._core)),)
+        server = running_nginx(folder, url, core=self._core_for(workers))
+        return (self._stack.enter_context(server),)
+
+    def _core_for(self, workers: int) -> int | None:
+        return self._core if workers == 1 else None
 
     def _varnish(self) -> tuple[Server, ...]:
         varnishd = program("varnishd", "apt-get install varnish")
@@ -213,8 +220,8 @@ class Stage:
         config = config.replace('access = "off"', f'access = "{access}"')
         tags = f'[cache]\nread_verification = "{verification}"\ntag_key = "{folder}/tag.key"'
         config = config.replace("[cache]", tags)
-        core = self._core if workers == 1 else None
-        return (self._stack.enter_context(running_gateway(folder, config, core=core)),)
+        server = running_gateway(folder, config, core=self._core_for(workers))
+        return (self._stack.enter_context(server),)
 
     def _front(self) -> tuple[Server, ...]:
         program("nginx", "apt-get install nginx-light")
