@@ -23,6 +23,10 @@ UNKNOWN_DISTANCE_KM: Final = 10_007.0  # mean distance of two points on the Eart
 SAME_CONTINENT_KM: Final = 3_000.0  # between two cities of one continent, about
 EARTH_RADIUS_KM: Final = 6371.0  # IUGG mean radius
 TIERS: Final = ("cluster", "public", "routed")
+NOISE_S: Final = 0.05
+"""What a busy moment adds to a measured time: up to so much more, the near one is asked. Seattle is
+570 km nearer to Stockholm than Tokyo, which is only 9 ms."""
+NEARER_KM: Final = 300.0  # distances that differ by less are the same
 EXPLORE_AFTER_S: Final = 10.0
 """A time to first byte that is newer need not be measured again by a client's request."""
 
@@ -125,6 +129,8 @@ class _Rank:
             return ChoiceReason.TIER
         if self.cost_s == other.cost_s:
             return ChoiceReason.FIRST
+        if self.cost_s > other.cost_s:
+            return ChoiceReason.NEAREST
         saved_way_s = other.way_s - self.way_s
         is_near = saved_way_s > (other.cost_s - self.cost_s) / 2
         return ChoiceReason.NEAREST if is_near else ChoiceReason.FASTEST
@@ -160,10 +166,27 @@ def choose(
     ranks = sorted(_rank(candidate, place, wish, index) for index, candidate in enumerate(fit))
     if wish.explores and (explored := _find_unexplored(fit, ranks, now)):
         return _choice(explored, ChoiceReason.EXPLORED, place)
+    ranks = _nearest_first(ranks)
     with_room = [rank for rank in ranks if fit[rank.index].has_room]
     best_rank = (with_room or ranks)[0]
     reason = ChoiceReason.OTHERS_FULL if best_rank is not ranks[0] else _reason(ranks, wish)
     return _choice(fit[best_rank.index], reason, place)
+
+
+def _nearest_first(ranks: list[_Rank]) -> list[_Rank]:
+    """Put the nearest first if it costs hardly more than the best; `ranks` are in order."""
+    best = ranks[0]
+    near = [
+        rank
+        for rank in ranks[1:]
+        if (rank.is_no_holder, rank.tier) == (best.is_no_holder, best.tier)
+        and rank.cost_s - best.cost_s <= NOISE_S
+        and best.way_s - rank.way_s >= NEARER_KM * ROUND_TRIP_S_PER_KM
+    ]
+    if not near:
+        return ranks
+    nearest = min(near, key=lambda rank: rank.way_s)
+    return [nearest, *(rank for rank in ranks if rank is not nearest)]
 
 
 def _reason(ranks: Sequence[_Rank], wish: Wish) -> ChoiceReason:

@@ -75,6 +75,20 @@ NODE = Candidate("node", "cluster", "JP", 35.68, 139.69)
             id="near-before-a-little-faster",
         ),
         pytest.param(
+            [replace(JP, ttfb_s=0.01), replace(US, ttfb_s=0.08)],
+            STOCKHOLM,
+            "us",
+            "nearest",
+            id="nearer-in-a-busy-moment",
+        ),
+        pytest.param(
+            [replace(JP, ttfb_s=0.01), replace(US, ttfb_s=0.1)],
+            STOCKHOLM,
+            "jp",
+            "fastest",
+            id="nearer-but-slower",
+        ),
+        pytest.param(
             [replace(SE, ttfb_s=0.02, in_flight=20), replace(US, ttfb_s=0.1)],
             STOCKHOLM,
             "us",
