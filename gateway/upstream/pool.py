@@ -7,7 +7,7 @@ from typing import Any, Final
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent
 from gateway.ports import Choice, Clock, Observer, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
-from gateway.upstream.health import UpstreamState, kind_of
+from gateway.upstream.health import PROBED, UpstreamState, kind_of
 from gateway.upstream.member import Member, candidate_of, row_of
 from gateway.upstream.request import Step
 from gateway.upstream.selection import Wish, choose, is_within
@@ -181,6 +181,8 @@ class UpstreamPool:
         member.health.failed(kind, self.clock.monotonic(), retry_after_s)
         self.observer.upstream_failed(member.label, step, kind, error.reason)
         self._tell_state(member)
+        if kind in PROBED and member.told_state is UpstreamState.HEALTHY:
+            self.suspect(member.settings.name)
 
     def _tell_state(self, member: Member) -> None:
         """Tell the observer when the state is another than it was told."""

@@ -15,9 +15,11 @@ from gateway.upstream.client import TrustlessClient
 from gateway.upstream.health import UpstreamState
 from gateway.upstream.pool import UpstreamPool
 
-TICK_S: Final = 1.0
-EVERY_S: Final = 5.0
-"""Of a cluster node. Its recovery is seen after twice this at most."""
+TICK_S: Final = 0.25
+EVERY_S: Final = 0.75
+"""Of a cluster node: one that is not asked at the moment is known to be gone within 2 s, too. Its
+recovery is seen after twice this at most."""
+MAX_PROBES_PER_S: Final = 20.0  # of one worker to a large cluster, whose nodes wait longer
 PUBLIC_EVERY_S: Final = 15.0  # of a public gateway, and only while it is ejected: it is metered
 MIN_TIMEOUT_S: Final = 0.75
 """One and a half of these and the time until somebody is suspected are below 2 s. 300 ms of round
@@ -57,8 +59,10 @@ class Prober:
     def tick(self) -> None:
         """Start the probes that are due."""
         now = self._clock.monotonic()
-        for upstream, state in self._pool.states():
-            every_s = _every_s(upstream, state)
+        states = self._pool.states()
+        nodes = sum(upstream.tier == "cluster" for upstream, _ in states)
+        for upstream, state in states:
+            every_s = _every_s(upstream, state, nodes)
             if every_s is not None and now >= self._next_at.get(upstream.name, 0.0):
                 self._next_at[upstream.name] = now + every_s
                 self.suspect(upstream.name)
@@ -118,8 +122,8 @@ class Prober:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _every_s(upstream: UpstreamSettings, state: UpstreamState) -> float | None:
-    """Return how often an upstream is probed; None for never."""
+def _every_s(upstream: UpstreamSettings, state: UpstreamState, nodes: int) -> float | None:
+    """Return how often an upstream is probed, of so many cluster nodes; None for never."""
     if upstream.tier == "cluster":
-        return EVERY_S
+        return max(EVERY_S, nodes / MAX_PROBES_PER_S)
     return PUBLIC_EVERY_S if state is UpstreamState.EJECTED else None

@@ -11,7 +11,7 @@ from gateway.upstream import probe as module
 from gateway.upstream.client import PROBE
 from gateway.upstream.fetch import RawFetch
 from gateway.upstream.flight import Gone
-from gateway.upstream.probe import Prober
+from gateway.upstream.probe import EVERY_S, Prober
 from gateway.upstream.shelf import Shelf
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
@@ -108,7 +108,8 @@ async def test_404_to_a_probe_is_an_answer(ward: Ward) -> None:
 async def test_two_answers_bring_an_upstream_back_that_was_gone(ward: Ward) -> None:
     ward.fail(UpstreamUnreachable, 5)
     assert ward.kit.state("node") == "ejected"
-    assert await ward.probe() == "healthy"
+    await asyncio.gather(*ward.prober._checks.values())
+    assert ward.kit.state("node") == "healthy"
     assert len(ward.upstream.log) == 2
 
 
@@ -134,12 +135,31 @@ async def test_a_probe_is_no_request_and_tells_the_speed_only_at_first(ward: War
     assert ward.kit.pool.rows()[0]["ttfb_ms"] == 0.0
 
 
-async def test_cluster_nodes_are_probed_every_few_seconds(ward: Ward) -> None:
-    for passed_s in (0, 1, 4, 0, 5):
+@pytest.mark.parametrize(
+    ("max_per_s", "every_s"),
+    [pytest.param(20.0, EVERY_S, id="few"), pytest.param(0.2, 5.0, id="too-many-for-that")],
+)
+async def test_cluster_nodes_are_probed_again_and_again(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, max_per_s: float, every_s: float
+) -> None:
+    monkeypatch.setattr(module, "MAX_PROBES_PER_S", max_per_s)
+    for passed_s in (0, every_s / 4, every_s * 3 / 4, 0, every_s):
         ward.kit.clock.advance(passed_s)
         ward.prober.tick()
         await asyncio.gather(*ward.prober._checks.values())
     assert len(ward.upstream.log) == 3
+
+
+async def test_who_cannot_be_reached_is_probed_at_once(ward: Ward) -> None:
+    ward.fail(UpstreamUnreachable, 1)
+    await asyncio.gather(*ward.prober._checks.values())
+    assert len(ward.upstream.log) == 1
+    assert ward.kit.state("node") == "healthy"
+
+
+async def test_a_lie_is_no_reason_to_probe(ward: Ward) -> None:
+    ward.fail(BlockMismatch, 1)
+    assert ward.prober._checks == {}
 
 
 async def test_public_gateways_are_probed_only_while_they_are_ejected() -> None:
