@@ -1,6 +1,7 @@
 """One upstream: its settings and all that is known of it."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
 from gateway.errors import UpstreamError
@@ -32,6 +33,8 @@ class Member:
         self.block_wise_until = 0.0
         """Monotonic time; before it, it is asked for blocks only: its CARs were of no use."""
         self.told_state = UpstreamState.HEALTHY
+        self.heard_at = -inf
+        """When something came from it last; monotonic."""
         self.requests: set[Request] = set()
         """Those under way."""
 

@@ -152,6 +152,22 @@ class UpstreamPool:
             return None
         return member.settings, member.health.state(self.clock.monotonic())
 
+    def asked(self) -> int:
+        """Return how many requests were made to all upstreams that are here."""
+        return sum(member.health.requests for member in self._members.values())
+
+    def unheard(self, since: float) -> list[str]:
+        """Return the public gateways in use from which nothing came since then; monotonic."""
+        now = self.clock.monotonic()
+        return [
+            name
+            for name, member in self._members.items()
+            if member.settings.tier == "public"
+            and member.health.requests
+            and member.heard_at <= since
+            and member.health.state(now) is UpstreamState.HEALTHY
+        ]
+
     def suspect(self, upstream: str) -> None:
         """Have somebody find out whether it is still there."""
         if self.on_suspicion is not None:
@@ -237,7 +253,7 @@ class Exchange:
 
     def received(self, size_bytes: int) -> None:
         """Count bytes of the body."""
-        self.heard_at = self._pool.clock.monotonic()
+        self.heard_at = self.member.heard_at = self._pool.clock.monotonic()
         self.member.health.received_bytes += size_bytes
         self._pool.observer.upstream_received(self.member.label, size_bytes)
 

@@ -20,7 +20,11 @@ EVERY_S: Final = 0.75
 """Of a cluster node: one that is not asked at the moment is known to be gone within 2 s, too. Its
 recovery is seen after twice this at most."""
 MAX_PROBES_PER_S: Final = 20.0  # of one worker to a large cluster, whose nodes wait longer
-PUBLIC_EVERY_S: Final = 15.0  # of a public gateway, and only while it is ejected: it is metered
+PUBLIC_EVERY_S: Final = 15.0  # of a public gateway while it is ejected: it is metered
+UNHEARD_S: Final = 0.5
+"""A public gateway in use from which nothing came for so long is probed, when there is credit."""
+PROBE_SHARE: Final = 0.02  # of such probes in all requests: public gateways are metered
+MAX_CREDIT: Final = 3.0
 MIN_TIMEOUT_S: Final = 0.75
 """One and a half of these and the time until somebody is suspected are below 2 s. 300 ms of round
 trip take it on a new connection, but such upstreams have `USUAL_FACTOR` times what they are known
@@ -43,6 +47,8 @@ class Prober:
         self._client = client
         self._clock = clock
         self._next_at: dict[str, float] = {}
+        self._credit = 0.0
+        self._asked = 0
         self._checks: dict[str, asyncio.Task[None]] = {}
         self._ticks: asyncio.Task[None] | None = None
         pool.on_suspicion = self.suspect
@@ -66,6 +72,19 @@ class Prober:
             if every_s is not None and now >= self._next_at.get(upstream.name, 0.0):
                 self._next_at[upstream.name] = now + every_s
                 self.suspect(upstream.name)
+        self._probe_unheard(now)
+
+    def _probe_unheard(self, now: float) -> None:
+        """Look after those that nobody asks at the moment, as far as there is credit for it."""
+        asked = self._pool.asked()
+        earned = max(0, asked - self._asked) * PROBE_SHARE
+        self._credit = min(self._credit + earned, MAX_CREDIT)
+        self._asked = asked
+        for name in self._pool.unheard(now - UNHEARD_S):
+            if self._credit >= 1 and now >= self._next_at.get(name, 0.0):
+                self._credit -= 1
+                self._next_at[name] = now + UNHEARD_S
+                self.suspect(name)
 
     def suspect(self, name: str) -> None:
         """Find out whether an upstream is there, unless that is under way."""

@@ -11,7 +11,7 @@ from gateway.upstream import probe as module
 from gateway.upstream.client import PROBE
 from gateway.upstream.fetch import RawFetch
 from gateway.upstream.flight import Gone
-from gateway.upstream.probe import EVERY_S, Prober
+from gateway.upstream.probe import EVERY_S, UNHEARD_S, Prober
 from gateway.upstream.shelf import Shelf
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
@@ -176,6 +176,51 @@ async def test_public_gateways_are_probed_only_while_they_are_ejected() -> None:
         await asyncio.gather(*ward.prober._checks.values())
         assert kit.state("node") == "healthy"
         await ward.prober.close()
+
+
+class PublicWard(Ward):
+    """A public gateway under watch, which has answered requests before."""
+
+    def deliver(self, times: int) -> None:
+        for _ in range(times):
+            exchange = self.kit.pool.ask(Choice("node", "only"), "raw")
+            exchange.received(1)
+            exchange.close()
+
+    async def tick(self, passed_s: float) -> int:
+        """Return how many probes there were until some time from now."""
+        self.kit.clock.advance(passed_s)
+        self.prober.tick()
+        await asyncio.gather(*self.prober._checks.values())
+        return len(self.upstream.log)
+
+
+@pytest.fixture(name="public")
+async def public_fixture() -> AsyncIterator[PublicWard]:
+    async with (
+        LyingUpstream(behaviour=well, name="node") as upstream,
+        Kit(upstream.settings) as kit,
+    ):
+        upstream.answers_probes = False
+        prober = Prober(kit.pool, kit.client, kit.clock)
+        yield PublicWard(upstream, kit, prober)
+        await prober.close()
+
+
+async def test_a_public_gateway_in_use_is_probed_when_nothing_comes(public: PublicWard) -> None:
+    public.deliver(100)
+    probes = [await public.tick(passed_s) for passed_s in (0, UNHEARD_S, 0, UNHEARD_S, 60)]
+    assert probes == [0, 1, 1, 2, 2]  # 100 requests are worth two
+
+
+async def test_a_public_gateway_that_is_heard_is_not_probed(public: PublicWard) -> None:
+    for _ in range(20):
+        public.deliver(100)
+        assert await public.tick(UNHEARD_S / 2) == 0
+
+
+async def test_a_public_gateway_that_was_never_asked_is_not_probed(public: PublicWard) -> None:
+    assert await public.tick(60) == 0
 
 
 async def test_who_is_suspected_is_probed_once_at_a_time(ward: Ward) -> None:
