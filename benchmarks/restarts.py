@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -117,11 +117,10 @@ def _look(server: Server, admin: str, started_s: float, sample: Sequence[Item]) 
     while not _is_ready(admin):
         time.sleep(POLL_S)
     ready_s = time.monotonic() - started_s
-    client = _Client(server.url)
-    found = [client.ask(sample[0])]
-    hit_s = time.monotonic() - started_s
-    found += [client.ask(item) for item in sample[1:]]
-    client.close()
+    with closing(_Client(server.url)) as client:
+        found = [client.ask(sample[0])]
+        hit_s = time.monotonic() - started_s
+        found += [client.ask(item) for item in sample[1:]]
     hits = sum(is_hit for is_hit, _ in found) / len(found)
     return Restart(answers_s, ready_s, hit_s, hits, sum(is_wrong for _, is_wrong in found))
 
@@ -143,8 +142,7 @@ def _kill_in_use(server: Server, items: Sequence[Item]) -> None:
 
 
 def _ask_until_gone(url: str, items: Sequence[Item]) -> None:
-    with suppress(OSError, http.client.HTTPException):
-        client = _Client(url)
+    with suppress(OSError, http.client.HTTPException), closing(_Client(url)) as client:
         for item in cycle(items):
             client.ask(item)
 
