@@ -149,8 +149,8 @@ class DiskTier:
         block = self._pending.get(cid.multihash)
         if block is not None:
             return rename(block, cid)
-        if self._is_closed or not self._inline.is_open():
-            return None
+        if self._is_closed or not self._inline.is_open() or cid.multihash not in self._presence:
+            return None  # what is probably absent is looked for once, by a thread
         result = self._inline.read(cid)
         if result is None:
             return None

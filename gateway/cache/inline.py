@@ -2,7 +2,7 @@
 
 A read by a thread costs two wake-ups, and each time that the thread gives up the interpreter and
 wants it back some more (measured: benchmarks/micro/bench_cache.py, 1 KiB: 110-180 us against 30;
-benchmarks/hits.py, files of 64 MiB in 256 KiB: 100 ms against 65). The price is that the loop waits
+benchmarks/hits.py, files of 64 MiB in 256 KiB: 100 ms against 69). The price is that the loop waits
 for the disk when the index or a folder is not in memory. So the short way is open only while the
 disk is known to answer at once: after `TRUST_READS` reads by threads without a slow one. One slow
 read, here or there, closes it.

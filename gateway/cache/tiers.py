@@ -121,8 +121,7 @@ class TieredStore(BlockStore):
 
     def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
         """Return a block of the disk if nothing has to be waited for; else None, uncounted."""
-        disk = self._disk
-        block = disk.find_now(cid) if disk is not None and disk.has(cid) else None
+        block = self._disk.find_now(cid) if self._disk is not None else None
         if block is not None:
             if not is_scan:
                 self._memory.put(block)

@@ -27,7 +27,7 @@ def test_a_tenth_of_the_blocks_is_large_and_the_rest_small() -> None:
         pytest.param(Restart(0.5, 0.6, 0.7, 1.0, 1), False, id="a-wrong-body"),
     ],
 )
-def test_a_row_says_whether_the_bar_is_held(one: Restart, is_held: bool) -> None:  # noqa: FBT001
+def test_a_row_says_whether_the_bar_is_held(one: Restart, is_held: bool) -> None:  # noqa: FBT001 (a table)
     ((*_, verdict),) = restarts_table([(1, one)], "").rows
     assert ("MISSED" not in verdict) is is_held
 
