@@ -99,7 +99,8 @@ class Prober:
             return
         upstream, state = found
         changes = self._is_back if state is UpstreamState.EJECTED else self._is_gone
-        if await changes(upstream):
+        # Requests may have found out the same meanwhile: then nothing is left to be changed.
+        if await changes(upstream) and self._pool.find(name) == found:
             self._pool.contradict(name)
 
     async def _is_back(self, upstream: UpstreamSettings) -> bool:

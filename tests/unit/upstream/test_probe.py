@@ -157,6 +157,17 @@ async def test_who_cannot_be_reached_is_probed_at_once(ward: Ward) -> None:
     assert ward.kit.state("node") == "healthy"
 
 
+async def test_probes_do_not_bring_back_who_was_ejected_while_they_ran(ward: Ward) -> None:
+    async def fail_more(answer: Answer) -> None:
+        ward.fail(UpstreamUnreachable, 4)
+        await lies.hang_up(answer)
+
+    ward.upstream.behaviour = lies.once(fail_more, lies.hang_up)
+    ward.fail(UpstreamUnreachable, 1)
+    await asyncio.gather(*ward.prober._checks.values())
+    assert ward.kit.state("node") == "ejected"
+
+
 async def test_a_lie_is_no_reason_to_probe(ward: Ward) -> None:
     ward.fail(BlockMismatch, 1)
     assert ward.prober._checks == {}
