@@ -19,6 +19,7 @@ from gateway.admin.reply import PROTECTION, json_response
 from gateway.content.cid import parse_cid
 from gateway.errors import BadCid
 from gateway.guard.limits import Rate, TokenBuckets
+from gateway.guard.table import ClientTable
 from gateway.ports import Clock
 
 MAX_CIDS: Final = 1000
@@ -60,7 +61,7 @@ class Orders:
     def __init__(self, fleet: Fleet, clock: Clock) -> None:
         self._fleet = fleet
         self._clock = clock
-        self._buckets = TokenBuckets(RATE, BURST)
+        self._buckets = TokenBuckets(RATE, BURST, ClientTable.private(slots=1024))
         self._purging = asyncio.Lock()
 
     async def purge(self, request: Request) -> Response:

@@ -5,34 +5,25 @@ prefixes and a time limit of its own, and has none of what is needed here: strea
 and several keys in one command.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.settings import SharedSettings
+from gateway.shared_redis import connect, translated
 
 KEY_PREFIX: Final = b"ipfs-gateway:block:"
 PURGES: Final = "ipfs-gateway:purges"
 """A stream: an entry for each purge, with the multihashes, which all machines follow."""
-MAX_CONNECTIONS: Final = 16
 MAX_PURGES: Final = 10_000
 HERE: Final = b"\0"
 """First byte of a value: the block follows."""
 IN_BUCKET: Final = b"\1"
 """The whole value, for a block that is in the bucket."""
 REGION: Final = "us-east-1"  # S3's own default; other servers do not care
-
-
-class RemoteError(Exception):
-    """Redis or the bucket did not do what it was asked, or not in time."""
 
 
 class PurgeEntry(NamedTuple):
@@ -48,16 +39,7 @@ class RedisBlocks:
 
     def __init__(self, settings: SharedSettings) -> None:
         """Make a client; connections are made when they are needed."""
-        # Waits for a free connection as long as for an answer; repeats nothing on its own.
-        pool = BlockingConnectionPool.from_url(
-            settings.redis,
-            max_connections=MAX_CONNECTIONS,
-            timeout=settings.timeout,
-            socket_timeout=settings.timeout,
-            socket_connect_timeout=settings.timeout,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._redis = Redis.from_pool(pool)
+        self._redis = connect(settings)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -65,28 +47,28 @@ class RedisBlocks:
 
     async def get(self, key: bytes) -> bytes | None:
         """Return a value: `HERE` and the block, `IN_BUCKET`, or None."""
-        async with _translated():
+        with translated():
             return cast("bytes | None", await self._redis.get(KEY_PREFIX + key))
 
     async def put(self, key: bytes, value: bytes) -> None:
         """Keep a value. It has no end: Redis evicts (`maxmemory-policy allkeys-lru`)."""
-        async with _translated():
+        with translated():
             await self._redis.set(KEY_PREFIX + key, value)
 
     async def remove(self, keys: Sequence[bytes]) -> None:
         """Forget blocks."""
-        async with _translated():
+        with translated():
             await self._redis.delete(*(KEY_PREFIX + key for key in keys))
 
     async def announce_purge(self, keys: Sequence[bytes]) -> None:
         """Tell all machines that blocks were purged."""
-        async with _translated():
+        with translated():
             fields: dict[Any, Any] = {"keys": b" ".join(key.hex().encode("ascii") for key in keys)}
             await self._redis.xadd(PURGES, fields, maxlen=MAX_PURGES, approximate=True)
 
     async def purges_after(self, place: str) -> list[PurgeEntry]:
         """Return the purges since a place in the stream (`milliseconds-number`)."""
-        async with _translated():
+        with translated():
             answer: Any = await self._redis.xread({PURGES: place}, count=100)
         # By version of the protocol, pairs or a table: [[stream, entries]] or {stream: [entries]}.
         streams = answer.values() if isinstance(answer, dict) else [item[1] for item in answer]
@@ -112,7 +94,7 @@ class BucketBlocks:
 
     async def get(self, key: bytes) -> bytes | None:
         """Return the bytes of an object, None if there is none."""
-        async with _translated():
+        with translated(BaseError):
             try:
                 found = await self._store.get_async(_path(key))
             except FileNotFoundError:
@@ -123,12 +105,12 @@ class BucketBlocks:
 
     async def put(self, key: bytes, data: bytes) -> None:
         """Keep an object."""
-        async with _translated():
+        with translated(BaseError):
             await self._store.put_async(_path(key), data, use_multipart=False)
 
     async def remove(self, keys: Sequence[bytes]) -> None:
         """Delete objects."""
-        async with _translated():
+        with translated(BaseError):
             await self._store.delete_async([_path(key) for key in keys])
 
 
@@ -150,11 +132,3 @@ def _keys_of(fields: dict[bytes, bytes]) -> tuple[bytes, ...]:
         return tuple(bytes.fromhex(text) for text in texts)
     except ValueError:  # somebody else writes to our stream
         return ()
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        yield
-    except (RedisError, BaseError, OSError) as exc:  # TimeoutError is an OSError
-        raise RemoteError(str(exc) or type(exc).__name__) from exc

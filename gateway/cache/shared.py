@@ -13,12 +13,13 @@ from typing import Final, TypeVar
 
 from gateway.breaker import Breaker
 from gateway.cache.files import MIN_FILE_BYTES
-from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, RedisBlocks, RemoteError
+from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, RedisBlocks
 from gateway.content.block import Block, verify
 from gateway.content.cid import Cid
 from gateway.errors import BadBlock, CacheUnavailable
 from gateway.ports import Clock, Observer, Rejection
 from gateway.settings import SharedSettings
+from gateway.shared_redis import RemoteError
 
 MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
 WRITERS: Final = 4

@@ -4,10 +4,8 @@ The RateLimit fields are those of draft-ietf-httpapi-ratelimit-headers-06 (`Rate
 `-Remaining`, `-Reset`, `-Policy`), which clients and proxies read today; later drafts fold them
 into one structured field that few know yet.
 
-Every worker counts by itself. A client that spreads its connections over `server.workers`
-processes gets at most that many times its limit; the rate is not divided, because a client with
-one kept-alive connection always meets the same worker and would get a fraction of what was
-promised.
+All workers count in one table (`gateway.guard.table`), and all machines that share a Redis tell
+each other what they have counted (`gateway.guard.shared`).
 """
 
 from collections.abc import Mapping
@@ -17,8 +15,10 @@ from typing import Final
 
 from gateway.errors import TooManyRequests
 from gateway.guard.limits import TokenBuckets, parse_rate
+from gateway.guard.shared import SharedCounts
+from gateway.guard.table import ClientTable
 from gateway.ports import Clock
-from gateway.settings import LimitsSettings
+from gateway.settings import LimitsSettings, SharedSettings
 
 IPV6_PREFIX_BYTES: Final = 8  # a /64, the smallest network that one customer has; RFC 6177
 BUSY_RETRY_AFTER_S: Final = 5  # requests under way end within seconds; boxo says 60
@@ -45,20 +45,29 @@ class AdmissionControl:
         limits: the rate and the burst of one client.
         max_concurrent: requests under way at once, of all clients.
         clock: monotonic time.
+        table: that of all workers; None for one of its own.
 
     Raises:
         BadSetting: the rate cannot be read.
     """
 
-    def __init__(self, limits: LimitsSettings, max_concurrent: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        limits: LimitsSettings,
+        max_concurrent: int,
+        clock: Clock,
+        table: ClientTable | None = None,
+    ) -> None:
         self._max_concurrent = max_concurrent
         self._active = 0
+        self._clock = clock
         self._monotonic = clock.monotonic
         self._ready: dict[tuple[int, int], Mapping[str, str]] = {}
         self._lines: dict[tuple[int, int], bytes] = {}
         self._buckets: TokenBuckets | None = None
-        if rate := parse_rate(limits.requests):
-            self._buckets = TokenBuckets(rate, limits.burst)
+        self._rate = rate = parse_rate(limits.requests)
+        if rate is not None:
+            self._buckets = TokenBuckets(rate, limits.burst, table or ClientTable.private())
             self._limit = str(rate.amount)
             self._policy = f"{rate.amount};w={rate.window_s};burst={limits.burst}"
             self._reason = (
@@ -69,6 +78,12 @@ class AdmissionControl:
     def active(self) -> int:
         """Requests admitted and not yet released."""
         return self._active
+
+    def share(self, settings: SharedSettings) -> SharedCounts | None:
+        """Return what keeps the counts in step with other machines; None if that is off."""
+        if self._buckets is None or self._rate is None or not settings.redis:
+            return None
+        return SharedCounts(self._buckets, self._rate, settings, self._clock)
 
     def admit(self, client: str) -> Mapping[str, str]:
         """Count one request of `client`; `release` must follow, unless this raises.

@@ -4,7 +4,7 @@
 9.3 us to read the remainder (fixed window; 11 and 7 for the moving one), wall-clock windows that
 move with the clock, and 340 bytes for each client until its window ends, without a bound. The
 bucket below is the generic cell rate algorithm (ITU-T I.371): one float per client, the
-theoretical arrival time (TAT) at which its bucket is full again.
+theoretical arrival time at which its bucket is full again.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,8 @@ from typing import Final
 import limits
 
 from gateway.errors import BadSetting
+from gateway.guard.table import ClientTable
 
-MAX_CLIENTS: Final = 262_144  # about 45 MB of table: 170 bytes for a key, a float and their slots
-MIN_TURN_S: Final = 1.0  # small buckets fill faster; turning more often would gain nothing
 SLACK_S: Final = 1e-6  # rounding of the sums, so that a client exactly on time is not refused
 
 
@@ -49,23 +48,22 @@ class TokenBuckets:
 
     In any window of `rate.window_s` seconds at most `rate.amount + burst` requests pass.
 
-    The table holds two generations. A bucket untouched for the time that it takes to fill is as
-    good as none, so a generation that old is dropped whole and nothing is ever swept. When more
-    than `max_keys` clients come within that time, those not seen for longest are forgotten: they
-    have a full bucket again.
+    Args:
+        rate: how fast buckets fill.
+        burst: what a bucket holds.
+        table: where the buckets are; those of all who share it are the same.
     """
 
-    def __init__(self, rate: Rate, burst: int, max_keys: int = MAX_CLIENTS) -> None:
+    def __init__(self, rate: Rate, burst: int, table: ClientTable) -> None:
         self._interval = rate.window_s / rate.amount
         self._depth = self._interval * max(1, burst)
         self._most = self._depth + SLACK_S
-        self._max_young = max(1, max_keys // 2)
-        self._young: dict[str, float] = {}  # key to TAT
-        self._old: dict[str, float] = {}
-        self._turn_at = 0.0
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        self._longest = self._depth + rate.window_s
+        self._claim = table.claim
+        self._mask = table.mask
+        self._tags = table.tags
+        self._times = table.times
+        self._taken: dict[str, int] | None = None
 
     def take(self, key: str, now: float) -> tuple[float, float]:
         """Count one request, unless it is over the limit.
@@ -78,20 +76,40 @@ class TokenBuckets:
             `(wait_s, full_in_s)`: seconds until the request would be allowed, 0 when it is allowed
             now; and seconds until the bucket is full again.
         """
-        if now >= self._turn_at or len(self._young) >= self._max_young:
-            self._turn(now)
-        arrival = self._young.get(key) or self._old.get(key, now)
-        full_in = arrival - now if arrival > now else 0.0
+        tag = hash(key)
+        slot = tag & self._mask
+        if self._tags[slot] != tag:
+            slot = self._claim(tag, now)
+        full_at = self._times[slot]
+        full_in = full_at - now if full_at > now else 0.0
         filled = full_in + self._interval
         if filled > self._most:
+            if self._taken is not None:
+                self._taken.setdefault(key, 0)
             return filled - self._depth, full_in
-        self._young[key] = now + filled
+        self._times[slot] = now + filled
+        if self._taken is not None:
+            self._taken[key] = self._taken.get(key, 0) + 1
         return 0.0, filled
+
+    def hand_over(self) -> dict[str, int]:
+        """Return how many requests of each client that came since the last call were allowed.
+
+        Zero for who came and was refused. Only from the first call on is it noted; whoever calls
+        goes on calling.
+        """
+        taken, self._taken = self._taken, {}
+        return taken or {}
+
+    def empty(self, key: str, full_in_s: float, now: float) -> None:
+        """Take out what others have allowed: the bucket is not full before `full_in_s`.
+
+        What others say shuts nobody out for longer than a window and a burst.
+        """
+        slot = self._claim(hash(key), now)
+        # In this order, because NaN is not greater than anything.
+        self._times[slot] = max(self._times[slot], now + min(full_in_s, self._longest))
 
     def remaining(self, full_in_s: float) -> int:
         """Return how many requests may still come at once, by what `take` returned."""
         return max(0, int((self._most - full_in_s) / self._interval))
-
-    def _turn(self, now: float) -> None:
-        self._old, self._young = self._young, {}
-        self._turn_at = now + max(self._depth, MIN_TURN_S)

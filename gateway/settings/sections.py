@@ -201,7 +201,7 @@ class SharedSettings:
     """The cache tier that several machines share; off while `redis` and `bucket` are empty."""
 
     redis: Redis = ""
-    """`redis://host:port/database`, for the records of names."""
+    """`redis://host:port/database`, for small blocks, records of names and counts of clients."""
     bucket: Bucket = ""
     """`s3://bucket/prefix`, for large blocks."""
     endpoint: OptionalOrigin = ""

@@ -10,6 +10,7 @@ from gateway.cache.shared import SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
+from gateway.guard.table import ClientTable
 from gateway.ops.clock import SystemClock
 from gateway.ops.events import LoggedStatistics
 from gateway.ops.geo import GeoDatabase
@@ -59,7 +60,12 @@ class Gateway:
     """All parts of a gateway in one process; implements `gateway.wiring.service.Service`."""
 
     def __init__(
-        self, settings: Settings, store: TieredStore, statistics: Statistics, logs: Logs
+        self,
+        settings: Settings,
+        table: ClientTable,
+        store: TieredStore,
+        statistics: Statistics,
+        logs: Logs,
     ) -> None:
         clock = SystemClock()
         self._store = store
@@ -74,30 +80,32 @@ class Gateway:
         self.obey = self._upkeep.obey
         rate = settings.cache.scrub_rate
         self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
-        self._scrubbing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         server = settings.server
         clients = Clients(
             TrustedProxies.parse(server.trusted_proxies),
             GeoDatabase(settings.geoip.database, clock),
         )
-        admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock)
+        most = server.max_concurrent_requests
+        admission = AdmissionControl(settings.limits, most, clock, table)
+        self._counts = admission.share(settings.shared)
         memory = settings.cache.memory_size
         files_size = memory // FILES_SHARE_OF_MEMORY
-        table = HotTable(memory // SHARE_OF_MEMORY, files_size, store.lend)
+        answers = HotTable(memory // SHARE_OF_MEMORY, files_size, store.lend)
         requests = RequestLog(statistics, logs)
-        hot = HotPath(table, admission, clients, requests, clock)
+        hot = HotPath(answers, admission, clients, requests, clock)
         names = self._names.resolver
         pages = Pages(ListingPage(), PreviewPage())
         pipeline = Pipeline(self._upstreams.retrieval, store, names, pages)
         router = Router(clients, settings.hosts, names)
         self._filler = Filler(pipeline, files_size)
-        store.on_purge(table.clear)
-        keep = Keeper(table, self._filler).keep
+        store.on_purge(answers.clear)
+        keep = Keeper(answers, self._filler).keep
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)
         endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)
         self.http_protocol: type[asyncio.Protocol] = protocol_with(hot)
-        self._table = table
+        self._answers = answers
 
     async def start(self) -> None:
         """Begin to watch the upstreams and carry out pins; `build` opened what has to be open."""
@@ -105,12 +113,12 @@ class Gateway:
         self._upkeep.start()
         if self._store.shared is not None:
             self._store.shared.start(self._keeper.follow_purge)
-        if self._scrub is not None:
-            self._scrubbing = asyncio.create_task(self._scrub.run())
+        behind = [part.run() for part in (self._scrub, self._counts) if part is not None]
+        self._tasks = [asyncio.create_task(running) for running in behind]
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
-        self._table.heads.settle()
+        self._answers.heads.settle()
         health = self._store.health()
         return take_snapshot(
             self._statistics,
@@ -123,9 +131,11 @@ class Gateway:
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
-        if self._scrubbing is not None:
-            self._scrubbing.cancel()
-            await asyncio.gather(self._scrubbing, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._counts is not None:
+            await self._counts.close()
         await self._upkeep.close()
         self._keeper.close()
         await self._filler.close()
@@ -135,8 +145,12 @@ class Gateway:
         self._logs.flush()
 
 
-async def build(settings: Settings) -> Gateway:
+async def build(settings: Settings, clients: ClientTable) -> Gateway:
     """Make a gateway of its settings and open its cache.
+
+    Args:
+        settings: as loaded.
+        clients: the table in which all workers count clients.
 
     Raises:
         BadSetting: the GeoIP database, a network of a trusted proxy or a static DNSLink cannot
@@ -148,7 +162,7 @@ async def build(settings: Settings) -> Gateway:
     shared = SharedTier.of(settings.shared, clock, statistics)
     store = await TieredStore.open(settings.cache, clock, statistics, shared)
     try:
-        return Gateway(settings, store, statistics, logs)
+        return Gateway(settings, clients, store, statistics, logs)
     except BaseException:
         await store.close()
         raise

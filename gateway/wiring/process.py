@@ -7,6 +7,7 @@ from functools import partial
 from gateway.admin.app import create_admin
 from gateway.admin.fleet import Answer, Order
 from gateway.errors import CannotStart
+from gateway.guard.table import ClientTable
 from gateway.ops.clock import SystemClock
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
@@ -17,7 +18,7 @@ from gateway.wiring.service import Service, open_service
 from gateway.wiring.serving import Serving
 from gateway.wiring.stopping import Stop, first_of, run_until_stopped
 from gateway.wiring.supervisor import Supervisor
-from gateway.wiring.worker_process import WorkerProcess
+from gateway.wiring.worker_process import Inherited, WorkerProcess
 
 APP = "gateway.wiring.app:build"
 
@@ -47,7 +48,7 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
     """Serve content and the operators' listener from this process."""
     async with AsyncExitStack() as stack:
         content, operators = _open_listeners(stack, settings)
-        service = await open_service(stack, factory, settings)
+        service = await open_service(stack, factory, settings, ClientTable.private())
         public = await Serving.start(service.app, content, service.http_protocol)
         stack.callback(public.cut)
         say(f"listening on {content}")
@@ -69,8 +70,9 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
     """Keep workers alive that serve the content; serve the operators' listener here."""
     async with AsyncExitStack() as stack:
         content, operators = _open_listeners(stack, settings)
+        inherited = Inherited(content, ClientTable.shared())
         supervisor = Supervisor(
-            partial(WorkerProcess.spawn, settings, content, factory), settings.server.workers
+            partial(WorkerProcess.spawn, settings, inherited, factory), settings.server.workers
         )
         stack.push_async_callback(supervisor.kill)
         try:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from gateway.guard.table import ClientTable
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
 
@@ -48,7 +49,8 @@ class Service(Protocol):
         ...
 
 
-ServiceFactory = Callable[[Settings], Awaitable[Service]]
+ServiceFactory = Callable[[Settings, ClientTable], Awaitable[Service]]
+"""Makes a service of its settings and the table in which all workers count clients."""
 
 
 def load_factory(name: str) -> ServiceFactory:
@@ -61,10 +63,11 @@ async def open_service(
     stack: AsyncExitStack,
     factory: str,
     settings: Settings,
+    clients: ClientTable,
     close_timeout_s: float = CLOSE_TIMEOUT_S,
 ) -> Service:
     """Build and start the service; the stack closes it."""
-    service = await load_factory(factory)(settings)
+    service = await load_factory(factory)(settings, clients)
     stack.push_async_callback(_close, service, close_timeout_s)
     await service.start()
     return service

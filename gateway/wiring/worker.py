@@ -1,4 +1,4 @@
-"""One worker: `python -P -m gateway.wiring.worker FACTORY LISTEN_FD CONTROL_FD`.
+"""One worker: `python -P -m gateway.wiring.worker FACTORY LISTEN_FD CONTROL_FD CLIENTS_FD`.
 
 Started by `gateway.wiring.supervisor`. It serves on the socket that it inherits, answers its
 parent's questions, and ends when the parent asks it to or is gone.
@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.guard.table import ClientTable
 from gateway.settings import parse_settings
 from gateway.wiring.allocator import set_up_allocator
 from gateway.wiring.channel import Channel
@@ -29,23 +30,26 @@ def main(arguments: Sequence[str]) -> None:
     """Work until the parent asks for an end.
 
     Args:
-        arguments: the factory's name, the number of the listening socket, and that of the
-            control socket.
+        arguments: the factory's name, and the numbers of the listening socket, the control
+            socket and the memory of the table of clients.
     """
     set_up_allocator()
-    factory, listen, control = arguments
+    factory, listen, control, clients = arguments
     run_until_stopped(
         partial(
             work,
             factory=factory,
             listener=Listener(socket.socket(fileno=int(listen))),
             control=socket.socket(fileno=int(control)),
+            clients=ClientTable.open(int(clients)),
         ),
         is_patient=True,
     )
 
 
-async def work(stop: Stop, *, factory: str, listener: Listener, control: socket.socket) -> None:
+async def work(
+    stop: Stop, *, factory: str, listener: Listener, control: socket.socket, clients: ClientTable
+) -> None:
     """Serve one listener for a parent at the other end of `control`."""
     async with AsyncExitStack() as stack:
         channel = await Channel.open(control)
@@ -54,7 +58,8 @@ async def work(stop: Stop, *, factory: str, listener: Listener, control: socket.
         if order is None:
             return
         try:
-            service = await open_service(stack, factory, parse_settings(order["settings"]))
+            settings = parse_settings(order["settings"])
+            service = await open_service(stack, factory, settings, clients)
         except (BadSetting, BadSettings) as exc:
             problems = exc.problems if isinstance(exc, BadSettings) else (exc,)
             await channel.send({"problems": [(bad.key, bad.reason) for bad in problems]})

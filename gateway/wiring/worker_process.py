@@ -2,18 +2,32 @@
 
 import asyncio
 import itertools
+import os
+import secrets
 import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from gateway.admin.fleet import NO_ANSWER, Answer, Order
 from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.guard.table import ClientTable
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings, format_settings
 from gateway.wiring.channel import Channel
 from gateway.wiring.listeners import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What all workers of one parent inherit."""
+
+    listener: Listener
+    clients: ClientTable
+    hash_seed: str = field(default_factory=lambda: str(secrets.randbelow(1 << 32)))
+    """Has all workers hash alike, which `clients` needs."""
 
 
 class WorkerProcess:
@@ -30,16 +44,17 @@ class WorkerProcess:
         """What it said last; all that is known of a worker that has died."""
 
     @classmethod
-    async def spawn(cls, settings: Settings, listener: Listener, factory: str) -> "WorkerProcess":
-        """Start a worker on an inherited socket; `wait_started` tells how that went."""
+    async def spawn(cls, settings: Settings, inherited: Inherited, factory: str) -> "WorkerProcess":
+        """Start a worker on what it inherits; `wait_started` tells how that went."""
         ours, its = socket.socketpair()
         with its:
-            fds = (listener.socket.fileno(), its.fileno())
+            fds = (inherited.listener.socket.fileno(), its.fileno(), inherited.clients.fd)
             # -P: a folder called "gateway" where we were started must not be imported instead.
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "gateway.wiring.worker", factory, *map(str, fds)),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=fds,
+                env={**os.environ, "PYTHONHASHSEED": inherited.hash_seed},
             )
         channel = await Channel.open(ours)
         await channel.send({"settings": format_settings(settings)})

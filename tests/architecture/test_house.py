@@ -61,12 +61,13 @@ TESTED_ELSEWHERE = {
 EVERYWHERE = {"typing_extensions"}
 LIBRARIES = {
     "admin": {"jinja2", "orjson", "starlette"},
-    "cache": {"obstore", "redis"},
+    "cache": {"obstore"},
     "cli": {"httpx", "orjson", "rich", "typer"},
     "content": {"blake3", "cryptography", "mmh3", "multiformats"},
     "demo": {"rich", "starlette", "uvicorn", "uvloop"},
     "guard": {"limits"},
     "naming": {"aiocache", "dns", "redis"},
+    "shared_redis.py": {"redis"},
     "ops": {"geoip2", "maxminddb", "orjson", "prometheus_client", "structlog"},
     "upstream": {"aiohttp", "yarl"},
     "web": {"jinja2", "markupsafe", "orjson", "starlette", "uvicorn"},

@@ -9,6 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors import BadSetting, CannotStart
+from gateway.guard.table import ClientTable
 from gateway.ops.overview import WorkerSnapshot
 from gateway.ops.statistics import Statistics
 from gateway.settings import Settings
@@ -27,11 +28,13 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class FakeService:
     """Answers with its process id.
 
-    `/slow` takes half a second, `/wait` until `release`, `/endless` for ever, `/hang` stops the
-    whole process. Each request counts as a block that was missed.
+    `/count` adds how often any worker was asked that. `/slow` takes half a second, `/wait` until
+    `release`, `/endless` for ever, `/hang` stops the whole process. Each request
+    counts as a block that was missed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clients: ClientTable | None = None) -> None:
+        self._clients = clients or ClientTable.private(slots=64)
         self.http_protocol: type[asyncio.Protocol] = HttpToolsProtocol
         self.statistics = Statistics()
         self.calls: list[str] = []
@@ -52,9 +55,16 @@ class FakeService:
         if path == "/endless":
             await self._send_endless(send)
         body = str(os.getpid()).encode()
+        if path == "/count":
+            body += b" %d" % self._count()
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _count(self) -> int:
+        slot = self._clients.claim(hash("/count"), 0.0)
+        self._clients.times[slot] += 1
+        return int(self._clients.times[slot])
 
     async def _send_endless(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -108,27 +118,27 @@ class StuckService(FakeService):
         await asyncio.Event().wait()
 
 
-async def build(_: Settings) -> FakeService:
-    return FakeService()
+async def build(_: Settings, clients: ClientTable) -> FakeService:
+    return FakeService(clients)
 
 
-async def build_misconfigured(_: Settings) -> FakeService:
+async def build_misconfigured(_: Settings, _clients: ClientTable) -> FakeService:
     raise BadSetting("geoip.database", "is not a database")
 
 
-async def build_unable(_: Settings) -> FakeService:
+async def build_unable(_: Settings, _clients: ClientTable) -> FakeService:
     raise CannotStart("the disk is not there")
 
 
-async def build_broken(_: Settings) -> FakeService:
+async def build_broken(_: Settings, _clients: ClientTable) -> FakeService:
     os._exit(9)
 
 
-async def build_full(_: Settings) -> FakeService:
+async def build_full(_: Settings, _clients: ClientTable) -> FakeService:
     return FullService()
 
 
-async def build_stuck(_: Settings) -> FakeService:
+async def build_stuck(_: Settings, _clients: ClientTable) -> FakeService:
     return StuckService()
 
 

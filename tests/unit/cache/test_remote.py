@@ -11,10 +11,10 @@ from gateway.cache.remote import (
     BucketBlocks,
     PurgeEntry,
     RedisBlocks,
-    RemoteError,
 )
 from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.settings import SharedSettings
+from gateway.shared_redis import RemoteError
 from tests.fakes.blocks import numbered
 from tests.fakes.shared_stores import redis_server, s3_server
 

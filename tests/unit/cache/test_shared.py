@@ -10,13 +10,14 @@ from typing_extensions import override
 from gateway.breaker import FAILURES
 from gateway.cache import shared as module
 from gateway.cache.keeper import CacheKeeper
-from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, PurgeEntry, RedisBlocks, RemoteError
+from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, PurgeEntry, RedisBlocks
 from gateway.cache.shared import MAX_PENDING_BYTES, SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.content.block import Block
 from gateway.errors import CacheUnavailable
 from gateway.ports import Rejection, Tier
 from gateway.settings import CacheSettings, SharedSettings
+from gateway.shared_redis import RemoteError
 from tests.fakes.blocks import numbered
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver

@@ -98,6 +98,19 @@ async def test_requests_of_all_workers_are_counted(running: Running) -> None:
     assert (await running.read_cache())["misses"] == 3
 
 
+@workers
+async def test_all_workers_count_clients_in_one_table(running: Running) -> None:
+    counts: list[int] = []
+    workers: set[bytes] = set()
+    async with asyncio.timeout(60):
+        while len(workers) < 2:
+            worker, count = (await running.fetch(running.content, "/count"))[1].split()
+            workers.add(worker)
+            counts.append(int(count))
+
+    assert counts == list(range(1, len(counts) + 1))
+
+
 @both
 async def test_a_request_in_flight_is_finished(running: Running) -> None:
     slow = asyncio.create_task(running.fetch(running.content, "/slow"))

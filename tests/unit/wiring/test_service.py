@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from gateway.guard.table import ClientTable
 from gateway.settings import Settings
 from gateway.wiring.service import load_factory, open_service
 from tests.fakes import service
@@ -15,7 +16,7 @@ def test_a_factory_is_found_by_its_name() -> None:
 
 async def test_a_service_is_started_and_closed() -> None:
     async with AsyncExitStack() as stack:
-        opened = await open_service(stack, service.FACTORY, Settings())
+        opened = await open_service(stack, service.FACTORY, Settings(), ClientTable.private())
         assert isinstance(opened, service.FakeService)
         assert opened.calls == ["start"]
 
@@ -25,7 +26,7 @@ async def test_a_service_is_started_and_closed() -> None:
 async def test_a_service_that_does_not_start_is_closed() -> None:
     with pytest.raises(OSError, match="no space"):
         async with AsyncExitStack() as stack:
-            await open_service(stack, service.FULL, Settings())
+            await open_service(stack, service.FULL, Settings(), ClientTable.private())
 
     assert service.FullService.calls[-1] == "close"
 
@@ -34,6 +35,8 @@ async def test_a_service_that_does_not_close_is_left_behind(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with AsyncExitStack() as stack:
-        await open_service(stack, service.STUCK, Settings(), close_timeout_s=0.01)
+        await open_service(
+            stack, service.STUCK, Settings(), ClientTable.private(), close_timeout_s=0.01
+        )
 
     assert "closing took longer than" in caplog.text

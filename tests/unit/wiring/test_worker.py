@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.guard.table import ClientTable
 from gateway.settings import Settings, format_settings
 from gateway.wiring.channel import Channel
 from gateway.wiring.listeners import Listener, open_listener
@@ -26,7 +27,13 @@ class Parent:
         ours, its = socket.socketpair()
         self._ours = ours
         self.working = asyncio.create_task(
-            work(self.stop, factory=factory, listener=listener, control=its)
+            work(
+                self.stop,
+                factory=factory,
+                listener=listener,
+                control=its,
+                clients=ClientTable.private(),
+            )
         )
 
     async def open(self) -> Channel:

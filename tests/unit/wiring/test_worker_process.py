@@ -11,9 +11,10 @@ import pytest
 
 from gateway.admin.fleet import NO_ANSWER
 from gateway.errors import BadSettings, CannotStart
+from gateway.guard.table import ClientTable
 from gateway.settings import Settings
 from gateway.wiring.listeners import Listener, open_listener
-from gateway.wiring.worker_process import WorkerProcess
+from gateway.wiring.worker_process import Inherited, WorkerProcess
 from tests.fakes import service
 
 pytestmark = pytest.mark.timeout(60)  # starting a process takes seconds on a busy machine
@@ -34,8 +35,10 @@ async def spawn_fixture(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # where the fakes are
     workers: list[WorkerProcess] = []
 
+    inherited = Inherited(listener, ClientTable.shared())
+
     async def spawn(factory: str) -> WorkerProcess:
-        workers.append(await WorkerProcess.spawn(Settings(), listener, factory))
+        workers.append(await WorkerProcess.spawn(Settings(), inherited, factory))
         return workers[-1]
 
     with closing(listener):

@@ -1,0 +1,43 @@
+"""The connection to the Redis that several machines share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from gateway.settings import SharedSettings
+
+MAX_CONNECTIONS: Final = 16
+"""Of one part of a worker."""
+
+
+class RemoteError(Exception):
+    """A store of the shared tier did not do what it was asked, or not in time."""
+
+
+def connect(settings: SharedSettings) -> Redis:
+    """Make a client; connections are made when they are needed."""
+    # Waits for a free connection as long as for an answer; repeats nothing on its own.
+    pool = BlockingConnectionPool.from_url(
+        settings.redis,
+        max_connections=MAX_CONNECTIONS,
+        timeout=settings.timeout,
+        socket_timeout=settings.timeout,
+        socket_connect_timeout=settings.timeout,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+@contextmanager
+def translated(*more: type[Exception]) -> Iterator[None]:
+    """Turn what the client raises, and `more`, into `RemoteError`."""
+    failures: tuple[type[Exception], ...] = (RedisError, OSError, *more)  # and so TimeoutError
+    try:
+        yield
+    except failures as exc:
+        raise RemoteError(str(exc) or type(exc).__name__) from exc
