@@ -19,6 +19,7 @@ from gateway.settings import parse_settings
 from gateway.wiring.allocator import set_up_allocator
 from gateway.wiring.channel import Channel
 from gateway.wiring.listeners import Listener
+from gateway.wiring.scheduling import be_patient
 from gateway.wiring.service import Service, open_service
 from gateway.wiring.serving import Serving
 from gateway.wiring.stopping import Stop, first_of, run_until_stopped
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
             socket and the memory of the table of clients.
     """
     set_up_allocator()
+    be_patient()
     factory, listen, control, clients = arguments
     run_until_stopped(
         partial(
