@@ -115,6 +115,27 @@ class Contender:
         return sum(server.rss_bytes() for server in self.servers)
 
 
+@contextmanager
+def alone(one: Contender, contenders: Sequence[Contender]) -> Iterator[None]:
+    """Stop the others while one is measured: idle ones look at their clocks and upstreams, too.
+
+    Kubo goes on: others stand before it.
+    """
+    stopped = [
+        server
+        for other in contenders
+        if other is not one and other.name != KUBO
+        for server in other.servers
+    ]
+    for server in stopped:
+        server.freeze()
+    try:
+        yield
+    finally:
+        for server in stopped:
+            server.thaw()
+
+
 class Stage:
     """Starts contenders over one site; the stack ends them."""
 

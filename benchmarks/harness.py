@@ -49,9 +49,20 @@ class Server:
 
     def kill(self) -> None:
         """End it and its children with SIGKILL, parents first, so that nobody is replaced."""
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop it and its children, parents first, until `thaw`."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let all of them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         for pid in _family(self.pid):
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
     def rss_bytes(self) -> int:
         """Return the memory that it and its children hold."""

@@ -1,8 +1,8 @@
 """Cached answers: our gateway against what others would run, on the same bytes.
 
-Every contender has one core, the load (wrk) the last one. Short runs of all of them take turns, and
-the best of each counts, so that whatever else the machine does hurts all alike. Every body is
-compared once before it is measured. The plot is `results/hits.png`.
+Every contender has one core, the load (wrk) the last one. Short runs of all of them take turns,
+while the others stand still. The best of each counts, so that whatever else the machine does hurts
+all alike. Every body is compared once before it is measured. The plot is `results/hits.png`.
 """
 
 import hashlib
@@ -17,7 +17,13 @@ from urllib.parse import urlsplit
 
 from benchmarks.bars import bars_table
 from benchmarks.command import make_parser
-from benchmarks.contenders import NGINX_CACHE, NGINX_STATIC, Contender, running_contenders
+from benchmarks.contenders import (
+    NGINX_CACHE,
+    NGINX_STATIC,
+    Contender,
+    alone,
+    running_contenders,
+)
 from benchmarks.content import KIB, MIB, Packed, digest, pack_files, random_bytes
 from benchmarks.generator import make_load
 from benchmarks.harness import cores, pinned
@@ -92,7 +98,8 @@ def _measure_case(
     runs: dict[str, list[Measured]] = {one.name: [] for one in contenders}
     for _ in range(rounds):
         for one in contenders:
-            measured = _measure(one, one.url + path, case, seconds)
+            with alone(one, contenders):
+                measured = _measure(one, one.url + path, case, seconds)
             runs[one.name].append(measured._replace(found_in=found_in[one.name]))
     return {name: best(found) for name, found in runs.items()}
 

@@ -16,6 +16,7 @@ ORDER_TIMEOUT_S: Final = 600.0  # a purge of a million blocks takes a minute or 
 ASK_TIMEOUT_S: Final = 2.0  # a page of metrics does not wait longer for a busy worker
 HUNG_AFTER_S: Final = 5.0  # uvicorn's timeout_worker_healthcheck
 HEARTBEAT_S: Final = 1.0
+PAUSED_S: Final = 1.0  # who looks so much too late has not been running either
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
 STABLE_AFTER_S: Final = 60.0  # who has lived so long did not die of starting
@@ -199,8 +200,18 @@ class Supervisor:
             return
         self._serving.add(worker)
         while not self._is_stopping:
-            if await worker.ask(self._pace.hung_after_s) is None and not self._is_stopping:
+            if await self._has_hung(worker) and not self._is_stopping:
                 _log.error("worker %d has hung", worker.pid)
                 worker.kill()
                 return
             await asyncio.sleep(self._pace.heartbeat_s)
+
+    async def _has_hung(self, worker: Worker) -> bool:
+        """Ask; silence counts unless this process was stopped meanwhile, perhaps with the worker.
+
+        So it is with a virtual machine that is paused, and with SIGSTOP to all of them.
+        """
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        is_silent = await worker.ask(self._pace.hung_after_s) is None
+        return is_silent and loop.time() - asked_at < self._pace.hung_after_s + PAUSED_S

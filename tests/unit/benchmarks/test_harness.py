@@ -24,6 +24,17 @@ def test_a_server_answers_is_measured_and_ends_with_the_block(tmp_path: Path) ->
     assert "GET / " in server.log.read_text()
 
 
+def test_a_frozen_server_answers_when_it_is_thawed(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(_http_server(port), url, tmp_path / "log") as server:
+        server.freeze()
+        with pytest.raises(TimeoutError, match="timed out"):
+            urllib.request.urlopen(url, timeout=0.1)
+        server.thaw()
+        assert urllib.request.urlopen(url, timeout=5).status == 200
+
+
 def test_a_server_that_ends_at_once_shows_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no good reason')"]
     url = f"http://127.0.0.1:{free_port()}"

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.admin.fleet import NO_ANSWER
 from gateway.errors import BadSetting, BadSettings, CannotStart
+from gateway.ops.overview import WorkerSnapshot
 from gateway.wiring.supervisor import Pace, Supervisor, restart_delay_s
 from tests.fakes.worker import FakeSpawner, FakeWorker
 
@@ -113,6 +114,28 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(crew: Crew) -> None:
     await crew.next_worker()
 
     assert first.signals == ["kill"]
+
+
+async def test_who_was_stopped_together_with_a_worker_does_not_judge_it(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock jumps while it waits for the first answer, as after SIGSTOP and SIGCONT."""
+    loop = asyncio.get_running_loop()
+    clock, skipped, asked = loop.time, [0.0], asyncio.Event()
+    monkeypatch.setattr(loop, "time", lambda: clock() + sum(skipped))
+
+    async def ask(worker: FakeWorker, _timeout_s: float) -> WorkerSnapshot | None:
+        if len(skipped) > 1:
+            asked.set()
+            return worker.service.snapshot()
+        skipped.append(1000.0)
+        return None
+
+    monkeypatch.setattr(FakeWorker, "ask", ask)
+    workers = await crew.start()
+    await asked.wait()
+
+    assert [worker.signals for worker in workers] == [[], []]
 
 
 async def test_a_successor_that_cannot_start_is_replaced_in_turn(crew: Crew) -> None:
