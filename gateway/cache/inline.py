@@ -5,13 +5,14 @@ wants it back some more (measured: benchmarks/micro/bench_cache.py, 1 KiB: 110-1
 benchmarks/hits.py, files of 64 MiB in 256 KiB: 100 ms against 69). The price is that the loop waits
 for the disk when the index or a folder is not in memory. So the short way is open only while the
 disk is known to answer at once: after `TRUST_READS` reads by threads without a slow one. One slow
-read, here or there, closes it.
+read, here or there, closes it, if it was the disk: a processor that others use is as slow either
+way.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from gateway.cache.readers import BlockReader, ReadResult
+from gateway.cache.readers import BlockReader, ReadResult, disk_reads
 from gateway.content.cid import Cid
 from gateway.ports import Clock
 
@@ -28,6 +29,7 @@ class InlineReader:
         self._reader = reader
         self._clock = clock
         self._trust = 0
+        self._disk_reads = 0
         # Rows or files: what the last block was is tried first.
         self._ways: list[Callable[[Cid], ReadResult]] = [reader.read_row, reader.read_file_now]
 
@@ -44,9 +46,14 @@ class InlineReader:
             result = second(cid)
             if result.block is not None:
                 self._ways.reverse()
-        if self._clock.monotonic() - started_s > SLOW_S:
+        if self._clock.monotonic() - started_s > SLOW_S and self._has_read_disk():
             self._trust = 0
         return None if result.block is None else result
+
+    def _has_read_disk(self) -> bool:
+        """Tell whether this thread had something read from the disk since the last question."""
+        before, self._disk_reads = self._disk_reads, disk_reads()
+        return self._disk_reads != before
 
     def note(self, took_s: float) -> None:
         """Take in how long a thread took to read a block from the disk."""

@@ -22,23 +22,29 @@ ROW, FILE, ABSENT = numbered(1, 1000), numbered(2, 20_000), numbered(3, 8)
 
 
 class Disk(BlockReader):
-    """Has `ROW` and `FILE`; reading takes as long as a test says."""
+    """Has `ROW` and `FILE`; reading takes as long as a test says, and is from the disk or not."""
 
     def __init__(self, tmp_path: Path, clock: FakeClock) -> None:
         quarantine = Quarantine(tmp_path, 1, clock)
         super().__init__(BlockFiles(tmp_path), IndexHandle(tmp_path, 0, Epoch()), quarantine)
         self._clock = clock
         self.takes_s = 0.0
+        self.is_in_memory = False
+        self.reads = 0
         self.tried: list[str] = []
+
+    def _take(self) -> None:
+        self._clock.advance(self.takes_s)
+        self.reads += not self.is_in_memory
 
     def read_row(self, cid: Cid) -> ReadResult:
         self.tried.append("row")
-        self._clock.advance(self.takes_s)
+        self._take()
         return ReadResult(ROW if cid == ROW.cid else None)
 
     def read_file_now(self, cid: Cid) -> ReadResult:
         self.tried.append("file")
-        self._clock.advance(self.takes_s)
+        self._take()
         return ReadResult(FILE if cid == FILE.cid else None)
 
 
@@ -48,7 +54,8 @@ def disk_fixture(tmp_path: Path, clock: FakeClock) -> Disk:
 
 
 @pytest.fixture(name="inline")
-def inline_fixture(disk: Disk, clock: FakeClock) -> InlineReader:
+def inline_fixture(disk: Disk, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> InlineReader:
+    monkeypatch.setattr(module, "disk_reads", lambda: disk.reads)
     return InlineReader(disk, clock)
 
 
@@ -75,6 +82,14 @@ def test_a_slow_read_of_its_own_closes_it(inline: InlineReader, disk: Disk) -> N
     assert inline.read(ROW.cid) == ReadResult(ROW)
     assert not inline.is_open()
     trust(inline)
+    assert inline.is_open()
+
+
+def test_a_processor_that_others_use_does_not_close_it(inline: InlineReader, disk: Disk) -> None:
+    trust(inline)
+    disk.takes_s = SLOW_S + 0.001
+    disk.is_in_memory = True
+    assert inline.read(ROW.cid) == ReadResult(ROW)
     assert inline.is_open()
 
 
