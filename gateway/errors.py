@@ -12,6 +12,7 @@
     |   +-- PreconditionFailed
     |   +-- RangeNotSatisfiable
     |   +-- TooManyRequests     over a limit of this client or of the process
+    |   +-- Denied              on a denylist of this gateway
     |   +-- BadLabel            a root that does not fit into a host name
     |   +-- NameLoop            names that point to names, without an end
     +-- ContentError            verified bytes that do not make sense; nobody's retry helps
@@ -37,9 +38,11 @@
     |   +-- NotFound            every upstream said that it does not have the root
     |   +-- Unverifiable        upstreams answered, nothing verified
     |   +-- DeadlineExceeded    time ran out
-    +-- BadSetting              one wrong key or value; the program does not start
-    +-- BadSettings             all that is wrong in a configuration
-    +-- CannotStart             the configuration is right, but this machine does not allow it
+    +-- OperatorError           the operator can mend it
+        +-- BadSetting          one wrong key or value; the program does not start
+        +-- BadSettings         all that is wrong in a configuration
+        +-- CannotStart         the configuration is right, but this machine does not allow it
+        +-- CacheUnavailable    an order that the cache cannot carry out now
 
 `ClientError` and `ContentError` are final. `gateway.web.problem` has the one table that turns
 these classes into statuses.
@@ -129,7 +132,6 @@ class PreconditionFailed(ClientError):
 
     def __init__(self, etag: str) -> None:
         super().__init__(f"the precondition does not hold: the content is {etag}")
-        self.etag = etag
 
 
 class RangeNotSatisfiable(ClientError):
@@ -151,6 +153,14 @@ class TooManyRequests(ClientError):
         self.fields = dict(fields or {})
 
 
+class Denied(ClientError):
+    """On a denylist of this gateway; `where` is the rule, for the log and not for the client."""
+
+    def __init__(self, subject: str, reason: str, where: str, *, is_by_law: bool = False) -> None:
+        super().__init__(f"{subject} is blocked on this gateway{reason and f': {reason}'}")
+        self.where, self.is_by_law = where, is_by_law
+
+
 class BadLabel(ClientError):
     """A root or a name that does not fit into a host name."""
 
@@ -161,7 +171,6 @@ class NameLoop(ClientError):
     def __init__(self, name: object, hops: int) -> None:
         super().__init__(f"{name} does not lead to content in {hops} hops")
         self.name = name
-        self.hops = hops
 
 
 class ContentError(GatewayError):
@@ -195,7 +204,6 @@ class NotTraversable(ContentError):
 
     def __init__(self, name: str, cid: object, kind: str) -> None:
         super().__init__(f'cannot resolve "{name}": {cid} is a {kind}, not a directory')
-        self.name = name
         self.cid = cid
 
 
@@ -212,8 +220,6 @@ class NotArchivable(ContentError):
 
     def __init__(self, path: str, reason: str, cid: object = None) -> None:
         super().__init__(f'no TAR can be made with "{path}": {reason}')
-        self.path = path
-        self.reason = reason
         self.cid = cid
 
 
@@ -226,7 +232,6 @@ class BadRecord(ContentError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"not a valid IPNS record: {reason}")
-        self.reason = reason
 
 
 class BadRedirects(ContentError):
@@ -234,7 +239,6 @@ class BadRedirects(ContentError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"could not parse _redirects: {reason}")
-        self.reason = reason
 
 
 class BadTarget(ContentError):
@@ -243,7 +247,6 @@ class BadTarget(ContentError):
     def __init__(self, name: object, reason: str) -> None:
         super().__init__(f"{name} points to something that is not a content path: {reason}")
         self.name = name
-        self.reason = reason
 
 
 class UpstreamError(GatewayError):
@@ -359,10 +362,14 @@ class DeadlineExceeded(RetrievalError):
     summary = "was not delivered in time"
 
 
-class BadSetting(GatewayError):
-    """A wrong key or value in the configuration."""
+class OperatorError(GatewayError):
+    """The operator can mend it."""
 
     blame = Blame.OPERATOR
+
+
+class BadSetting(OperatorError):
+    """A wrong key or value in the configuration."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
@@ -370,20 +377,16 @@ class BadSetting(GatewayError):
         self.reason = reason
 
 
-class BadSettings(GatewayError):
+class BadSettings(OperatorError):
     """Everything that is wrong in a configuration, so that it is mended in one go."""
-
-    blame = Blame.OPERATOR
 
     def __init__(self, problems: Sequence[BadSetting]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 
 
-class CacheUnavailable(GatewayError):
+class CacheUnavailable(OperatorError):
     """An operator's order that the cache cannot carry out now."""
-
-    blame = Blame.OPERATOR
 
 
 class PinsFull(CacheUnavailable):
@@ -391,10 +394,7 @@ class PinsFull(CacheUnavailable):
 
     def __init__(self, share: float) -> None:
         super().__init__(f"the pins would fill more than {share:.0%} of cache.disk_size")
-        self.share = share
 
 
-class CannotStart(GatewayError):
+class CannotStart(OperatorError):
     """A valid configuration that this machine does not allow: an address in use, for one."""
-
-    blame = Blame.OPERATOR

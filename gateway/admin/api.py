@@ -67,3 +67,16 @@ def _evictions(overview: Overview) -> dict[str, int]:
 def upstream_rows(overview: Overview) -> list[UpstreamRow]:
     """Return a row for each upstream, in the order of the configuration."""
     return list(overview.upstreams)
+
+
+def denylist_figures(overview: Overview) -> dict[str, Any]:
+    """Return the rules in force, those of the worker that read them last, and what they did."""
+    told = sorted(overview.denylists, key=lambda state: float(str(state["read_at"])))
+    if not told:
+        return {"rules": 0, "denied": 0, "read_at": None, "problem": "", "files": []}
+    problems = [str(state["problem"]) for state in told if state["problem"]]
+    return {
+        **told[-1],
+        "denied": sum(int(str(state["denied"])) for state in told),
+        "problem": problems[0] if problems else "",
+    }

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.admin.api import cache_figures, upstream_rows
+from gateway.admin.api import cache_figures, denylist_figures, upstream_rows
 from gateway.admin.fleet import Fleet, look_over
 from gateway.admin.gate import Gate
 from gateway.admin.orders import Orders
@@ -91,6 +91,9 @@ def _pages(fleet: Fleet, is_ready: Callable[[], bool]) -> dict[str, Page]:
     async def upstreams(_: Request) -> Response:
         return json_response(upstream_rows(await look_over(fleet)))
 
+    async def denylist(_: Request) -> Response:
+        return json_response(denylist_figures(await look_over(fleet)))
+
     health = {
         f"/health/{name}": Page(f"how the part `{name}` is", _health(fleet, part))
         for name, part in PARTS.items()
@@ -103,6 +106,7 @@ def _pages(fleet: Fleet, is_ready: Callable[[], bool]) -> dict[str, Page]:
         **health,
         "/api/v1/cache": Page("the cache in numbers", cache),
         "/api/v1/upstreams": Page("the upstreams, a row each", upstreams),
+        "/api/v1/denylist": Page("what is blocked: files, rules, and lines left out", denylist),
     }
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from gateway.cli.terminal import examples, output, say, told_errors
+from gateway.guard.denylist import check_lists
 from gateway.settings import Settings, format_settings
 from gateway.wiring.settings_file import load_settings, warnings_about
 
@@ -34,6 +35,7 @@ def check_config(
     """Check a configuration and print the settings that follow from it and the environment."""
     with told_errors():
         settings = load_settings(file, os.environ)
+        lists = check_lists(settings.denylist.files)
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("setting")
     table.add_column("value", overflow="fold")
@@ -43,6 +45,10 @@ def check_config(
             key, value, "default" if is_default else "", style="dim" if is_default else ""
         )
     output().print(table)
+    for listed in lists:
+        for line in listed.skipped:
+            typer.echo(f"warning: {listed.name}, line {line}", err=True)
+        say(f"{listed.name}: {listed.rules} rules, {listed.skipped_count} lines left out")
     for warning in warnings_about(file, settings):
         typer.echo(f"warning: {warning}", err=True)
     say(f"{file}: ok")

@@ -13,7 +13,7 @@ from gateway.content.path import MAX_SEGMENTS, ContentPath, MutablePath, parse_t
 from gateway.errors import BadPath, BadTarget, DeadlineExceeded, NameLoop
 from gateway.naming.dnslink import Dnslinks, Link
 from gateway.naming.ipns import Keys, ttl_s
-from gateway.ports import Clock, NameRecord, NameResolver, Resolution
+from gateway.ports import Clock, Denials, NameRecord, NameResolver, Resolution
 
 MAX_HOPS: Final = 32  # of records and DNSLinks together; boxo's DefaultDepthLimit
 RESOLVE_S: Final = 60.0  # for all hops of one path; boxo's
@@ -26,9 +26,13 @@ class Names(NameResolver):
         keys: what IPNS keys point to.
         dnslinks: what domains point to.
         clock: the time.
+        denials: asked about each name on the way; None for no denylist.
     """
 
-    def __init__(self, keys: Keys, dnslinks: Dnslinks, clock: Clock) -> None:
+    def __init__(
+        self, keys: Keys, dnslinks: Dnslinks, clock: Clock, denials: Denials | None = None
+    ) -> None:
+        self._denials = denials
         self._keys = keys
         self._dnslinks = dnslinks
         self._clock = clock
@@ -48,6 +52,8 @@ class Names(NameResolver):
         seen: set[Name] = set()
         while len(seen) < MAX_HOPS:
             seen.add(name)
+            if self._denials is not None:
+                self._denials.check(MutablePath(name, segments))
             link = await self._get_link(name)
             links.append(link)
             segments = link.target.segments + segments

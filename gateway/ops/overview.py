@@ -102,6 +102,8 @@ class WorkerSnapshot(TypedDict):
     process: ProcessFigures
     cluster: NotRequired[Condition]
     """What the cluster's API says, if there is one."""
+    denylist: NotRequired[Mapping[str, object]]
+    """`Denylist.state()`, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Overview:
     upstreams: tuple[UpstreamRow, ...]
     cluster: Condition | None = None
     """What the cluster's API says, as the worker sees it that sees it worst."""
+    denylists: tuple[Mapping[str, object], ...] = ()
+    """What each worker says of its denylist; empty without one."""
 
 
 def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
@@ -141,6 +145,7 @@ def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
         _worst_condition([snapshot["cache_health"] for snapshot in alive]),
         merge_upstreams([snapshot["upstreams"] for snapshot in oldest_first]),
         _worst_condition(clusters) if clusters else None,
+        tuple(snapshot["denylist"] for snapshot in alive if "denylist" in snapshot),
     )
 
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from gateway.content.block import Block
 from gateway.content.walk import Stream, Walk, Want
-from gateway.ports import BlockSource
+from gateway.ports import BlockSource, Denials
 
 T = TypeVar("T")
 
@@ -17,15 +17,22 @@ class Reader:
         source: where blocks come from.
         before_wait: called before each wait, so that the edge can start to watch for a client
             that leaves; requests that never wait do not pay for the watch.
+        denials: asked about every block before anything of it is used; None for no denylist.
     """
 
-    def __init__(self, source: BlockSource, before_wait: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        source: BlockSource,
+        before_wait: Callable[[], None],
+        denials: Denials | None = None,
+    ) -> None:
         self.source = source
+        self._denials = denials
         self._before_wait = before_wait
         self._last: Block | None = None
 
     async def get(self, want: Want) -> Block:
-        """Return the wanted block; raises what `BlockSource.get` raises.
+        """Return the wanted block; raises what `BlockSource.get` raises, and `Denied`.
 
         The same block twice in a row is asked for once: the head of a file is read for its type,
         then for its body.
@@ -33,6 +40,8 @@ class Reader:
         last = self._last
         if last is not None and last.cid.multihash == want.cid.multihash:
             return last
+        if self._denials is not None:
+            self._denials.check_block(want.cid)
         block = self.source.peek(want.cid)
         if block is None:
             self._before_wait()

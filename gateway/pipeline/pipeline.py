@@ -10,7 +10,7 @@ from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.reply import Pages, Reply
 from gateway.pipeline.websites import find_rule, reply_as_told
-from gateway.ports import BlockStore, NameResolver, Place, Retriever
+from gateway.ports import BlockStore, Denials, NameResolver, Place, Retriever
 from gateway.protocol.answer import cached_answer
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.freshness import mutable_freshness
@@ -30,11 +30,18 @@ class Pipeline:
         store: where blocks are kept; asked only whether something is there.
         names: says what mutable paths point to.
         pages: make directory listings and previews.
+        denials: say what is not served; None for no denylist.
     """
 
     def __init__(
-        self, retriever: Retriever, store: BlockStore, names: NameResolver, pages: Pages
+        self,
+        retriever: Retriever,
+        store: BlockStore,
+        names: NameResolver,
+        pages: Pages,
+        denials: Denials | None = None,
     ) -> None:
+        self._denials = denials
         self._retriever = retriever
         self._store = store
         self._names = names
@@ -53,12 +60,16 @@ class Pipeline:
         Raises:
             ClientError, ContentError, RetrievalError: nothing was sent yet.
         """
+        if self._denials is not None:
+            self._denials.check(request.path)
         if request.format is ResponseFormat.IPNS_RECORD:
             return await self._record(request, before_wait)
         path, is_stale = request.path, False
         if isinstance(path, MutablePath):
             before_wait()
             found = await self._names.resolve(path)
+            if self._denials is not None:
+                self._denials.check(found.path)
             path, is_stale = found.path, found.is_stale
             request = request._replace(freshness=mutable_freshness(found.ttl_s))
         reply = await self._open(request, path, place, before_wait)
@@ -88,7 +99,7 @@ class Pipeline:
                 return Reply(cached_answer(request))
         source = self._retriever.open_session(place, is_scan=request.format in _SCANS)
         try:
-            return await self._follow(request, path, Reader(source, before_wait))
+            return await self._follow(request, path, Reader(source, before_wait, self._denials))
         except BaseException:
             await source.close()
             raise

@@ -5,6 +5,7 @@
     upkeep    what operators want kept, or gone
     names     what names point to
     watch     who is told, and who may come in
+    denials   what is not served
 
 The core asks for these; `gateway.wiring` decides who answers, and the fakes in `tests/fakes`
 are held to the same contract suites as the real ones.
@@ -19,6 +20,7 @@ from gateway.ports.blocks import (
     Retriever,
     Tier,
 )
+from gateway.ports.denials import Denials
 from gateway.ports.names import DnsOverHttps, NameRecord, NameResolver, RecordSource, Resolution
 from gateway.ports.upkeep import BlockKeeper, PinRow, PinState, Purged
 from gateway.ports.watch import Admission, Observer, Rejection
@@ -31,6 +33,7 @@ __all__ = [
     "BlockStore",
     "Choice",
     "Clock",
+    "Denials",
     "DnsOverHttps",
     "GeoLookup",
     "MissReason",

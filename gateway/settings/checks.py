@@ -18,7 +18,6 @@ def find_conflicts(settings: Settings) -> Iterator[BadSetting]:
     yield from _upstreams(settings)
     yield from _selection(settings)
     yield from _cluster(settings)
-    yield from _denylist(settings)
 
 
 def _listeners(settings: Settings) -> Iterator[BadSetting]:
@@ -87,9 +86,3 @@ def _selection(settings: Settings) -> Iterator[BadSetting]:
         kind, _, code = pin.partition(":")
         if code not in [getattr(upstream, kind) for upstream in settings.upstreams]:
             yield BadSetting("selection.pins", f'no upstream is in "{pin}": nobody there is served')
-
-
-def _denylist(settings: Settings) -> Iterator[BadSetting]:
-    # Fail closed: whoever writes a denylist must not find out later that it did nothing.
-    if settings.denylist.files:
-        yield BadSetting("denylist.files", "this version cannot enforce denylists")

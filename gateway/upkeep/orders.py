@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import GatewayError
-from gateway.ports import BlockKeeper, BlockStore, Clock, Retriever
+from gateway.ports import BlockKeeper, BlockStore, Clock, Denials, Retriever
 from gateway.upkeep.pins import PinKeeper, describe_pins
 from gateway.upkeep.purge import purge_dag
 from gateway.upkeep.warm import Warmer
@@ -26,9 +26,15 @@ class Upkeep:
     """Carries out the orders of operators in one worker."""
 
     def __init__(
-        self, store: BlockStore, keeper: BlockKeeper, retriever: Retriever, clock: Clock
+        self,
+        store: BlockStore,
+        keeper: BlockKeeper,
+        retriever: Retriever,
+        clock: Clock,
+        denials: Denials | None = None,
     ) -> None:
-        """Make it; `start` lets it carry pins out."""
+        """Make it; `start` lets it carry pins out. What `denials` block is not fetched ahead."""
+        self._denials = denials
         self._store = store
         self._keeper = keeper
         self._warmer = Warmer(retriever, keeper, clock)
@@ -96,7 +102,9 @@ class Upkeep:
         return {}
 
     async def _warm(self, order: Order) -> Answer:
-        number = self._warmer.begin(parse_cid(order["cid"]))
+        root = parse_cid(order["cid"])
+        self._check([root])
+        number = self._warmer.begin(root)
         return {"error": TOO_MANY_JOBS} if number is None else {"job": number}
 
     async def _job(self, order: Order) -> Answer:
@@ -111,9 +119,16 @@ class Upkeep:
         return {"pins": describe_pins(await self._keeper.pin_roots(), rows)}
 
     async def _change_pins(self, order: Order) -> Answer:
-        await self._keeper.change_pins(_cids(order, "add"), _cids(order, "remove"))
+        added = _cids(order, "add")
+        self._check(added)
+        await self._keeper.change_pins(added, _cids(order, "remove"))
         self._pins.wake()
         return await self._list_pins(order)
+
+    def _check(self, roots: list[Cid]) -> None:
+        if self._denials is not None:
+            for root in roots:
+                self._denials.check_block(root)
 
 
 def _cids(order: Order, name: str) -> list[Cid]:

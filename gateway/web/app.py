@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.errors import BadRequest, GatewayError, TooManyRequests
+from gateway.errors import BadRequest, Denied, GatewayError, TooManyRequests
 from gateway.ops.record import Outcome
 from gateway.pipeline import Pipeline, Reply
 from gateway.ports import Admission, Clock
@@ -173,6 +173,8 @@ class ContentEndpoint:
 def _problem(scope: Scope, exchange: Exchange, error: Exception) -> Answer:
     """Make the answer for an error, and note it."""
     exchange.error = f"{type(error).__name__}: {error}"
+    if isinstance(error, Denied):
+        exchange.error += f" ({error.where})"
     if not isinstance(error, GatewayError):
         _LOG.error("a request failed: %r", exchange.target, exc_info=error)
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")

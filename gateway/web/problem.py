@@ -21,6 +21,7 @@ from gateway.errors import (
     BadRequest,
     BadTarget,
     DeadlineExceeded,
+    Denied,
     GatewayError,
     MethodNotAllowed,
     NameLoop,
@@ -85,6 +86,7 @@ class Problem(NamedTuple):
 
 _NAME_STEP: Final = "resolve the name"
 _WRONG_ADDRESS: Final = "Check the address: content is at /ipfs/{cid} with names after it."
+_BLOCKED: Final = "Its operator does not serve it. Ask the operator why."
 _TRY_AGAIN: Final = "Try again in a little while."
 
 KINDS: Final[dict[type[GatewayError], Kind]] = {
@@ -102,6 +104,7 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
     RangeNotSatisfiable: Kind(
         416, "Range Not Satisfiable", "choose a range", "Ask for a range inside, or for no range."
     ),
+    Denied: Kind(410, "Gone", "admit", _BLOCKED),
     BadLabel: Kind(
         400, "Bad Request", "parse", "Use a gateway without subdomains, or a shorter hash."
     ),
@@ -141,6 +144,7 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
 }
 """The nearest class in an error's ancestry counts."""
 
+_BY_LAW: Final = Kind(451, "Unavailable For Legal Reasons", "admit", _BLOCKED)
 UNEXPECTED: Final = Kind(500, "Internal Server Error", "unknown", _TRY_AGAIN)
 _UNEXPECTED_DETAIL: Final = "The gateway made a mistake. It is in its log."
 
@@ -162,6 +166,8 @@ def describe(error: BaseException) -> Problem:
     cid = getattr(error, "cid", None)
     attempts: tuple[Attempt, ...] = ()
     detail = str(error)
+    if isinstance(error, Denied) and error.is_by_law:
+        kind = _BY_LAW
     if isinstance(error, RetrievalError):
         detail = f"{error.cid} {error.summary}"
         if not isinstance(cid, Cid) or cid.codec == LIBP2P_KEY:

@@ -10,6 +10,7 @@ from gateway.cache.shared import SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
+from gateway.guard.denylist import Denylist
 from gateway.guard.table import ClientTable
 from gateway.ops.clock import SystemClock
 from gateway.ops.events import LoggedStatistics
@@ -74,9 +75,11 @@ class Gateway:
         self._logs = logs
         self._started = clock.now()
         self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
-        self._names = NamesRoom(settings, self._upstreams.pool, clock)
+        lists = settings.denylist.files
+        self._denylist = Denylist(lists, clock) if lists else None
+        self._names = NamesRoom(settings, self._upstreams.pool, clock, self._denylist)
         self._keeper = CacheKeeper(store, clock)
-        self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock)
+        self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock, self._denylist)
         self.obey = self._upkeep.obey
         rate = settings.cache.scrub_rate
         self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
@@ -96,7 +99,7 @@ class Gateway:
         hot = HotPath(answers, admission, clients, requests, clock)
         names = self._names.resolver
         pages = Pages(ListingPage(), PreviewPage())
-        pipeline = Pipeline(self._upstreams.retrieval, store, names, pages)
+        pipeline = Pipeline(self._upstreams.retrieval, store, names, pages, self._denylist)
         router = Router(clients, settings.hosts, names)
         self._filler = Filler(pipeline, files_size)
         store.on_purge(answers.clear)
@@ -114,13 +117,15 @@ class Gateway:
         if self._store.shared is not None:
             self._store.shared.start(self._keeper.follow_purge)
         behind = [part.run() for part in (self._scrub, self._counts) if part is not None]
+        if self._denylist is not None:
+            behind.append(self._denylist.follow(self._answers.clear))
         self._tasks = [asyncio.create_task(running) for running in behind]
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
         self._answers.heads.settle()
         health = self._store.health()
-        return take_snapshot(
+        snapshot = take_snapshot(
             self._statistics,
             (self._store.stats(), (health.status, health.reason)),
             self._upstreams.pool.rows(),
@@ -128,6 +133,9 @@ class Gateway:
             self._clock.now(),
             self._upstreams.cluster_condition(),
         )
+        if self._denylist is not None:
+            snapshot["denylist"] = self._denylist.state()
+        return snapshot
 
     async def close(self) -> None:
         """End fetches and connections, write the cache and the log."""
@@ -153,8 +161,8 @@ async def build(settings: Settings, clients: ClientTable) -> Gateway:
         clients: the table in which all workers count clients.
 
     Raises:
-        BadSetting: the GeoIP database, a network of a trusted proxy or a static DNSLink cannot
-            be read.
+        BadSetting: the GeoIP database, a network of a trusted proxy, a static DNSLink or a
+            denylist cannot be read.
     """
     logs = configure(settings.log)
     clock = SystemClock()

@@ -14,7 +14,7 @@ from gateway.naming.dnslink import Dnslinks
 from gateway.naming.ipns import Keys
 from gateway.naming.resolver import Names
 from gateway.naming.shared import SharedRecords
-from gateway.ports import Clock
+from gateway.ports import Clock, Denials
 from gateway.settings import Settings, parse_dns_server
 from gateway.upstream.client import TrustlessClient
 from gateway.upstream.doh import DohClient
@@ -31,12 +31,15 @@ class NamesRoom:
         settings: the whole configuration.
         pool: the upstreams, shared with the retrieval of blocks.
         clock: the time.
+        denials: say what is not served.
 
     Raises:
         BadSetting: the static map cannot be read.
     """
 
-    def __init__(self, settings: Settings, pool: UpstreamPool, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, pool: UpstreamPool, clock: Clock, denials: Denials | None = None
+    ) -> None:
         patience = max(FIRST_BYTE_S, settings.retrieval.first_byte_timeout)
         self._client = TrustlessClient(
             replace(settings.retrieval, first_byte_timeout=patience), clock
@@ -48,6 +51,7 @@ class NamesRoom:
             Keys(UpstreamRecords(pool, self._client), shared, clock),
             Dnslinks(settings.names, txts, clock),
             clock,
+            denials,
         )
 
     def _open_nameservers(self, resolver: str, clock: Clock) -> list[str | Nameserver]:

@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     # Declarations: nothing to run but what the users of each class test.
     "errors.py": "unit/web/test_problem.py",
     "ports/blocks.py": "fakes/store.py",
+    "ports/denials.py": "unit/guard/test_denylist.py",
     "ports/names.py": "fakes/names.py",
     "ports/upkeep.py": "unit/cache/test_keeper.py",
     "ports/watch.py": "fakes/observer.py",
@@ -63,7 +64,7 @@ LIBRARIES = {
     "admin": {"jinja2", "orjson", "starlette"},
     "cache": {"obstore"},
     "cli": {"httpx", "orjson", "rich", "typer"},
-    "content": {"blake3", "cryptography", "mmh3", "multiformats"},
+    "content": {"blake3", "cryptography", "mmh3", "multiformats", "yaml"},
     "demo": {"rich", "starlette", "uvicorn", "uvloop"},
     "guard": {"limits"},
     "naming": {"aiocache", "dns", "redis"},

@@ -1,4 +1,9 @@
-from gateway.admin.api import TOP_ROOTS_SHOWN, cache_figures, upstream_rows
+from gateway.admin.api import (
+    TOP_ROOTS_SHOWN,
+    cache_figures,
+    denylist_figures,
+    upstream_rows,
+)
 from gateway.ops.overview import merge_workers
 from gateway.ops.statistics import Statistics
 from gateway.ports import Choice, MissReason, Rejection, Tier
@@ -86,3 +91,26 @@ def test_upstreams_are_rows_in_the_order_of_the_configuration() -> None:
         ("b", 2, 0.25),
         ("a", 6, 0.75),
     ]
+
+
+def test_denylists_are_told_as_who_read_them_last_and_all_denials() -> None:
+    workers = [worker_snapshot() for _ in range(2)]
+    for number, worker in enumerate(workers):
+        worker["denylist"] = {
+            "rules": 7 - number,
+            "denied": 2,
+            "read_at": 10.0 - number,
+            "problem": "gone" if number else "",
+            "files": [],
+        }
+    assert denylist_figures(merge_workers(workers)) == {
+        "rules": 7,
+        "denied": 4,
+        "read_at": 10.0,
+        "problem": "gone",
+        "files": [],
+    }
+
+
+def test_without_denylists_there_are_no_rules() -> None:
+    assert denylist_figures(merge_workers([worker_snapshot()]))["rules"] == 0

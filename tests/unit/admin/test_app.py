@@ -33,6 +33,7 @@ def test_the_pages_are_those_of_the_interface() -> None:
     assert sorted(PATHS) == [
         "/",
         "/api/v1/cache",
+        "/api/v1/denylist",
         "/api/v1/pins",
         "/api/v1/upstreams",
         "/health",

@@ -99,3 +99,25 @@ def test_upstreams_and_hosts_are_told_one_by_one() -> None:
 
     assert rows["hosts.example.com.subdomains"] == "false"
     assert rows["upstreams[0].url"] == '"http://10.0.0.1"'
+
+
+def test_denylists_are_read_and_lines_left_out_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.deny").write_text("/ipfs/bafkqabtimvwgy3yk\nnonsense\n")
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[denylist]\nfiles = ["{tmp_path}"]\n')
+
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+
+    assert result.exit_code == 0
+    assert f"{tmp_path}/a.deny: 1 rules, 1 lines left out" in result.stdout
+    assert f"warning: {tmp_path}/a.deny, line 2: a rule is" in result.stderr
+
+
+def test_a_denylist_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[denylist]\nfiles = ["/nothing/here.deny"]\n')
+
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+
+    assert result.exit_code == 2
+    assert "denylist.files: " in result.stderr

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,12 @@ from gateway.content.cid import Cid
 from gateway.content.ipns import IpnsRecord
 from gateway.content.names import parse_key
 from gateway.content.path import MutablePath, parse_path
-from gateway.errors import BadTarget, DeadlineExceeded, NameLoop, NotFound
+from gateway.errors import BadTarget, DeadlineExceeded, Denied, NameLoop, NotFound
+from gateway.guard.denylist import Denylist
 from gateway.naming.dnslink import Dnslinks
 from gateway.naming.ipns import Keys
 from gateway.naming.resolver import MAX_HOPS, Names
-from gateway.ports import NameResolver
+from gateway.ports import Denials, NameResolver
 from gateway.settings import NamesSettings
 from tests.fakes.clock import FakeClock
 from tests.fakes.ipns_forge import HELLO, MINUTE_NS, Item, Owner, owner
@@ -41,7 +43,12 @@ class Records:
 class World:
     """A resolver with all that it needs."""
 
-    def __init__(self, *records: IpnsRecord, dnslink: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        *records: IpnsRecord,
+        dnslink: Mapping[str, str] = {},
+        denials: Denials | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.records = Records({record.name: record for record in records})
         self.txts = FakeTxts()
@@ -50,6 +57,7 @@ class World:
             Keys(self.records, None, self.clock),
             Dnslinks(settings, self.txts, self.clock),
             self.clock,
+            denials,
         )
 
     async def resolve(self, path: str) -> tuple[str, float | None, bool]:
@@ -242,3 +250,13 @@ async def test_a_page_is_consistent_while_its_name_moves() -> None:
     world.records.records[KEYS[0].name] = KEYS[0].record(b"/ipfs/bafkqaaa", 2)
     world.clock.advance(299)
     assert (await world.resolve(f"/ipns/{KEYS[0].name}/style.css"))[0] == f"{CONTENT}/style.css"
+
+
+@pytest.mark.parametrize("blocked", ["a.example", "b.example", "b.example/x*"])
+async def test_each_name_on_the_way_may_be_blocked(tmp_path: Path, blocked: str) -> None:
+    (tmp_path / "a.deny").write_text(f"/ipns/{blocked}")
+    denylist = Denylist([str(tmp_path / "a.deny")], FakeClock())
+    links = {"a.example": "/ipns/b.example/x", "b.example": CONTENT}
+    world = World(dnslink=links, denials=denylist)
+    with pytest.raises(Denied, match=f"/ipns/{blocked.partition('/')[0]}.* is blocked"):
+        await world.resolve("/ipns/a.example")

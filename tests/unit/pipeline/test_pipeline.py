@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,7 @@ from gateway.content.walk import Scope, Want
 from gateway.errors import (
     BadIndex,
     BadRequest,
+    Denied,
     GatewayError,
     NoSuchLink,
     NotAcceptable,
@@ -39,12 +41,14 @@ from gateway.errors import (
     RangeNotSatisfiable,
     Unsupported,
 )
+from gateway.guard.denylist import Denylist
 from gateway.pipeline import Pages, Pipeline, Reply
-from gateway.ports import NameResolver
+from gateway.ports import Denials, NameResolver
 from gateway.protocol.answer import BodyBytes
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest, parse_request
 from tests.fakes.blocks import block_of
+from tests.fakes.clock import FakeClock
 from tests.fakes.documents import encode_cbor, encode_json
 from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
@@ -97,6 +101,7 @@ class World:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.before_get: Callable[[Want], Awaitable[None]] | None = None
+        self.denials: Denials | None = None
 
     def build(self, build: Build) -> Built:
         built, blocks = collect(build)
@@ -125,7 +130,7 @@ class World:
         retriever = DictRetriever(self.blocks, self.blocks if near else ())
         retriever.before_get = self.before_get
         store = DictStore(self.blocks if near else ())
-        pipeline = Pipeline(retriever, store, names or TableNames(), PAGES)
+        pipeline = Pipeline(retriever, store, names or TableNames(), PAGES, self.denials)
         path, _, query = target.partition("?")
         fields = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
         request = parse_request(method, path.encode(), query.encode(), fields)
@@ -646,3 +651,78 @@ async def test_a_car_of_a_name_is_the_one_of_its_content(world: World) -> None:
 async def test_a_name_that_nobody_has_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match=r"nope\.example was not found"):
         await world.ask("/ipns/nope.example/")
+
+
+def deny(world: World, folder: Path, *rules: str) -> None:
+    """Have a denylist with these rules."""
+    file = folder / "a.deny"
+    file.write_text("\n".join(rules))
+    world.denials = Denylist([str(file)], FakeClock())
+
+
+@pytest.mark.parametrize("near", [pytest.param(True, id="warm"), pytest.param(False, id="cold")])
+@pytest.mark.parametrize(
+    "query", ["", "?format=raw", "?format=car", "?format=tar", "?format=dag-json"]
+)
+async def test_a_blocked_root_is_refused_in_every_format(
+    world: World,
+    tmp_path: Path,
+    query: str,
+    near: bool,  # noqa: FBT001 (a table)
+) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    deny(world, tmp_path, f"/ipfs/{built.cid}")
+    for method in ("GET", "HEAD"):
+        with pytest.raises(Denied, match="is blocked on this gateway"):
+            await world.ask(f"/ipfs/{built.cid}{query}", near=near, method=method)
+    with pytest.raises(Denied, match="is blocked on this gateway"):
+        await world.ask(f"/ipfs/{built.cid}{query}", cache_control="only-if-cached", method="HEAD")
+
+
+async def test_a_blocked_file_is_refused_wherever_it_stands(world: World, tmp_path: Path) -> None:
+    bad, good = world.build(build_file(b"bad", SMALL)), world.build(build_file(b"good", SMALL))
+    root = world.build(build_directory([("bad", bad), ("good", good)]))
+    deny(world, tmp_path, f"/ipfs/{bad.cid}")
+    with pytest.raises(Denied, match=str(bad.cid)):
+        await world.ask(f"/ipfs/{root.cid}/bad")
+    assert await body(await world.ask(f"/ipfs/{root.cid}/good")) == b"good"
+
+
+async def test_a_blocked_path_is_refused_before_anything_is_fetched(
+    world: World, tmp_path: Path
+) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    root = world.build(build_directory([("a", file), ("b", file)]))
+    deny(world, tmp_path, f"/ipfs/{root.cid}/a*")
+    wanted: list[Want] = []
+
+    async def note(want: Want) -> None:
+        wanted.append(want)
+
+    world.before_get = note
+    with pytest.raises(Denied, match="/a is blocked"):
+        await world.ask(f"/ipfs/{root.cid}/a")
+    assert wanted == []
+    assert await body(await world.ask(f"/ipfs/{root.cid}/b")) == TEXT
+
+
+async def test_a_blocked_leaf_ends_a_body_and_a_car(world: World, tmp_path: Path) -> None:
+    built = world.build(build_file(TEXT, SMALL))
+    leaf = next(block for block in world.blocks if block.data == TEXT[8:12])
+    deny(world, tmp_path, f"/ipfs/{leaf.cid}")
+    for query in ("?filename=a.txt", "?format=car"):
+        reply = await world.ask(f"/ipfs/{built.cid}{query}")
+        with pytest.raises(Denied, match=str(leaf.cid)):
+            await body(reply)
+
+
+@pytest.mark.parametrize("rule", ["/ipns/a.example", "/ipfs/{root}/x*", "/ipfs/{root}"])
+async def test_what_a_name_leads_to_is_looked_up_too(
+    world: World, tmp_path: Path, rule: str
+) -> None:
+    file = world.build(build_file(TEXT, SMALL))
+    root = world.build(build_directory([("x", file)]))
+    deny(world, tmp_path, rule.format(root=root.cid))
+    names = TableNames({"a.example": f"/ipfs/{root.cid}/x"})
+    with pytest.raises(Denied, match="is blocked on this gateway"):
+        await world.ask("/ipns/a.example", names=names)

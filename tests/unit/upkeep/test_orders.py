@@ -8,6 +8,7 @@ import pytest
 
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.tiers import TieredStore
+from gateway.guard.denylist import Denylist
 from gateway.settings import CacheSettings
 from gateway.upkeep.orders import NO_JOB, TOO_MANY_JOBS, Answer, Upkeep
 from gateway.upkeep.warm import MAX_JOBS
@@ -85,6 +86,21 @@ async def test_a_warm_job_is_begun_and_looked_at(upkeep: Upkeep) -> None:
         told = await upkeep.obey({"do": "job", **begun})
     assert told["bytes"] == SIZE
     assert await upkeep.obey({"do": "job", **begun}) == {"error": NO_JOB}
+
+
+async def test_what_is_blocked_is_not_fetched_ahead(
+    store: TieredStore, keeper: CacheKeeper, clock: FakeClock, tmp_path: Path
+) -> None:
+    (tmp_path / "a.deny").write_text(f"/ipfs/{ROOT}")
+    denylist = Denylist([str(tmp_path / "a.deny")], clock)
+    upkeep = Upkeep(store, keeper, DictRetriever(DAG.blocks), clock, denylist)
+    told = [
+        await upkeep.obey({"do": "warm", "cid": ROOT}),
+        await upkeep.obey({"do": "change-pins", "add": [ROOT], "remove": []}),
+    ]
+    assert [f"{ROOT} is blocked" in answer["error"] for answer in told] == [True, True]
+    assert await upkeep.obey({"do": "pins"}) == {"pins": []}
+    await upkeep.close()
 
 
 async def test_a_job_can_be_cancelled(upkeep: Upkeep) -> None:

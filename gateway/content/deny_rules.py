@@ -1,0 +1,239 @@
+"""Denylists in the compact format: their text as rules.
+
+https://specs.ipfs.tech/compact-denylist-format/ (IPIP-383). A rule is matched by keys: short hashes
+of what it says, which are made in the same way of what somebody asks for (`exact_key`,
+`double_key`, `legacy_key`), so a list of a million rules is a million short hashes.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from gateway.content.cid import Cid, parse_cid
+from gateway.content.multibase import decode_base58, encode_base32, encode_base58
+from gateway.content.multihash import HASHES, decode_multihash, encode_multihash
+from gateway.content.names import Name, parse_name
+from gateway.errors import BadCid
+
+MAX_HEADER_BYTES: Final = 1024 * 1024  # IPIP-383
+MAX_LINE_BYTES: Final = 2 * 1024 * 1024  # likewise
+MAX_REASON_CHARACTERS: Final = 200
+KEY_BYTES: Final = 16
+VERSION: Final = 1
+
+GONE: Final = 410
+LEGAL: Final = 451
+STATUSES: Final = (GONE, LEGAL)
+"""Of the hint `gateway_status`; path-gateway.md has no others for what is blocked."""
+
+_SEPARATOR: Final = re.compile(rb"^---[ \t]*\r?$", re.MULTILINE)
+_SHA256_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
+
+Hints = Mapping[str, str]
+
+
+class BadDenylist(Exception):
+    """A list, or a line of one, that cannot be read; the text says why."""
+
+
+class Rule(NamedTuple):
+    """One line of a list."""
+
+    keys: tuple[bytes, ...]
+    """What it matches exactly; empty for a prefix. More than one where the text is ambiguous."""
+    subject: bytes = b""
+    """Of a prefix: the root or name below which it matches."""
+    prefix: str = ""
+    """Of a prefix: how the path starts; empty for all paths and none."""
+    is_allowed: bool = False
+    """Whether it takes back what earlier rules forbid."""
+    status: int = GONE
+    reason: str = ""
+    """What the list says to whoever asks."""
+    hash_code: int | None = None
+    """Of a double hash: the function with which requests have to be hashed."""
+    is_legacy: bool = False
+    """Whether it may be an anchor of the old badbits list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the rules."""
+
+    name: str = ""
+    hints: Hints | None = None
+    size_bytes: int = 0
+    """Of the header, its last line included."""
+
+
+def subject_of(name: Name, *, is_root: bool) -> bytes:
+    """Return what rules about a root or a name have in common, whatever it is written as."""
+    if isinstance(name, str):
+        return b"name/" + name.encode("utf-8")
+    return (b"root/" if is_root else b"key/") + name.multihash
+
+
+def exact_key(subject: bytes, path: str) -> bytes:
+    """Return the key of a path below a subject; `path` has no slash at its ends."""
+    return _short(b"exact/" + subject + b"/" + path.encode("utf-8", "surrogatepass"))
+
+
+def double_key(name: Name, path: str, hash_code: int) -> bytes:
+    """Return the key under which a double hash of this path would be, hashed as IPIP-383 says."""
+    root = f"/ipns/{name}" if isinstance(name, str) else encode_base58(name.multihash)
+    text = f"{root}/{path}" if path else root
+    digest = HASHES[hash_code].digest(text.encode("utf-8", "surrogatepass"))
+    return _short(b"double/" + encode_multihash(hash_code, digest))
+
+
+def legacy_key(name: Name, path: str) -> bytes:
+    """Return the key under which an old badbits anchor of this path would be."""
+    root = name if isinstance(name, str) else "b" + encode_base32(name.as_v1().encode())
+    digest = hashlib.sha256(f"{root}/{path}".encode("utf-8", "surrogatepass")).digest()
+    return _short(b"legacy/" + digest)
+
+
+def read_header(data: bytes) -> Header:
+    """Read the optional header at the start of a list.
+
+    Raises:
+        BadDenylist: it is not valid, or of a version that we do not know.
+    """
+    found = _SEPARATOR.search(data, 0, MAX_HEADER_BYTES)
+    if found is None:
+        return Header()
+    size_bytes = min(found.end() + 1, len(data))
+    try:
+        fields: Any = yaml.safe_load(data[: found.start()])
+    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        raise BadDenylist("its header is not valid YAML") from exc
+    if fields is None:
+        return Header(size_bytes=size_bytes)
+    if not isinstance(fields, dict):
+        raise BadDenylist("its header is not a YAML map")
+    if fields.get("version", VERSION) != VERSION:
+        raise BadDenylist(f"version {str(fields['version'])[:20]} of the format is not known")
+    hints = fields.get("hints") or {}
+    if not isinstance(hints, dict):
+        raise BadDenylist("the hints of its header are not a YAML map")
+    # Scalars only: aliases make values of a few bytes that are gigabytes when they are written out.
+    texts = {
+        key: str(value)
+        for key, value in hints.items()
+        if isinstance(key, str) and isinstance(value, str | int | float)
+    }
+    name = fields.get("name")
+    return Header(name if isinstance(name, str) else "", texts, size_bytes)
+
+
+def parse_rule(line: str, hints: Hints | None = None) -> Rule | None:
+    """Read one line; None for an empty one or a comment.
+
+    Args:
+        line: without its end.
+        hints: of the header; those of the line win.
+
+    Raises:
+        BadDenylist: not a rule, or one that cannot be enforced here.
+    """
+    words = line.split()
+    if not words or words[0].startswith("#"):
+        return None
+    item = words[0]
+    is_allowed = item.startswith("!")
+    if is_allowed:
+        item = item[1:]
+    rule = _parse_item(item)
+    if len(words) == 1 and not hints and not is_allowed:
+        return rule
+    told = {**(hints or {}), **_read_hints(words[1:])}
+    return rule._replace(
+        is_allowed=is_allowed,
+        status=LEGAL if told.get("gateway_status") == str(LEGAL) else GONE,
+        reason=_unquote(told.get("reason", ""))[:MAX_REASON_CHARACTERS],
+    )
+
+
+def _parse_item(item: str) -> Rule:
+    if item.startswith("//"):
+        return _parse_double(item[2:])
+    parts = item.split("/", 3)
+    if len(parts) < 3 or parts[0] or parts[1] not in ("ipfs", "ipns") or not parts[2]:
+        raise BadDenylist("a rule is /ipfs/{cid}, /ipns/{name} or //{double hash}")
+    is_root = parts[1] == "ipfs"
+    subject = subject_of(_parse_name(parts[2], is_root=is_root), is_root=is_root)
+    path = parts[3] if len(parts) == 4 else ""
+    is_prefix = path.endswith("*")
+    path = _clean(path[:-1] if is_prefix else path)
+    if is_prefix:
+        return Rule((), subject, path)
+    return Rule((exact_key(subject, path),))
+
+
+def _parse_name(text: str, *, is_root: bool) -> Name:
+    try:
+        return _parse_root(text) if is_root else parse_name(text)
+    except BadCid as exc:
+        raise BadDenylist(str(exc)) from exc
+
+
+def _parse_root(text: str) -> Cid:
+    """Parse a CID, or the bare multihash of one in base58."""
+    try:
+        return parse_cid(text)
+    except BadCid:
+        multihash = _decode_bare(text)
+        if multihash is None:
+            raise
+        return Cid(1, 0, multihash)
+
+
+def _decode_bare(text: str) -> bytes | None:
+    try:
+        data = decode_base58(text)
+        _, _, end = decode_multihash(data)
+    except BadCid:
+        return None
+    return data if end == len(data) else None
+
+
+def _parse_double(text: str) -> Rule:
+    """Read a double hash; where it could be of both kinds it is of both, as IPIP-383 demands."""
+    keys: list[bytes] = []
+    hash_code: int | None = None
+    is_legacy = _SHA256_HEX.fullmatch(text) is not None
+    if is_legacy:
+        keys.append(_short(b"legacy/" + bytes.fromhex(text)))
+    multihash = _decode_bare(text)
+    if multihash is not None:
+        code = decode_multihash(multihash)[0]
+        if code in HASHES:
+            hash_code = code
+            keys.append(_short(b"double/" + multihash))
+    if not keys:
+        raise BadDenylist("a double hash is a base58 multihash, or a sha2-256 digest in hex")
+    return Rule(tuple(keys), hash_code=hash_code, is_legacy=is_legacy)
+
+
+def _read_hints(words: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (word.partition(":") for word in words)}
+
+
+def _clean(path: str) -> str:
+    return "/".join(part for part in _unquote(path).split("/") if part)
+
+
+def _unquote(text: str) -> str:
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadDenylist("it is percent-encoded, but not of UTF-8") from None
+
+
+def _short(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=KEY_BYTES).digest()

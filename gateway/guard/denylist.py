@@ -1,0 +1,252 @@
+"""The denylists of the operator: read at the start, followed while they change.
+
+At the start a list that is not there or cannot be read is an error: whoever names one must not find
+out later that it did nothing. Later the last good rules stay until the lists can be read again.
+A line that is no rule is left out and told in the log, as nopfs does it: one typing error must not
+take the protection of all other lines away.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.content.cid import Cid
+from gateway.content.deny_rules import LEGAL, MAX_LINE_BYTES, BadDenylist, parse_rule, read_header
+from gateway.content.deny_table import DenyTable, DenyTableBuilder, Verdict
+from gateway.content.names import Name
+from gateway.content.path import AnyPath, ContentPath
+from gateway.errors import BadSetting, Denied
+from gateway.ports import Clock
+
+SUFFIX: Final = ".deny"
+LOOK_EVERY_S: Final = 1.0
+"""A change takes effect within 5 s (reliability.md 6): this, and the time to read the lists."""
+MAX_KNOWN_BLOCKS: Final = 4096
+"""Blocks of which the answer is remembered: hashing a CID twice costs as much as reading a row."""
+MAX_TOLD_LINES: Final = 10
+"""Lines that are no rules, of each file, in the log."""
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+_log = logging.getLogger("gateway.denylist")
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """One file as it was read."""
+
+    name: str
+    rules: int
+    skipped: tuple[str, ...]
+    """Lines that are no rules, the first ones, as `line: why`."""
+    skipped_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """All files as they were read."""
+
+    table: DenyTable
+    files: tuple[ListFile, ...]
+    stamp: Stamp
+
+
+def read_lists(places: Sequence[str]) -> Lists:
+    """Read files, and folders of `*.deny` files in the order of their names.
+
+    Raises:
+        OSError: a file or folder cannot be read.
+        BadDenylist: a header is not valid.
+    """
+    builder = DenyTableBuilder()
+    paths = _files_of(places)
+    stamp = _stamp_of(paths)
+    files = tuple([_read_file(builder, path) for path in paths])
+    return Lists(builder.build(), files, stamp)
+
+
+def check_lists(places: Sequence[str]) -> tuple[ListFile, ...]:
+    """Read all lists and tell what is in them.
+
+    Raises:
+        BadSetting: one cannot be read.
+    """
+    return _read(places).files
+
+
+def _read(places: Sequence[str]) -> Lists:
+    try:
+        return read_lists(places)
+    except (OSError, BadDenylist) as exc:
+        raise BadSetting("denylist.files", str(exc)) from exc
+
+
+def _files_of(places: Sequence[str]) -> list[Path]:
+    found: list[Path] = []
+    for place in places:
+        path = Path(place).expanduser()
+        found += sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    return found
+
+
+def _stamp_of(paths: Sequence[Path]) -> Stamp:
+    """Return what changes when a file is changed, replaced, added or gone."""
+    stats = [(str(path), path.stat()) for path in paths]
+    return tuple([(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats])
+
+
+def _read_file(builder: DenyTableBuilder, path: Path) -> ListFile:
+    builder.open_file(path.name)
+    rules = skipped_count = 0
+    skipped: list[str] = []
+    with path.open("rb") as file:
+        data = file.read()
+    try:
+        header = read_header(data)
+    except BadDenylist as exc:
+        raise BadDenylist(f"{path}: {exc}") from exc
+    first_line = 1 + data.count(b"\n", 0, header.size_bytes)
+    for number, line in _lines_of(data, header.size_bytes, first_line):
+        try:
+            rule = parse_rule(_decode(line), header.hints)
+        except BadDenylist as exc:
+            skipped_count += 1
+            if len(skipped) < MAX_TOLD_LINES:
+                skipped.append(f"{number}: {exc}")
+            continue
+        if rule is not None:
+            builder.add(rule, number)
+            rules += 1
+    return ListFile(str(path), rules, tuple(skipped), skipped_count)
+
+
+def _lines_of(data: bytes, start: int, number: int) -> Iterator[tuple[int, bytes]]:
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        yield number, data[start:end]
+        start, number = end + 1, number + 1
+
+
+def _decode(line: bytes) -> str:
+    if len(line) >= MAX_LINE_BYTES:
+        raise BadDenylist(f"the line is longer than {MAX_LINE_BYTES} bytes")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadDenylist("the line is not UTF-8") from None
+
+
+class Denylist:
+    """Says what is blocked; implements `gateway.ports.Denials`.
+
+    Args:
+        places: files and folders.
+        clock: the time.
+
+    Raises:
+        BadSetting: they cannot be read.
+    """
+
+    def __init__(self, places: Sequence[str], clock: Clock) -> None:
+        self._places = places
+        self._clock = clock
+        self._known: OrderedDict[bytes, Verdict | None] = OrderedDict()
+        self._denied = 0
+        self._problem = ""
+        self._lists = _read(places)
+        self._read_at = clock.now()
+        self._tell()
+
+    def check(self, path: AnyPath) -> None:
+        """Ask about a path; see `gateway.ports.Denials`."""
+        is_root = isinstance(path, ContentPath)
+        name: Name = path.root if isinstance(path, ContentPath) else path.name
+        # Without its root or name nothing below it can be had either.
+        for segments in (path.segments, ()) if path.segments else ((),):
+            verdict = self._lists.table.find(name, "/".join(segments), is_root=is_root)
+            if verdict is not None:
+                raise self._deny(str(path), verdict)
+
+    def check_block(self, cid: Cid) -> None:
+        """Ask about one block; see `gateway.ports.Denials`."""
+        key = cid.encode()  # an old anchor means one codec
+        known = self._known
+        if key in known:
+            known.move_to_end(key)
+            verdict = known[key]
+        else:
+            verdict = known[key] = self._lists.table.find(cid, "", is_root=True)
+            if len(known) > MAX_KNOWN_BLOCKS:
+                known.popitem(last=False)
+        if verdict is not None:
+            raise self._deny(str(cid), verdict)
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Read the lists again whenever they change, until cancelled.
+
+        Args:
+            changed: called after other rules have come into force.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if await self.look():
+                changed()
+
+    async def look(self) -> bool:
+        """Read the lists again if they have changed; tell whether other rules are in force now."""
+        try:
+            lists = await asyncio.to_thread(self._read_if_changed)
+        except (OSError, BadDenylist) as exc:
+            if str(exc) != self._problem:
+                _log.error("the denylists cannot be read; the last ones stay in force: %s", exc)
+            self._problem = str(exc)
+            return False
+        self._problem = ""
+        if lists is None:
+            return False
+        self._lists = lists
+        self._known.clear()
+        self._read_at = self._clock.now()
+        self._tell()
+        return True
+
+    def state(self) -> dict[str, object]:
+        """Return what is in force, as JSON has it; of this process."""
+        return {
+            "rules": len(self._lists.table),
+            "denied": self._denied,
+            "read_at": self._read_at,
+            "problem": self._problem,
+            "files": [
+                {
+                    "file": file.name,
+                    "rules": file.rules,
+                    "skipped": file.skipped_count,
+                    "skipped_lines": list(file.skipped),
+                }
+                for file in self._lists.files
+            ],
+        }
+
+    def _read_if_changed(self) -> Lists | None:
+        if _stamp_of(_files_of(self._places)) == self._lists.stamp:
+            return None
+        return read_lists(self._places)
+
+    def _deny(self, subject: str, verdict: Verdict) -> Denied:
+        self._denied += 1
+        is_by_law = verdict.status == LEGAL
+        return Denied(subject, verdict.reason, verdict.where, is_by_law=is_by_law)
+
+    def _tell(self) -> None:
+        for file in self._lists.files:
+            _log.info("denylist %s: %d rules", file.name, file.rules)
+            for line in file.skipped:
+                _log.error("denylist %s, line %s: left out", file.name, line)
+            if file.skipped_count > len(file.skipped):
+                _log.error("denylist %s: %d lines left out", file.name, file.skipped_count)
