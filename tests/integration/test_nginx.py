@@ -247,6 +247,8 @@ def test_the_response_cache_works_when_it_is_turned_on(stack: Stack, tmp_path: P
         first, second = (behind.ask(path, "127.0.0.67") for _ in range(2))
     assert first.body == second.body == SMALL
     assert second.headers["X-Proxy-Cache"] == "HIT"
+    for name in ("RateLimit-Remaining", "RateLimit-Limit", "RateLimit-Policy", "Server-Timing"):
+        assert name not in second.headers, f"{name} was about another client"
 
 
 def test_tls_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
