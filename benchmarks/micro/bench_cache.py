@@ -34,7 +34,7 @@ LARGE_BLOCKS = 64
 FINDS = 2000
 BAR_US = 60.0
 """Median of a find of `SMALL_BYTES`."""
-DISK_BYTES = 16 << 30
+DISK_BYTES = 1 << 40
 
 
 class Figure(NamedTuple):
@@ -56,12 +56,12 @@ async def _open(folder: Path, verification: str) -> TieredStore:
     return await TieredStore.open(settings, SystemClock(), Statistics())
 
 
-async def fill(folder: Path, blocks: int) -> None:
-    """Make a cache of so many small blocks, and a few large ones."""
+async def fill(folder: Path, blocks: int, large: int = LARGE_BLOCKS) -> None:
+    """Make a cache of so many small blocks, and some large ones."""
     store = await _open(folder, "tag")
     for number in range(blocks):
         await store.keep(numbered(number, SMALL_BYTES))
-    for number in range(LARGE_BLOCKS):
+    for number in range(large):
         await store.keep(numbered(number, LARGE_BYTES))
     await store.flush()
     await store.close()
@@ -100,12 +100,15 @@ async def measure(blocks: int = BLOCKS, finds: int = FINDS) -> list[Figure]:
         return await time_finds(Path(name), blocks, finds)
 
 
-async def time_finds(folder: Path, blocks: int, finds: int = FINDS) -> list[Figure]:
-    """Time finds in a cache that `fill` made."""
+async def time_finds(
+    folder: Path, blocks: int, finds: int = FINDS, large_blocks: int = LARGE_BLOCKS
+) -> list[Figure]:
+    """Time finds in a cache that `fill` made; of the large blocks, of those kept last."""
     figures: list[Figure] = []
     chance = random.Random(1)
     small = [numbered(chance.randrange(blocks), SMALL_BYTES).cid for _ in range(finds)]
-    large = [numbered(n % LARGE_BLOCKS, LARGE_BYTES).cid for n in range(finds // 4)]
+    newest = large_blocks - LARGE_BLOCKS
+    large = [numbered(newest + n % LARGE_BLOCKS, LARGE_BYTES).cid for n in range(finds // 4)]
     for word in ("cid", "tag"):
         store = await _open(folder, word)
         assert store.disk is not None
