@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-KEY_BYTES: Final = 32  # of BLAKE3's keyed mode
+KEY_BYTES: Final = 32  # of keyed BLAKE3, which makes the key of each block
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 

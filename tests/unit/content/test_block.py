@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.content.block import (
     MAX_BLOCK_BYTES,
+    TAG_BYTES,
     Block,
     identity_block,
     make_tag,
@@ -108,6 +109,7 @@ def test_a_block_comes_back_in_by_its_tag() -> None:
     block = block_of(b"data")
     tag = make_tag(bytes(32), block.cid.multihash, block.data)
     assert verify_tag(block.cid, block.data, tag, bytes(32)) == block
+    assert len(tag) == TAG_BYTES
 
 
 @pytest.mark.parametrize(
