@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -79,6 +80,27 @@ def test_workers_serve_and_end_with_it(start: Start) -> None:
     process.communicate(timeout=END_S)
 
     assert (body, process.returncode) == (b"hello\n", 0)
+
+
+def test_a_rule_that_is_added_is_in_force_in_all_workers(start: Start, tmp_path: Path) -> None:
+    """Also for an answer that is sent from ready bytes by then."""
+    rules = tmp_path / "rules.deny"
+    rules.write_text("# nothing yet\n")
+    process = start(GATEWAY_SERVER__WORKERS="2", GATEWAY_DENYLIST__FILES=f'["{rules}"]')
+    content, admin = listening(process)
+    url = f"{content}/ipfs/bafkqabtimvwgy3yk"
+    before = {httpx.get(url).status_code for _ in range(20)}
+
+    with rules.open("a") as file:
+        file.write("/ipfs/bafkqabtimvwgy3yk gateway_status:451 reason:order%207\n")
+    until = time.monotonic() + END_S
+    while {(answer := httpx.get(url)).status_code for _ in range(20)} != {451}:
+        assert time.monotonic() < until, "the rule is not in force"
+    state = httpx.get(f"{admin}/api/v1/denylist").json()
+
+    assert before == {200}
+    assert "blocked on this gateway: order 7" in answer.text
+    assert (state["rules"], state["files"][0]["file"]) == (1, str(rules))
 
 
 def test_a_unix_socket_is_told_by_its_path(start: Start, tmp_path: Path) -> None:
