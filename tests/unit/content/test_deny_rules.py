@@ -82,6 +82,7 @@ def test_empty_lines_and_comments_are_no_rules(line: str) -> None:
         pytest.param("//abc", "a double hash is", id="short-hash"),
         pytest.param("//" + "0" * 63, "a double hash is", id="hex-too-short"),
         pytest.param("//" + "1" * 10_000, "a double hash is", id="long"),
+        pytest.param("//1W9gxgj", "a double hash is", id="no-hash-function"),
     ],
 )
 def test_what_is_no_rule_is_refused_with_the_reason(line: str, reason: str) -> None:
