@@ -26,7 +26,6 @@ from benchmarks.fetchers import (
     OURS,
     PLAIN,
     Origin,
-    has_rainbow,
     running_fetchers,
     running_origin,
     running_ours,
@@ -36,6 +35,7 @@ from benchmarks.harness import Missing
 from benchmarks.link import Shape
 from benchmarks.misses import Fetched, Size, fetch_file
 from benchmarks.promises import Promise, promises_table
+from benchmarks.rainbow import has_rainbow
 from benchmarks.report import Table, publish
 
 ROUND_TRIPS_MS: Final = (0, 20, 50, 100)

@@ -27,6 +27,7 @@ from benchmarks.harness import (
     running_kubo,
     running_nginx,
 )
+from benchmarks.rainbow import running_rainbow
 from gateway.demo.runner import running_origin
 
 GATEWAY = """
@@ -210,16 +211,8 @@ class Stage:
         return self._run("varnish", (varnishd, *options, *address), port)
 
     def _rainbow(self) -> tuple[Server, ...]:
-        rainbow = program("rainbow", "https://github.com/ipfs/rainbow")
-        port = free_port()
-        command = (
-            *(rainbow, "--datadir", self._make("rainbow"), "--autoconf=false", "--bootstrap", ""),
-            *("--http-routers", "", "--dnslink-resolvers", "", "--libp2p=false"),
-            *("--bitswap=false", "--dht-routing", "off", "--remote-backends", self._origin),
-            *("--remote-backends-mode", "car", "--gateway-listen-address", f"127.0.0.1:{port}"),
-            *("--ctl-listen-address", f"127.0.0.1:{free_port()}"),
-        )
-        return self._run("rainbow", command, port)
+        server = running_rainbow(self._folder / "rainbow", self._origin, "car", core=self._core)
+        return (self._stack.enter_context(server),)
 
     def _run(self, name: str, command: Sequence[object], port: int) -> tuple[Server, ...]:
         url, log = f"http://127.0.0.1:{port}", self._folder / f"{name}.log"

@@ -10,18 +10,16 @@ from urllib.parse import urlsplit
 from benchmarks.content import pack
 from benchmarks.harness import (
     LinkControl,
-    Missing,
     Server,
     free_port,
     ipfs,
-    program,
-    running,
     running_gateway,
     running_kubo,
     running_link,
 )
 from benchmarks.link import Shape
 from benchmarks.misses import Size, fetch_file
+from benchmarks.rainbow import running_rainbow
 from benchmarks.swarm import connect, make_swarm_repository, peer_id
 
 PLAIN: Final = "plain"
@@ -41,7 +39,6 @@ requests = ""
 [log]
 access = "off"
 """
-_RAINBOW_HINT = "https://github.com/ipfs/rainbow/releases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +72,6 @@ def running_origin(folder: Path, sizes: Sequence[Size]) -> Iterator[Origin]:
         yield Origin(_port(kubo.url), swarm_port, peer_id(home), packed.root)
 
 
-def has_rainbow() -> bool:
-    """Tell whether Rainbow is here; if not, print how to get it."""
-    try:
-        program("rainbow", _RAINBOW_HINT)
-    except Missing as exc:
-        print(f"without Rainbow: {exc}")
-        return False
-    return True
-
-
 @contextmanager
 def running_fetchers(
     folder: Path, origin: Origin, shape: Shape, *, with_rainbow: bool
@@ -98,7 +85,7 @@ def running_fetchers(
         }
         if with_rainbow:
             for name, mode in ((RAINBOW_CARS, "car"), (RAINBOW_BLOCKS, "block")):
-                server = stack.enter_context(_running_rainbow(folder / mode, far, mode))
+                server = stack.enter_context(running_rainbow(folder / mode, far, mode))
                 urls[name] = server.url
         swarm = stack.enter_context(running_shape(origin.swarm_port, shape)).url
         near = stack.enter_context(_running_near_kubo(folder / "near", _port(swarm), origin.peer))
@@ -130,23 +117,6 @@ def _running_near_kubo(folder: Path, port: int, peer: str) -> Iterator[Server]:
     make_swarm_repository(folder)
     with running_kubo(folder, is_online=True) as server:
         connect(folder, port, peer)
-        yield server
-
-
-@contextmanager
-def _running_rainbow(folder: Path, upstream: str, mode: str) -> Iterator[Server]:
-    folder.mkdir()
-    port = free_port()
-    command = [
-        program("rainbow", _RAINBOW_HINT),
-        *("--datadir", folder, "--autoconf=false", "--bootstrap", "", "--http-routers", ""),
-        *("--dnslink-resolvers", "", "--libp2p=false", "--bitswap=false", "--dht-routing", "off"),
-        *("--remote-backends", upstream, "--remote-backends-mode", mode),
-        *("--gateway-listen-address", f"127.0.0.1:{port}"),
-        *("--ctl-listen-address", f"127.0.0.1:{free_port()}"),
-    ]
-    url = f"http://127.0.0.1:{port}"
-    with running(command, url, folder / "rainbow.log", probe="/ipfs/bafkqaaa") as server:
         yield server
 
 

@@ -20,6 +20,9 @@ START_S = 60.0
 STOP_S = 15.0
 NGINX_FOLDER = Path(__file__).parent.parent / "nginx"
 
+PEERS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ipfs-gateway-ci/peers")
+"""Where `.ci/run` keeps the programs of peers."""
+
 _PORTS = range(20_000, 32_768)
 """Below the range that Linux and most others take ports of clients from."""
 
@@ -32,6 +35,10 @@ class NotStarted(Exception):
 
 class Missing(Exception):
     """A program that is not part of Python is not on this machine; the text says how to get it."""
+
+
+class MissingUnpackaged(Missing):
+    """The missing program is in no package registry, so no machine can be required to have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +155,23 @@ def stop(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def program(name: str, hint: str) -> Path:
-    """Find a program in the folder `GATEWAY_PEERS` or on the PATH.
+def program(name: str, hint: str, *, is_packaged: bool = True) -> Path:
+    """Find a program in the folder `GATEWAY_PEERS`, on the PATH or in `PEERS`.
+
+    Args:
+        name: of its file.
+        hint: how to get it.
+        is_packaged: whether a package registry has it, so that CI installs it.
 
     Raises:
-        Missing: it is in neither; `hint` says how to get it.
+        Missing: it is in none of them.
+        MissingUnpackaged: so it is, and it is in no registry.
     """
-    folders = os.environ.get("GATEWAY_PEERS", "") + os.pathsep + os.environ.get("PATH", "")
-    found = shutil.which(name, path=f"{folders}{os.pathsep}/usr/sbin")
+    folders = (os.environ.get("GATEWAY_PEERS"), os.environ.get("PATH"), "/usr/sbin", str(PEERS))
+    found = shutil.which(name, path=os.pathsep.join(folder for folder in folders if folder))
     if found is None:
-        raise Missing(f"{name} is neither in GATEWAY_PEERS nor on the PATH: {hint}")
+        kind = Missing if is_packaged else MissingUnpackaged
+        raise kind(f"{name} is neither in GATEWAY_PEERS, nor on the PATH, nor in {PEERS}: {hint}")
     return Path(found)
 
 

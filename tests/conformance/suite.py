@@ -16,7 +16,10 @@ from pathlib import Path
 from benchmarks.harness import program
 
 FIXTURES = Path(__file__).parents[1] / "data" / "gateway-conformance"
-SUITE_HINT = "build it: go test -c github.com/ipfs/gateway-conformance/tests, v0.13.2"
+SUITE_HINT = (
+    "it is in no package registry; in a checkout of https://github.com/ipfs/gateway-conformance, "
+    "v0.13.2: go test -c -o conformance.test ./tests"
+)
 RUN_S = 150
 """The suite takes a second; one request of it may wait two minutes."""
 
@@ -70,13 +73,13 @@ def run_suite(url: str, host_url: str, log: Path) -> Report:
         log: a file for the whole output.
 
     Raises:
-        Missing: the suite is not here.
+        MissingUnpackaged: the suite is not here.
     """
     home = log.parent / f"{log.stem}-home"
     home.mkdir(parents=True)
     (home / "fixtures").symlink_to(FIXTURES)
     done = subprocess.run(  # noqa: S603 (a peer that we were told to use, no shell)
-        [program("conformance.test", SUITE_HINT), "-test.v"],
+        [program("conformance.test", SUITE_HINT, is_packaged=False), "-test.v"],
         cwd=home,
         env={
             **os.environ,

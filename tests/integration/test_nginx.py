@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import ssl
 import subprocess
 import time
@@ -13,9 +12,10 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from benchmarks.harness import Missing, free_port, program, running_gateway, running_nginx
+from benchmarks.harness import free_port, program, running_gateway, running_nginx
 from gateway.demo.pack import write_car
 from gateway.demo.runner import running_origin
+from tests.integration.conftest import peers_or_skip
 from tests.integration.nginx_stack import (
     BROKEN_BYTES,
     GATEWAY,
@@ -45,17 +45,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         config = GATEWAY.format(folder=folder, origin=origin)
         with running_gateway(folder / "gateway", config) as gateway:
             configure(folder / "nginx", port, urlsplit(gateway.url).netloc)
-            try:
-                with running_nginx(folder / "nginx", f"http://127.0.0.1:{port}") as nginx:
-                    yield Stack(nginx, gateway, folder, root)
-            except Missing as exc:
-                _skip_or_fail(exc)
-
-
-def _skip_or_fail(missing: Missing) -> None:
-    if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":
-        pytest.fail(str(missing))
-    pytest.skip(str(missing))
+            url = f"http://127.0.0.1:{port}"
+            with peers_or_skip(), running_nginx(folder / "nginx", url) as nginx:
+                yield Stack(nginx, gateway, folder, root)
 
 
 def test_the_bytes_are_those_of_the_gateway(stack: Stack) -> None:
@@ -279,11 +271,8 @@ def test_tls_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
 def _make_certificate(folder: Path) -> tuple[Path, Path]:
     """Make a certificate of localhost for an hour, signed by itself."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    try:
+    with peers_or_skip():
         openssl = program("openssl", "apt-get install openssl")
-    except Missing as exc:
-        _skip_or_fail(exc)
-        raise
     subprocess.run(  # noqa: S603 (fixed arguments, no shell)
         [
             *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),

@@ -1,7 +1,6 @@
 """nginx before several gateways on Unix sockets: a CID keeps to its process, a host to its URL."""
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness import (
-    Missing,
     Server,
     free_port,
     program,
@@ -22,6 +20,7 @@ from benchmarks.harness import (
 from gateway.content.build import Build, Built, build_directory, build_file
 from gateway.demo.pack import write_car
 from gateway.demo.runner import running_origin
+from tests.integration.conftest import peers_or_skip
 from tests.integration.nginx_stack import Answer, Stack, configure, turn_response_cache_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90), pytest.mark.xdist_group("nginx")]
@@ -92,12 +91,8 @@ def fleet_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _need_nginx() -> None:
-    try:
+    with peers_or_skip():
         program("nginx", "apt-get install nginx-light")
-    except Missing as exc:
-        if os.environ.get("GATEWAY_REQUIRE_PEERS") == "1":
-            pytest.fail(str(exc))
-        pytest.skip(str(exc))
 
 
 @contextmanager

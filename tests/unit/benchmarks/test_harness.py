@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import Missing, NotStarted, free_port, program, running
+from benchmarks import harness
+from benchmarks.harness import (
+    Missing,
+    MissingUnpackaged,
+    NotStarted,
+    free_port,
+    program,
+    running,
+)
 
 
 def _http_server(port: int) -> list[str]:
@@ -45,3 +53,17 @@ def test_a_server_that_ends_at_once_shows_its_log(tmp_path: Path) -> None:
 def test_a_missing_program_is_told_with_how_to_get_it() -> None:
     with pytest.raises(Missing, match="apt-get install nothing"):
         program("a-program-that-nobody-has", "apt-get install nothing")
+
+
+def test_a_missing_program_of_no_registry_is_told_as_such() -> None:
+    with pytest.raises(MissingUnpackaged, match="build it yourself"):
+        program("a-program-that-nobody-has", "build it yourself", is_packaged=False)
+
+
+def test_programs_are_found_where_ci_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = tmp_path / "a-peer"
+    peer.touch(0o755)
+    monkeypatch.setattr(harness, "PEERS", tmp_path)
+    assert program("a-peer", "nowhere") == peer
