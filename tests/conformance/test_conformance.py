@@ -24,7 +24,7 @@ from tests.integration.nginx_stack import configure
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("conformance")]
 
 BUILD = Path(__file__).parents[2] / "build"
-SUITE_PASSES = 1258
+SUITE_RESULTS = 1258
 """Tests, cases and checks of v0.13.2: a run that says less did not run it all."""
 HOSTS = """
 [hosts."example.com"]
@@ -40,6 +40,10 @@ NGINX_NAMES = (
     "server_name localhost 127.0.0.1 fake.domain.com example.com *.example.com *.example.org;\n"
 )
 
+# Why Kubo 0.43 fails what the suite of before IPIP-0548 asks for, by a pattern of the names.
+KNOWN_OF_KUBO = {
+    "/Header_X-I(pfs|PFS)-Path$": "Kubo >= 0.43 sends Ipfs-Uri in the place of X-Ipfs-Path",
+}
 # Why the gateway is meant to fail cases that Kubo passes, by a pattern of their names.
 KNOWN = {
     "^TestProxyTunnel": "CONNECT is refused: the gateway is not a way into other networks",
@@ -83,7 +87,8 @@ def node_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(name="kubo", scope="module")
 def kubo_fixture(runs: Runs, node: Server) -> Report:
     with peers_or_skip():
-        return runs.run("Kubo", node.url, f"http://localhost:{urlsplit(node.url).port}", {}).report
+        host_url = f"http://localhost:{urlsplit(node.url).port}"
+        return runs.run("Kubo", node.url, host_url, KNOWN_OF_KUBO).report
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +135,9 @@ def _assert_as_kubo(run: Run, kubo: Report) -> None:
 
 
 def test_kubo_itself_passes(kubo: Report) -> None:
-    assert not kubo.failed, kubo.explain(kubo.failed)
-    assert kubo.passes == SUITE_PASSES
+    new = [name for name in kubo.failed if not Run(kubo, KNOWN_OF_KUBO).is_known(name)]
+    assert not new, kubo.explain(new)
+    assert len(kubo.results) == SUITE_RESULTS
 
 
 def test_every_test_has_its_specification(kubo: Report) -> None:
