@@ -16,6 +16,7 @@ from gateway.content.document import DECODERS, open_document
 from gateway.content.hamt import max_levels
 from gateway.content.ipld import links_of
 from gateway.content.listing import sub_shards
+from gateway.content.named_links import named_links
 from gateway.content.read import MAX_PENDING, level_below, open_child, push_level
 from gateway.content.resolve import open_shard, resolve
 from gateway.content.unixfs import FileEntity, ShardEntity
@@ -25,10 +26,12 @@ from gateway.errors import BadBlock
 MAX_LEVELS: Final = 1024  # of dag-scope=all; boxo has the same limit
 
 _Seen = set[Cid] | None
-_Expand = Callable[[Block], tuple[Cid, ...]]
+Path = tuple[str, ...]
+Check = Callable[[Path], None]
+"""Asked about what stands at a path below the root, before its block is; raises to end the walk."""
 
 
-def walk_car(
+def walk_car(  # noqa: PLR0913 (what a CAR request has, and how to write its answer)
     root: Cid,
     segments: tuple[str, ...] = (),
     scope: Scope = Scope.ALL,
@@ -36,6 +39,7 @@ def walk_car(
     stop: int | None = None,
     *,
     is_unique: bool = False,
+    check: Check | None = None,
 ) -> Walk[None]:
     """Ask for every block of the CAR, once for each visit.
 
@@ -47,6 +51,8 @@ def walk_car(
     work is bounded by the blocks that exist. A block may still be asked for again after only some
     of what is below it was walked: who writes a CAR without duplicates has to skip it.
 
+    `check` is asked about each path below the end of `segments` whose blocks are in the CAR.
+
     Raises:
         NoSuchLink, NotTraversable: as `resolve`.
         BadBlock: a block is malformed.
@@ -54,8 +60,9 @@ def walk_car(
     resolved = yield from resolve(root, segments, scope, start, stop)
     seen: _Seen = set() if is_unique else None
     if scope is Scope.ALL:
-        below = find_links(resolved.block)
-        yield from _follow(below, find_links, Want(root, (), Scope.ALL), MAX_LEVELS, seen)
+        expand = _expand_all if check is None else _expand_named
+        told = Want(root, (), Scope.ALL)
+        yield from _follow(expand(resolved.block, ()), expand, told, MAX_LEVELS, seen, check)
     elif scope is Scope.ENTITY:
         entity = resolved.entity
         if isinstance(entity, FileEntity):
@@ -80,24 +87,52 @@ def find_links(block: Block) -> tuple[Cid, ...]:
 def _follow_shards(root: ShardEntity, seen: _Seen) -> Walk[None]:
     fanout = root.fanout
 
-    def expand(block: Block) -> tuple[Cid, ...]:
-        return sub_shards(open_shard(block, fanout))
+    def expand(block: Block, _path: Path) -> _Level:
+        return _Level(sub_shards(open_shard(block, fanout)))
 
     told = Want(root.cid, (), Scope.ENTITY, root=root.cid)
-    yield from _follow(sub_shards(root), expand, told, max_levels(fanout) - 1, seen)
+    first = _Level(sub_shards(root))
+    yield from _follow(first, expand, told, max_levels(fanout) - 1, seen)
 
 
 @dataclass(slots=True)
 class _Level:
+    """The links of a block that was walked to."""
+
     cids: tuple[Cid, ...]
     index: int = 0
+    path: Path = ()
+    """Of the block; only when paths are asked about."""
+    names: tuple[Path, ...] = ()
+    """Of each link, below `path`; likewise."""
+
+    def path_of(self, index: int) -> Path:
+        """Return the path of a link."""
+        return self.path + self.names[index] if self.names else ()
+
+
+_Expand = Callable[[Block, Path], _Level]
+
+
+def _expand_all(block: Block, _path: Path) -> _Level:
+    return _Level(find_links(block))
+
+
+def _expand_named(block: Block, path: Path) -> _Level:
+    links = named_links(block)
+    return _Level(tuple([link.cid for link in links]), 0, path, tuple([n.path for n in links]))
 
 
 def _follow(
-    cids: tuple[Cid, ...], expand: _Expand, told: Want, limit: int, seen: _Seen
+    first: _Level,
+    expand: _Expand,
+    told: Want,
+    limit: int,
+    seen: _Seen,
+    check: Check | None = None,
 ) -> Walk[None]:
-    """Ask for `cids` and all that is below them, at most `limit` levels."""
-    levels = [_Level(cids)]
+    """Ask for the links of `first` and all that is below them, at most `limit` levels."""
+    levels = [first]
     while levels:
         level = levels[-1]
         index = level.index
@@ -105,16 +140,18 @@ def _follow(
             levels.pop()
             continue
         level.index += 1
-        cid = level.cids[index]
+        cid, path = level.cids[index], level.path_of(index)
+        if check is not None and path != level.path:
+            check(path)
         if seen is not None:
             if cid in seen:
                 continue
             seen.add(cid)
         block = yield from ask(told._replace(cid=cid, siblings=level.cids, index=index))
-        below = expand(block)
-        if below:
-            _check_room(levels, len(below), limit, cid)
-            levels.append(_Level(below))
+        below = expand(block, path)
+        if below.cids:
+            _check_room(levels, len(below.cids), limit, cid)
+            levels.append(below)
 
 
 def _check_room(levels: list[_Level], more: int, limit: int, cid: Cid) -> None:

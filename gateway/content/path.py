@@ -47,6 +47,10 @@ class ContentPath:
         """The canonical text of the root."""
         return str(self.root)
 
+    def below(self, *names: str) -> "ContentPath":
+        """Return the path that goes on with `names`."""
+        return ContentPath(self.namespace, self.root, (*self.segments, *names))
+
     @override
     def __str__(self) -> str:
         """Return the path with the canonical text of its root, not escaped."""

@@ -6,6 +6,7 @@ every tar of the last twenty years reads it. The walk is depth first in the orde
 that one CAR with `dag-scope=all` brings what it wants when it wants it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from tarfile import BLOCKSIZE, DIRTYPE, PAX_FORMAT, REGTYPE, SYMTYPE, TarInfo
 from typing import Final
@@ -40,9 +41,11 @@ _EPOCH: Final = 0  # the time of what has none: the same bytes every time
 _END: Final = bytes(2 * BLOCKSIZE)
 
 Path = tuple[str, ...]
+Check = Callable[[Path], None]
+"""Asked about what stands at a path below the root, before its block is; raises to end the walk."""
 
 
-def walk_tar(root: Entity, name: str) -> Stream[Piece]:
+def walk_tar(root: Entity, name: str, check: Check | None = None) -> Stream[Piece]:
     """Yield a TAR in pieces.
 
     The names in the first directory, if it is one block, are checked before anything is yielded.
@@ -50,6 +53,7 @@ def walk_tar(root: Entity, name: str) -> Stream[Piece]:
     Args:
         root: what is archived.
         name: of the one entry at the top: the CID.
+        check: asked about each entry below the top; None for all are good.
 
     Raises:
         NotArchivable: not UnixFS, or a name that leads out of the archive or that no file system
@@ -58,7 +62,7 @@ def walk_tar(root: Entity, name: str) -> Stream[Piece]:
     """
     pending: list[Piece] = []
     size = 0
-    steps = _Archive().walk(root, name)
+    steps = _Archive(check).walk(root, name)
     step = next(steps, None)
     while step is not None:
         if pending and (isinstance(step, Want) or size >= GATHERED_BYTES):
@@ -99,7 +103,8 @@ class _Level:
 class _Archive:
     """One archive being written."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Check | None) -> None:
+        self._check = check
         self._levels: list[_Level] = []
         self._symlinks: set[int] = set()
 
@@ -116,6 +121,8 @@ class _Archive:
                 self._levels.pop()
                 continue
             path = join_path(level.path, entry.name)
+            if self._check is not None:
+                self._check(path[1:])
             entity = open_entity((yield from ask(level.next_want(entry.cid))))
             self._keep_inside(entity, path, is_winding="/" in entry.name)
             yield from self._write(entity, path)

@@ -155,7 +155,7 @@ class Denylist:
     def __init__(self, places: Sequence[str], clock: Clock) -> None:
         self._places = places
         self._clock = clock
-        self._known: OrderedDict[bytes, Verdict | None] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, bool], Verdict | None] = OrderedDict()
         self._denied = 0
         self._problem = ""
         self._lists = _read(places)
@@ -166,25 +166,31 @@ class Denylist:
         """Ask about a path; see `gateway.ports.Denials`."""
         is_root = isinstance(path, ContentPath)
         name: Name = path.root if isinstance(path, ContentPath) else path.name
+        verdict = None
+        if path.segments:
+            verdict = self._lists.table.find(name, "/".join(path.segments), is_root=is_root)
         # Without its root or name nothing below it can be had either.
-        for segments in (path.segments, ()) if path.segments else ((),):
-            verdict = self._lists.table.find(name, "/".join(segments), is_root=is_root)
-            if verdict is not None:
-                raise self._deny(str(path), verdict)
+        verdict = verdict or self._find_root(name, is_root=is_root)
+        if verdict is not None:
+            raise self._deny(str(path), verdict)
 
     def check_block(self, cid: Cid) -> None:
         """Ask about one block; see `gateway.ports.Denials`."""
-        key = cid.encode()  # an old anchor means one codec
+        verdict = self._find_root(cid, is_root=True)
+        if verdict is not None:
+            raise self._deny(str(cid), verdict)
+
+    def _find_root(self, name: Name, *, is_root: bool) -> Verdict | None:
+        # An old anchor means one codec; a key and a root may have the same multihash.
+        key = (name.encode(), is_root)
         known = self._known
         if key in known:
             known.move_to_end(key)
-            verdict = known[key]
-        else:
-            verdict = known[key] = self._lists.table.find(cid, "", is_root=True)
-            if len(known) > MAX_KNOWN_BLOCKS:
-                known.popitem(last=False)
-        if verdict is not None:
-            raise self._deny(str(cid), verdict)
+            return known[key]
+        verdict = known[key] = self._lists.table.find(name, "", is_root=is_root)
+        if len(known) > MAX_KNOWN_BLOCKS:
+            known.popitem(last=False)
+        return verdict
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """Read the lists again whenever they change, until cancelled.

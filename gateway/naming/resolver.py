@@ -13,7 +13,7 @@ from gateway.content.path import MAX_SEGMENTS, ContentPath, MutablePath, parse_t
 from gateway.errors import BadPath, BadTarget, DeadlineExceeded, NameLoop
 from gateway.naming.dnslink import Dnslinks, Link
 from gateway.naming.ipns import Keys, ttl_s
-from gateway.ports import Clock, Denials, NameRecord, NameResolver, Resolution
+from gateway.ports import Clock, Denials, Hop, NameRecord, NameResolver, Resolution
 
 MAX_HOPS: Final = 32  # of records and DNSLinks together; boxo's DefaultDepthLimit
 RESOLVE_S: Final = 60.0  # for all hops of one path; boxo's
@@ -48,12 +48,14 @@ class Names(NameResolver):
 
     async def _follow(self, path: MutablePath) -> Resolution:
         links: list[Link] = []
+        ways: list[tuple[Name, int]] = []
         name, segments = path.name, path.segments
         seen: set[Name] = set()
         while len(seen) < MAX_HOPS:
             seen.add(name)
             if self._denials is not None:
                 self._denials.check(MutablePath(name, segments))
+            ways.append((name, len(segments)))
             link = await self._get_link(name)
             links.append(link)
             segments = link.target.segments + segments
@@ -61,8 +63,8 @@ class Names(NameResolver):
                 raise BadTarget(name, f"{len(segments)} segments are more than {MAX_SEGMENTS}")
             if isinstance(link.target, ContentPath):
                 found = ContentPath("ipfs", link.target.root, segments, path.is_directory)
-                ttls = _known(links)
-                return Resolution(found, min(ttls, default=None), any(k.is_stale for k in links))
+                ttl_s = min(_known(links), default=None)
+                return Resolution(found, ttl_s, any(k.is_stale for k in links), _hops(ways, found))
             name = link.target.name
             if name in seen:
                 break
@@ -97,6 +99,12 @@ class Names(NameResolver):
         """End all searches."""
         await self._dnslinks.close()
         await self._keys.close()
+
+
+def _hops(ways: list[tuple[Name, int]], found: ContentPath) -> tuple[Hop, ...]:
+    """Return the names with where they point; `ways` has how many segments followed each."""
+    size = len(found.segments)
+    return tuple([Hop(name, found.segments[: size - behind]) for name, behind in ways])
 
 
 def _known(links: list[Link]) -> Iterator[float]:

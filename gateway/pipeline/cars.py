@@ -1,6 +1,7 @@
 """Answers with a CAR."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from gateway.content.block import rename
 from gateway.content.car import car_header, car_section
@@ -44,8 +45,15 @@ async def read_car(
     Raises:
         RetrievalError, ContentError: as the walk; what was yielded until then is right.
     """
+    check = None if reader.gate is None else partial(reader.gate.check_below, path)
     walk = walk_car(
-        path.root, path.segments, car.scope, car.start, car.stop, is_unique=not car.dups
+        path.root,
+        path.segments,
+        car.scope,
+        car.start,
+        car.stop,
+        is_unique=not car.dups,
+        check=check,
     )
     sent: set[bytes] = set()
     yield car_header((terminal,))

@@ -2,6 +2,7 @@
 
 from gateway.content.cid import CODEC_NAMES
 from gateway.content.listing import list_directory
+from gateway.content.named_links import named_links
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved, find_entry, resolve
 from gateway.content.unixfs import (
@@ -72,14 +73,17 @@ class ContentReplies:
         Raises:
             ClientError, ContentError, RetrievalError: nothing was sent yet.
         """
-        resolved = await reader.drive(resolve(path.root, path.segments, *_wanted(request)))
+        scope, start, stop = _wanted(request)
+        resolved = await reader.resolve(path, scope, start, stop)
+        if reader.gate is not None and _has_all(request):
+            reader.gate.check_links(path, named_links(resolved.block))
         if request.format is ResponseFormat.CAR:
             return self._car(request, path, reader, resolved)
         require_block(resolved)
         if request.format is ResponseFormat.RAW:
             return reply_with_block(request, reader, resolved, request.format)
         if request.format is ResponseFormat.TAR:
-            return await reply_with_tar(request, reader, resolved)
+            return await reply_with_tar(request, path, reader, resolved)
         format_ = choose_block_format(request.format, resolved.cid)
         if format_ is not None:
             return reply_with_document(request, reader, resolved, format_, self._pages.document)
@@ -96,7 +100,7 @@ class ContentReplies:
             BadRedirects: it is not a file.
             ClientError, ContentError, RetrievalError: as `reply`.
         """
-        found = await reader.drive(resolve(path.root, path.segments, Scope.ENTITY))
+        found = await reader.resolve(path, Scope.ENTITY)
         if not isinstance(found.entity, FileEntity):
             raise BadRedirects(f"the page for {status} is not a file")
         source = Source(file_etag(found.cid), found.roots)
@@ -135,7 +139,7 @@ class ContentReplies:
                 answer = redirect_answer(elsewhere, path_fields(request, source))
                 return Reply(answer, None, reader.source)
             case DirectoryEntity() | ShardEntity():
-                return await self._directory(request, reader, entity, source)
+                return await self._directory(request, path, reader, entity, source)
             case SymlinkEntity():
                 answer = symlink_answer(request, source, entity.target)
                 return Reply(answer, None, reader.source).with_cache_fields()
@@ -145,6 +149,7 @@ class ContentReplies:
     async def _directory(
         self,
         request: GatewayRequest,
+        path: ContentPath,
         reader: Reader,
         entity: DirectoryEntity | ShardEntity,
         source: Source,
@@ -154,6 +159,8 @@ class ContentReplies:
             return self._listing(request, reader, entity, source)
         if unchanged := check_preconditions(request, source):
             return Reply(unchanged, None, reader.source).with_cache_fields()
+        if reader.gate is not None:
+            reader.gate.check(path.below(INDEX_NAME))
         found = await reader.drive(resolve(index, (), Scope.ENTITY, *range_hint(request)))
         file = found.entity
         if not isinstance(file, FileEntity):
@@ -183,6 +190,13 @@ def _source_of(resolved: Resolved) -> Source:
     mtime = None if isinstance(entity, OpaqueEntity) else entity.mtime
     seconds = mtime.seconds if mtime else None
     return Source(file_etag(resolved.cid), resolved.roots, mtime=seconds)
+
+
+def _has_all(request: GatewayRequest) -> bool:
+    """Tell whether the answer holds all that is below the end of the path."""
+    if request.format is ResponseFormat.CAR:
+        return request.car.scope is Scope.ALL
+    return request.format is ResponseFormat.TAR
 
 
 def _wanted(request: GatewayRequest) -> tuple[Scope, int, int | None]:

@@ -4,8 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeVar
 
 from gateway.content.block import Block
-from gateway.content.walk import Stream, Walk, Want
-from gateway.ports import BlockSource, Denials
+from gateway.content.path import ContentPath
+from gateway.content.resolve import Resolved, resolve
+from gateway.content.walk import Scope, Stream, Walk, Want
+from gateway.pipeline.gate import PathGate
+from gateway.ports import BlockSource
 
 T = TypeVar("T")
 
@@ -17,17 +20,18 @@ class Reader:
         source: where blocks come from.
         before_wait: called before each wait, so that the edge can start to watch for a client
             that leaves; requests that never wait do not pay for the watch.
-        denials: asked about every block before anything of it is used; None for no denylist.
+        gate: asked about every path and every block before anything of it is used; None for no
+            denylist.
     """
 
     def __init__(
         self,
         source: BlockSource,
         before_wait: Callable[[], None],
-        denials: Denials | None = None,
+        gate: PathGate | None = None,
     ) -> None:
         self.source = source
-        self._denials = denials
+        self.gate = gate
         self._before_wait = before_wait
         self._last: Block | None = None
 
@@ -40,14 +44,28 @@ class Reader:
         last = self._last
         if last is not None and last.cid.multihash == want.cid.multihash:
             return last
-        if self._denials is not None:
-            self._denials.check_block(want.cid)
+        if self.gate is not None:
+            self.gate.check_block(want.cid)
         block = self.source.peek(want.cid)
         if block is None:
             self._before_wait()
             block = await self.source.get(want)
         self._last = block
         return block
+
+    async def resolve(
+        self, path: ContentPath, scope: Scope, start: int = 0, stop: int | None = None
+    ) -> Resolved:
+        """Return what stands at a path; see `gateway.content.resolve.resolve`.
+
+        The one way from a path to content, so that no spelling of it goes past the denylist.
+
+        Raises:
+            Denied: the path is blocked, or a block on it.
+        """
+        if self.gate is not None:
+            self.gate.check(path)
+        return await self.drive(resolve(path.root, path.segments, scope, start, stop))
 
     async def drive(self, walk: Walk[T]) -> T:
         """Run a walk to its value."""

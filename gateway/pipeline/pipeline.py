@@ -8,9 +8,10 @@ from gateway.content.path import ContentPath, MutablePath
 from gateway.errors import BadRequest, NoSuchLink, NotCached
 from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
+from gateway.pipeline.gate import PathGate
 from gateway.pipeline.reply import Pages, Reply
 from gateway.pipeline.websites import find_rule, reply_as_told
-from gateway.ports import BlockStore, Denials, NameResolver, Place, Retriever
+from gateway.ports import BlockStore, Denials, Hop, NameResolver, Place, Retriever
 from gateway.protocol.answer import cached_answer
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.freshness import mutable_freshness
@@ -60,20 +61,19 @@ class Pipeline:
         Raises:
             ClientError, ContentError, RetrievalError: nothing was sent yet.
         """
-        if self._denials is not None:
-            self._denials.check(request.path)
+        path = request.path
+        if self._denials is not None and isinstance(path, MutablePath):
+            self._denials.check(path)  # before anybody is asked about the name
         if request.format is ResponseFormat.IPNS_RECORD:
             return await self._record(request, before_wait)
-        path, is_stale = request.path, False
-        if isinstance(path, MutablePath):
-            before_wait()
-            found = await self._names.resolve(path)
-            if self._denials is not None:
-                self._denials.check(found.path)
-            path, is_stale = found.path, found.is_stale
-            request = request._replace(freshness=mutable_freshness(found.ttl_s))
-        reply = await self._open(request, path, place, before_wait)
-        if is_stale:
+        if isinstance(path, ContentPath):
+            return await self._open(request, path, self._gate(), place, before_wait)
+        before_wait()
+        found = await self._names.resolve(path)
+        gate = self._gate(found.hops)
+        request = request._replace(freshness=mutable_freshness(found.ttl_s))
+        reply = await self._open(request, found.path, gate, place, before_wait)
+        if found.is_stale:
             reply.answer = reply.answer._replace(headers=mark_stale(reply.answer.headers))
         return reply
 
@@ -89,20 +89,26 @@ class Pipeline:
         self,
         request: GatewayRequest,
         path: ContentPath,
+        gate: PathGate | None,
         place: Place | None,
         before_wait: Callable[[], None],
     ) -> Reply:
         """Answer with the content of a path, or with what the cache says of it."""
+        if gate is not None:
+            gate.check(path)
         if request.only_if_cached:
             await self._require_root(path.root)
             if request.is_head:
                 return Reply(cached_answer(request))
         source = self._retriever.open_session(place, is_scan=request.format in _SCANS)
         try:
-            return await self._follow(request, path, Reader(source, before_wait, self._denials))
+            return await self._follow(request, path, Reader(source, before_wait, gate))
         except BaseException:
             await source.close()
             raise
+
+    def _gate(self, hops: tuple[Hop, ...] = ()) -> PathGate | None:
+        return None if self._denials is None else PathGate(self._denials, hops)
 
     async def _require_root(self, root: Cid) -> None:
         if root.is_identity or self._store.peek(root) is not None:

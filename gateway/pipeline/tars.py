@@ -1,7 +1,9 @@
 """Answers with a TAR."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 
+from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved
 from gateway.content.tar import walk_tar
 from gateway.content.unixfs import OpaqueEntity, Piece
@@ -12,7 +14,9 @@ from gateway.protocol.etags import tar_etag
 from gateway.protocol.request import GatewayRequest
 
 
-async def reply_with_tar(request: GatewayRequest, reader: Reader, resolved: Resolved) -> Reply:
+async def reply_with_tar(
+    request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
+) -> Reply:
     """Answer with a TAR; what cannot be one by the first block is refused.
 
     Raises:
@@ -20,7 +24,9 @@ async def reply_with_tar(request: GatewayRequest, reader: Reader, resolved: Reso
         PreconditionFailed: as `tar_answer`.
     """
     entity = resolved.entity
-    pieces: AsyncGenerator[Piece, None] = reader.stream(walk_tar(entity, str(resolved.cid)))
+    check = None if reader.gate is None else partial(reader.gate.check_below, path)
+    steps = walk_tar(entity, str(resolved.cid), check)
+    pieces: AsyncGenerator[Piece, None] = reader.stream(steps)
     first = await anext(pieces)
     mtime = None if isinstance(entity, OpaqueEntity) else entity.mtime
     source = Source(tar_etag(resolved.cid), resolved.roots, mtime=mtime.seconds if mtime else None)

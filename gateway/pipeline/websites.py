@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 from gateway.content.path import ContentPath, parse_path
 from gateway.content.read import read_file
-from gateway.content.resolve import resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope
 from gateway.errors import BadPath, BadRedirects, NoSuchLink, NotTraversable, Unsupported
@@ -34,9 +33,9 @@ async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
         BadRedirects: its file cannot be read.
         RetrievalError: it cannot be had.
     """
-    walk = resolve(path.root, (FILE_NAME,), Scope.ENTITY, 0, MAX_FILE_BYTES + 1)
+    own = ContentPath(path.namespace, path.root, (FILE_NAME,))
     try:
-        file = (await reader.drive(walk)).entity
+        file = (await reader.resolve(own, Scope.ENTITY, 0, MAX_FILE_BYTES + 1)).entity
     except (NoSuchLink, NotTraversable, Unsupported):
         return None
     if not isinstance(file, FileEntity):

@@ -21,7 +21,14 @@ from gateway.ports.blocks import (
     Tier,
 )
 from gateway.ports.denials import Denials
-from gateway.ports.names import DnsOverHttps, NameRecord, NameResolver, RecordSource, Resolution
+from gateway.ports.names import (
+    DnsOverHttps,
+    Hop,
+    NameRecord,
+    NameResolver,
+    RecordSource,
+    Resolution,
+)
 from gateway.ports.upkeep import BlockKeeper, PinRow, PinState, Purged
 from gateway.ports.watch import Admission, Observer, Rejection
 from gateway.ports.world import Clock, GeoLookup, Place
@@ -36,6 +43,7 @@ __all__ = [
     "Denials",
     "DnsOverHttps",
     "GeoLookup",
+    "Hop",
     "MissReason",
     "NameRecord",
     "NameResolver",

@@ -1,11 +1,21 @@
 """Names, and what they point to."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.content.cid import Cid
 from gateway.content.ipns import IpnsRecord
+from gateway.content.names import Name
 from gateway.content.path import ContentPath, MutablePath
+
+
+class Hop(NamedTuple):
+    """A name on the way to content."""
+
+    name: Name
+    above: tuple[str, ...]
+    """Segments below the root of the content at which the name points: `/ipns/{name}/x` is
+    `/ipfs/{root}/{above}/x`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,8 @@ class Resolution:
     """Seconds for which this stays true, the least of all hops; None when no hop says."""
     is_stale: bool = False
     """Whether some hop's time is over: it is being asked again, but this is still valid."""
+    hops: tuple[Hop, ...] = ()
+    """The names that were followed, in order."""
 
 
 @dataclass(frozen=True, slots=True)

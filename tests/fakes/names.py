@@ -6,7 +6,7 @@ from gateway.content.cid import Cid
 from gateway.content.names import Name, parse_name
 from gateway.content.path import ContentPath, MutablePath, parse_target
 from gateway.errors import Attempt, NotFound
-from gateway.ports import NameRecord, NameResolver, Resolution
+from gateway.ports import Hop, NameRecord, NameResolver, Resolution
 
 
 class TableNames:
@@ -41,7 +41,8 @@ class TableNames:
         assert isinstance(target, ContentPath)
         segments = target.segments + path.segments
         content = ContentPath("ipfs", target.root, segments, path.is_directory)
-        return Resolution(content, self._ttl_s, self._is_stale)
+        hop = Hop(path.name, target.segments)
+        return Resolution(content, self._ttl_s, self._is_stale, (hop,))
 
     async def get_record(self, key: Cid) -> NameRecord:
         if key not in self._records:

@@ -15,7 +15,7 @@ from gateway.guard.denylist import Denylist
 from gateway.naming.dnslink import Dnslinks
 from gateway.naming.ipns import Keys
 from gateway.naming.resolver import MAX_HOPS, Names
-from gateway.ports import Denials, NameResolver
+from gateway.ports import Denials, Hop, NameResolver
 from gateway.settings import NamesSettings
 from tests.fakes.clock import FakeClock
 from tests.fakes.ipns_forge import HELLO, MINUTE_NS, Item, Owner, owner
@@ -103,6 +103,17 @@ async def test_hops_of_both_kinds_add_their_paths() -> None:
         dnslink={"site.example": f"/ipns/{KEYS[0].name}/d"},
     )
     assert await world.resolve("/ipns/site.example/e/") == (f"{CONTENT}/b/c/d/e/", 120, False)
+
+
+async def test_each_name_on_the_way_is_told_with_where_it_points() -> None:
+    """Issue 12, 5: what a name leads to is looked up in the denylist by the name, too."""
+    world = World(
+        points(KEYS[0], f"{CONTENT}/b"), dnslink={"site.example": f"/ipns/{KEYS[0].name}/d"}
+    )
+    path = parse_path(b"/ipns/site.example/e")
+    assert isinstance(path, MutablePath)
+    hops = (await world.names.resolve(path)).hops
+    assert hops == (Hop("site.example", ("b", "d")), Hop(KEYS[0].name, ("b",)))
 
 
 async def test_a_static_link_alone_has_no_ttl() -> None:

@@ -1,0 +1,75 @@
+"""Which paths of one request may become content."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from gateway.content.car_walk import Path
+from gateway.content.cid import Cid
+from gateway.content.named_links import NamedLink
+from gateway.content.path import ContentPath, MutablePath
+from gateway.ports import Denials, Hop
+
+MAX_LINKS_AHEAD: Final = 1024
+"""Of a directory, looked up before the head of its CAR or TAR is sent; the rest in their turn. A
+lookup takes some 10 us."""
+
+
+class PathGate:
+    """Asks the denylist about every path that becomes content, where it does.
+
+    The path that a client asks for is not all that is sent: `index.html`, the pages of
+    `_redirects` and the files in a CAR or TAR have paths of their own.
+
+    Args:
+        denials: the denylist.
+        hops: the names that led to the root of the content, below which all paths are.
+    """
+
+    __slots__ = ("_denials", "_hops", "_last")
+
+    def __init__(self, denials: Denials, hops: tuple[Hop, ...] = ()) -> None:
+        self._denials = denials
+        self._hops = hops
+        self._last: ContentPath | None = None
+
+    def check(self, path: ContentPath) -> None:
+        """Ask about a path below the root, by the root and by each name.
+
+        Raises:
+            Denied: it is blocked.
+        """
+        if path is self._last:
+            return
+        self._denials.check(path)
+        for hop in self._hops:
+            above = len(hop.above)
+            if path.segments[:above] == hop.above:
+                self._denials.check(MutablePath(hop.name, path.segments[above:]))
+        self._last = path
+
+    def check_links(self, path: ContentPath, links: Iterable[NamedLink]) -> None:
+        """Ask about the first links of the directory at `path`.
+
+        Raises:
+            Denied: one of them is blocked.
+        """
+        for link in islice(links, MAX_LINKS_AHEAD):
+            self.check_below(path, link.path)
+
+    def check_below(self, path: ContentPath, names: Path) -> None:
+        """Ask about what stands at `names` below `path`.
+
+        Raises:
+            Denied: it is blocked.
+        """
+        if names:
+            self.check(path.below(*names))
+
+    def check_block(self, cid: Cid) -> None:
+        """Ask about one block, before anything of it is used.
+
+        Raises:
+            Denied: it is blocked.
+        """
+        self._denials.check_block(cid)
