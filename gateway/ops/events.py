@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from typing_extensions import override
 
-from gateway.ops.statistics import Statistics
+from gateway.ops.statistics import MAX_LABELS, Statistics, forget_oldest
 from gateway.ports import Choice, Clock, Rejection
 
 EVERY_S: Final = 1.0  # the same failure is written once in this time, however many requests meet it
@@ -60,7 +60,10 @@ class LoggedStatistics(Statistics):
         now = self._clock.monotonic()
         if key in self._last and now - self._last[key] < EVERY_S:
             self._skipped[key] = self._skipped.get(key, 0) + 1
+            forget_oldest(self._skipped, MAX_LABELS)
             return
+        self._last.pop(key, None)
         self._last[key] = now
+        forget_oldest(self._last, MAX_LABELS)
         skipped = self._skipped.pop(key, 0)
         _log.warning(event, source=source, kind=kind, **more, skipped=skipped)

@@ -7,7 +7,7 @@ request: the words counted here are those of enums and of the configuration.
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from gateway.ops.histogram import DURATION_BUCKETS_S, TTFB_BUCKETS_S, Histogram, HistogramSnapshot
 from gateway.ops.record import HOT, CacheState, Outcome, RequestKind, RequestRecord
@@ -25,6 +25,9 @@ CAR_FAILED: Final = "car_stream_fail"
 TAR_FAILED: Final = "tar_stream_fail"
 _FAILED: Final[Mapping[str, str]] = {RequestKind.CAR: CAR_FAILED, RequestKind.TAR: TAR_FAILED}
 """boxo's words for streams that broke off."""
+
+MAX_LABELS: Final = 2048
+"""Upstreams that are counted: nodes of a cluster come and go, with names that we do not give."""
 
 _Series = dict[str, Histogram]
 
@@ -84,12 +87,11 @@ class Statistics:
         self._missed: defaultdict[str, int] = defaultdict(int)
         self._verified = 0
         self._verified_bytes = 0
-        self._rejected: defaultdict[str, defaultdict[str, int]]
-        self._rejected = defaultdict(partial(defaultdict, int))
+        self._rejected: dict[str, defaultdict[str, int]] = {}
         self._evicted: defaultdict[str, defaultdict[str, int]]
         self._evicted = defaultdict(partial(defaultdict, int))
         self._evicted_bytes: defaultdict[str, int] = defaultdict(int)
-        self._upstreams: defaultdict[str, _Upstream] = defaultdict(_Upstream)
+        self._upstreams: dict[str, _Upstream] = {}
 
     def request_started(self) -> None:
         """Count a request that came in."""
@@ -136,7 +138,10 @@ class Statistics:
 
     def block_rejected(self, reason: Rejection, source: str) -> None:
         """Count bytes that were hashed and wrong."""
-        self._rejected[source][reason] += 1
+        rejected = self._rejected.pop(source, None) or defaultdict(int)
+        rejected[reason] += 1
+        self._rejected[source] = rejected
+        forget_oldest(self._rejected, MAX_LABELS)
 
     def block_evicted(self, tier: Tier, reason: str, size_bytes: int) -> None:
         """Count a block that left a tier."""
@@ -145,25 +150,32 @@ class Statistics:
 
     def upstream_asked(self, choice: Choice, step: str) -> None:
         """Count a request to an upstream and the reason for which it was chosen."""
-        upstream = self._upstreams[choice.upstream]
+        upstream = self._upstream(choice.upstream)
         upstream.asked[step] += 1
         upstream.chosen[choice.reason] += 1
 
     def upstream_answered(self, upstream: str, step: str, ttfb_s: float) -> None:  # noqa: ARG002 (port)
         """Count the time to the first verified block."""
-        self._upstreams[upstream].ttfb.observe(ttfb_s)
+        self._upstream(upstream).ttfb.observe(ttfb_s)
 
     def upstream_received(self, upstream: str, size_bytes: int) -> None:
         """Count body bytes of an upstream."""
-        self._upstreams[upstream].received_bytes += size_bytes
+        self._upstream(upstream).received_bytes += size_bytes
 
     def upstream_failed(self, upstream: str, step: str, kind: str, reason: str) -> None:  # noqa: ARG002 (port)
         """Count a request to an upstream that failed."""
-        self._upstreams[upstream].failed[kind] += 1
+        self._upstream(upstream).failed[kind] += 1
 
     def upstream_state(self, upstream: str, state: str, reason: str) -> None:  # noqa: ARG002 (port)
         """Count an upstream's change of state."""
-        self._upstreams[upstream].changes[state] += 1
+        self._upstream(upstream).changes[state] += 1
+
+    def _upstream(self, name: str) -> _Upstream:
+        """Return the counts of an upstream; the one that was asked longest ago makes room."""
+        counts = self._upstreams.pop(name, None) or _Upstream()
+        self._upstreams[name] = counts
+        forget_oldest(self._upstreams, MAX_LABELS)
+        return counts
 
     def snapshot(self) -> StatisticsSnapshot:
         """Write down everything as JSON."""
@@ -248,6 +260,12 @@ def _add_to(sums: _Series, name: str, histogram: Histogram) -> None:
 
 def _snapshots(series: _Series) -> dict[str, HistogramSnapshot]:
     return {str(name): histogram.snapshot() for name, histogram in series.items()}
+
+
+def forget_oldest(table: dict[Any, Any], most: int) -> None:
+    """Take out what was put in first, as far as there is more than there may be."""
+    while len(table) > most:
+        del table[next(iter(table))]
 
 
 def _plain(counts: Mapping[str, int]) -> Counts:

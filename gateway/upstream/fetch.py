@@ -197,12 +197,11 @@ class Fetch(ABC):
         Raises:
             BlockMismatch: the bytes are not what the CID says.
         """
-        upstream = self.exchange.upstream.name
         try:
             block = verify(cid, data)
         except BadBlock as error:
-            self.tools.observer.block_rejected(Rejection.MISMATCH, upstream)
-            raise BlockMismatch(cid, upstream) from error
+            self.tools.observer.block_rejected(Rejection.MISMATCH, self.exchange.member.label)
+            raise BlockMismatch(cid, self.exchange.upstream.name) from error
         self.tools.observer.block_verified(len(data))
         return block
 

@@ -4,6 +4,7 @@ https://specs.ipfs.tech/routing/http-routing-v1/; JSON or NDJSON. Only providers
 trustless gateway protocol over HTTP are taken.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,8 @@ from gateway.upstream.json_lines import parse_json_lines
 
 MAX_PROVIDERS: Final = 100  # looked at; the specification's default limit of an answer
 HTTP: Final = "transport-ipfs-gateway-http"
+_ID: Final = re.compile(r"[0-9A-Za-z]{1,128}")
+"""A peer ID: base58 of a multihash, or a CID with the key itself in it (libp2p's peer-ids.md)."""
 _HOSTS: Final = frozenset({"ip4", "ip6", "dns", "dns4", "dns6"})
 _SCHEMES: Final[Mapping[tuple[str, ...], str]] = {
     ("http",): "http",
@@ -46,8 +49,10 @@ def _records(data: bytes) -> Iterator[Mapping[str, Any]]:
 def _parse_provider(record: Mapping[str, Any]) -> Provider | None:
     protocols, addresses = record.get("Protocols"), record.get("Addrs")
     identity = record.get("ID")
-    if not isinstance(protocols, list) or HTTP not in protocols or not isinstance(identity, str):
+    if not isinstance(protocols, list) or HTTP not in protocols:
         return None
+    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+        return None  # it ends in names, headers and logs
     texts = addresses if isinstance(addresses, list) else []
     urls = tuple(dict.fromkeys(url for text in texts if (url := url_of(text))))
     return Provider(identity, urls) if urls else None

@@ -1,5 +1,7 @@
+import pytest
 from structlog.testing import capture_logs
 
+from gateway.ops import events as module
 from gateway.ops.events import LoggedStatistics
 from gateway.ops.statistics import Statistics
 from gateway.ports import Choice, Observer, Rejection
@@ -83,3 +85,14 @@ def test_a_storm_of_the_same_failure_is_one_line_a_second() -> None:
 
 
 _: Observer = LoggedStatistics(FakeClock())  # mypy proves that it fits the port
+
+
+def test_what_was_written_is_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """issue 12, 14."""
+    monkeypatch.setattr(module, "MAX_LABELS", 2)
+    logged = LoggedStatistics(FakeClock())
+    with capture_logs() as logs:
+        for name in ("a", "a", "b", "b", "c", "c", "a"):
+            logged.upstream_failed(name, "raw", "silent", "")
+    told = [(log["source"], log["skipped"]) for log in logs]
+    assert told == [("a", 0), ("b", 0), ("c", 0), ("a", 0)]

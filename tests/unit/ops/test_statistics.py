@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from gateway.ops import statistics as module
 from gateway.ops.histogram import DURATION_BUCKETS_S, TTFB_BUCKETS_S
 from gateway.ops.record import CacheState, Outcome, RequestKind, RequestRecord
 from gateway.ops.statistics import Statistics
@@ -156,3 +157,16 @@ def test_a_snapshot_is_json() -> None:
 
 
 _: Observer = Statistics()  # mypy proves that it fits the port
+
+
+def test_upstreams_that_are_counted_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """issue 12, 14: the one that was asked longest ago makes room, with all its series."""
+    monkeypatch.setattr(module, "MAX_LABELS", 2)
+    statistics = Statistics()
+    for name in ("a", "b", "a", "c"):
+        statistics.upstream_asked(Choice(name, "first"), "raw")
+        statistics.block_rejected(Rejection.MISMATCH, name)
+    snapshot = statistics.snapshot()
+    assert snapshot["upstreams"].keys() == {"a", "c"}
+    assert snapshot["upstreams"]["a"]["asked"] == {"raw": 2}
+    assert snapshot["blocks"]["rejected"] == {"a": {"mismatch": 2}, "c": {"mismatch": 1}}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.content.cid import parse_cid
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Unverifiable
+from gateway.ports import Rejection
 from gateway.settings import RoutingSettings
 from gateway.upstream.routing import Router
 from gateway.upstream.routing_records import HTTP
+from tests.fakes import lies
 from tests.fakes.cluster_api import ClusterApi
 from tests.fakes.lying_upstream import LyingUpstream
 from tests.fakes.upstream_kit import Kit, read, sample
@@ -23,13 +25,14 @@ class RouterApi(ClusterApi):
     """A delegated router that knows addresses for every CID."""
 
     addresses: list[str]
+    id = "12D3KooW{:08}"
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         if self.status != 200:
             return self.status, b""
         assert path.startswith("/routing/v1/providers/")
         providers: list[dict[str, Any]] = [
-            {"Schema": "peer", "ID": f"12D3KooW{number:08}", "Protocols": [HTTP], "Addrs": [a]}
+            {"Schema": "peer", "ID": self.id.format(number), "Protocols": [HTTP], "Addrs": [a]}
             for number, a in enumerate(self.addresses)
         ]
         return 200, json.dumps({"Providers": providers}).encode()
@@ -79,6 +82,28 @@ async def test_a_provider_is_not_asked_for_anything_else(kit: Kit, stranger: Lyi
     with pytest.raises(NotFound, match=r"\[lacks"):
         await kit.read(CID)
     assert len(stranger.log) == asked
+
+
+async def test_strangers_have_one_label_together_whatever_they_do(
+    kit: Kit, api: RouterApi, stranger: LyingUpstream
+) -> None:
+    """issue 12, 14: a lie of each made a series of its own."""
+    stranger.behaviour = lies.flip()
+    api.addresses *= 3
+    with pytest.raises(Unverifiable, match="provider-00000002"):
+        await kit.read(FILE.cid)
+    assert set(kit.observer.rejected) == {(Rejection.MISMATCH, "routed")}
+
+
+async def test_an_id_that_is_none_reaches_no_header(
+    kit: Kit, api: RouterApi, stranger: LyingUpstream
+) -> None:
+    """issue 12, 14."""
+    api.id = '12D3KooW"\r\nX-Evil: {:08}'
+    with pytest.raises(NotFound, match=r"\[lacks .*\]$") as caught:
+        await kit.read(FILE.cid)
+    assert {attempt.upstream for attempt in caught.value.attempts} == {"lacks"}
+    assert stranger.connections == 0
 
 
 async def test_what_the_provider_lacks_too_is_not_found(kit: Kit, stranger: LyingUpstream) -> None:
