@@ -14,7 +14,7 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.errors import UpstreamRefused
-from gateway.upstream.connector import open_session, translate
+from gateway.upstream.connector import blamed, open_session
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # 1,000 peers of a cluster with all their addresses
 TIMEOUT_S: Final = 5.0  # of a whole answer
@@ -55,15 +55,14 @@ class ApiClient:
         Raises:
             UpstreamError: no answer, not in time, too large, or with another status.
         """
-        if self._session is None:
-            self._session = open_session(TIMEOUT_S, self._ssl, self._resolver)
-        url = URL(self._url + path, encoded=True)
-        try:
+        with blamed(self._name, TIMEOUT_S):
+            if self._session is None:
+                self._session = open_session(TIMEOUT_S, self._ssl, self._resolver)
+            url = URL(self._url + path, encoded=True)
+            headers = {**self._headers, "Accept": accept}
             async with (
                 asyncio.timeout(TIMEOUT_S),
-                self._session.get(
-                    url, headers={**self._headers, "Accept": accept}, allow_redirects=False
-                ) as response,
+                self._session.get(url, headers=headers, allow_redirects=False) as response,
             ):
                 if response.status == 404:
                     return None
@@ -72,8 +71,6 @@ class ApiClient:
                         self._name, f"answered with status {response.status}", response.status
                     )
                 return await self._read(response)
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(self._name, error, TIMEOUT_S) from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()

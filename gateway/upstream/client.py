@@ -17,7 +17,7 @@ from gateway.content.cid import Cid, parse_cid
 from gateway.errors import UpstreamRefused
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
-from gateway.upstream.connector import GuardedResolver, open_session, translate
+from gateway.upstream.connector import GuardedResolver, blamed, open_session, translate
 from gateway.upstream.public_address import is_public
 from gateway.upstream.request import (
     HEADERS,
@@ -105,13 +105,9 @@ class TrustlessClient:
         Raises:
             UpstreamError: no answer within `timeout_s`, or not the right one.
         """
-        url = URL(upstream.url + raw_target(PROBE), encoded=True)
-        response = await self._request(upstream, url, Step.RAW, _loop_time() + timeout_s)
-        try:
-            now = self._clock.now()
-            check_head(upstream.name, PROBE, Step.RAW, response.status, response.headers, now)
-        finally:
-            response.release()
+        until = _loop_time() + timeout_s
+        response = await self._request(upstream, PROBE, raw_target(PROBE), Step.RAW, until)
+        response.release()
 
     async def has(self, upstream: UpstreamSettings, cid: Cid, timeout_s: float) -> bool:
         """Ask whether an upstream holds a block, without having it search.
@@ -119,15 +115,13 @@ class TrustlessClient:
         Raises:
             UpstreamError: it does not say so in time.
         """
-        url = URL(upstream.url + raw_target(cid), encoded=True)
         headers = {**HEADERS[Step.RAW], "Cache-Control": "only-if-cached"}
-        try:
+        with blamed(upstream.name, timeout_s):
+            url = URL(upstream.url + raw_target(cid), encoded=True)
             async with asyncio.timeout(timeout_s):
                 response = await self._get_session(upstream).head(
                     url, headers=headers, allow_redirects=False
                 )
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(upstream.name, error, timeout_s) from error
         response.release()
         if response.status not in HOLDS:
             status = response.status
@@ -150,11 +144,8 @@ class TrustlessClient:
     ) -> AsyncIterator["Body"]:
         async with self._turn(upstream):
             first_byte_at = _loop_time() + self._settings.first_byte_timeout
-            url = URL(upstream.url + target, encoded=True)
-            response = await self._request(upstream, url, step, first_byte_at)
+            response = await self._request(upstream, what, target, step, first_byte_at)
             try:
-                now = self._clock.now()
-                check_head(upstream.name, what, step, response.status, response.headers, now)
                 yield Body(upstream.name, response, first_byte_at, self._settings)
             finally:
                 response.release()  # closes the connection when there is something left to read
@@ -170,15 +161,27 @@ class TrustlessClient:
         return turn
 
     async def _request(
-        self, upstream: UpstreamSettings, url: URL, step: Step, first_byte_at: float
+        self,
+        upstream: UpstreamSettings,
+        what: object,
+        target: str,
+        step: Step,
+        first_byte_at: float,
     ) -> aiohttp.ClientResponse:
-        try:
+        """Return an answer whose head is one that is taken."""
+        with blamed(upstream.name, self._settings.first_byte_timeout):
+            url = URL(upstream.url + target, encoded=True)
             async with asyncio.timeout_at(first_byte_at):
-                return await self._get_session(upstream).get(
+                response = await self._get_session(upstream).get(
                     url, headers=HEADERS[step], allow_redirects=False
                 )
-        except (aiohttp.ClientError, OSError) as error:
-            raise translate(upstream.name, error, self._settings.first_byte_timeout) from error
+            try:
+                now = self._clock.now()
+                check_head(upstream.name, what, step, response.status, response.headers, now)
+            except BaseException:
+                response.release()
+                raise
+            return response
 
     def _get_session(self, upstream: UpstreamSettings) -> aiohttp.ClientSession:
         connect_s = min(CONNECT_TIMEOUT_S, self._settings.first_byte_timeout)
@@ -230,7 +233,7 @@ class Body:
         try:
             data = self._content.read_nowait()
             return self._came(data) if data else await self._wait()
-        except (aiohttp.ClientError, OSError) as error:
+        except Exception as error:  # whatever it is, it is this upstream's failure
             raise translate(self._upstream, error, self._limit_s()) from error
 
     def _limit_s(self) -> float:
@@ -259,7 +262,7 @@ class Body:
         try:
             async with asyncio.timeout(END_WAIT_S):
                 await self._content.readany()
-        except (aiohttp.ClientError, OSError):
+        except Exception:  # noqa: BLE001 (whatever an upstream makes a library raise)
             return  # the connection is closed, as it is when more came
 
 

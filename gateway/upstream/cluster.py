@@ -149,12 +149,19 @@ def match_peers(
         if known is not None:
             nodes.names[peer.id] = known.name
         elif settings.gateway_port and peer.hosts and not peer.error:
-            name = peer.name if is_name(peer.name) and peer.name not in taken else peer.id[-12:]
+            name = _name_of(peer, taken)
             url = f"http://{peer.hosts[0]}:{settings.gateway_port}"
             taken.add(name)
             nodes.names[peer.id] = name
             nodes.discovered.append(UpstreamSettings(name=name, url=url, tier="cluster"))
     return nodes
+
+
+def _name_of(peer: ClusterPeer, taken: Collection[str]) -> str:
+    """Return what the upstream of a peer is called; no two are called the same."""
+    called = (peer.name, peer.id[-12:], peer.id)
+    free = (name for name in called if is_name(name) and name not in taken)
+    return next(free, peer.id)  # ids are unique, but an operator may have taken one for a name
 
 
 def _find_configured(

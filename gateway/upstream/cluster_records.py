@@ -9,11 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.settings import is_host, is_name
 from gateway.upstream.json_lines import parse_json_lines
 
 MAX_PEERS: Final = 1024  # what is more is left out; large clusters have some dozens
 MAX_ERROR_CHARACTERS: Final = 200
-_HOST_PROTOCOLS: Final = frozenset({"ip4", "ip6", "dns", "dns4", "dns6", "dnsaddr"})
+MAX_NAME_CHARACTERS: Final = 255  # a peer is called like its machine; POSIX, HOST_NAME_MAX
+_ADDRESSES: Final[Mapping[str, type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]]] = {
+    "ip4": ipaddress.IPv4Address,
+    "ip6": ipaddress.IPv6Address,
+}
+_NAME_PROTOCOLS: Final = frozenset({"dns", "dns4", "dns6", "dnsaddr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,15 @@ def _records(data: bytes) -> Iterator[Mapping[str, Any]]:
 
 def _parse_peer(record: Mapping[str, Any]) -> ClusterPeer | None:
     identity = _text(record, "id")
-    if not identity:
+    if not is_name(identity):  # ids of libp2p are letters and digits
         return None
     ipfs = record.get("ipfs")
     node: Mapping[str, Any] = ipfs if isinstance(ipfs, dict) else {}
     error = _text(record, "error") or _text(node, "error")
     addresses = node.get("addresses")
     hosts = _hosts(addresses if isinstance(addresses, list) else [])
-    name = _text(record, "peername") or identity
+    name = _text(record, "peername")[:MAX_NAME_CHARACTERS]
+    name = name if name and name.isprintable() else identity
     return ClusterPeer(identity, name, _text(node, "id"), error[:MAX_ERROR_CHARACTERS], hosts)
 
 
@@ -84,15 +91,32 @@ def _hosts(addresses: list[Any]) -> tuple[str, ...]:
 
 
 def host_of(address: object) -> str:
-    """Return the host in a multiaddress, as a URL has it; empty when there is none."""
+    """Return the host in a multiaddress, as a URL has it.
+
+    Empty when there is none that can be connected to: real nodes announce `/dns4/a..b/tcp/4001`.
+    """
     if not isinstance(address, str):
         return ""
     _, _, rest = address.partition("/")
     protocol, _, rest = rest.partition("/")
     host = rest.partition("/")[0]
-    if protocol not in _HOST_PROTOCOLS:
+    if protocol in _NAME_PROTOCOLS:
+        return host if is_host(host) else ""
+    if protocol not in {"ip4", "ip6"}:
         return ""
-    return f"[{host}]" if protocol == "ip6" else host
+    return _address_of(protocol, host)
+
+
+def _address_of(protocol: str, text: str) -> str:
+    """Return an address as a URL has it; empty when nobody can be reached at it."""
+    try:
+        address = _ADDRESSES[protocol](text)
+    except ValueError:
+        return ""
+    # A link-local address needs the name of an interface, which is another machine's.
+    if "%" in text or address.is_unspecified or address.is_multicast or address.is_link_local:
+        return ""
+    return f"[{address}]" if protocol == "ip6" else str(address)
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,7 +5,8 @@ client that is built on it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from ssl import SSLContext
 from typing import Final
@@ -124,14 +125,42 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], _Kind, str], ...]] = (
     (aiohttp.ClientConnectorDNSError, UpstreamUnreachable, "has a name that does not resolve"),
     (aiohttp.ClientConnectorError, UpstreamUnreachable, "takes no connection"),
     (aiohttp.ClientResponseError, UpstreamRefused, "answered with broken HTTP"),
+    (aiohttp.InvalidURL, UpstreamUnreachable, "has an address that is none"),
+    (UnicodeError, UpstreamUnreachable, "has an address that is none"),  # a label that IDNA refuses
 )
 
 
 def translate(upstream: str, error: Exception, limit_s: float) -> UpstreamError:
-    """Make one of our errors of one of aiohttp's, or of a timeout of `limit_s`."""
+    """Make one of our errors of whatever was raised while an upstream was spoken to.
+
+    Args:
+        upstream: its name.
+        error: of aiohttp, of the system, of Python; ours are returned as they are. An address that
+            makes yarl or `idna` raise, or an answer that makes a parser raise, is the failure of
+            one upstream, and no more.
+        limit_s: what it had time for, if it is a timeout.
+    """
+    if isinstance(error, UpstreamError):
+        return error
     for theirs, ours, reason in _TRANSLATIONS:
         if isinstance(error, theirs):
             return ours(upstream, reason)
     if isinstance(error, TimeoutError):
         return UpstreamSilent(upstream, f"sent nothing, or too little, for {limit_s:g} s")
-    return UpstreamUnreachable(upstream, "broke the connection")
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return UpstreamUnreachable(upstream, "broke the connection")
+    return UpstreamUnreachable(upstream, f"could not be spoken to ({type(error).__name__})")
+
+
+@contextmanager
+def blamed(upstream: str, limit_s: float) -> Iterator[None]:
+    """Make every exception of the body the failure of an upstream; see `translate`.
+
+    Raises:
+        UpstreamError: there was one.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (whatever it is: see `translate`)
+        translated = translate(upstream, error, limit_s)
+        raise translated from (None if translated is error else error)

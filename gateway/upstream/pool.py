@@ -1,6 +1,6 @@
 """All upstreams with what is known of them, and the books of every request to one."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ EXPLORE_EVERY: Final = 100
 
 SILENT_S: Final = 0.5  # of a request whose upstream is ejected: it is ended, and asked elsewhere
 MAX_ROUTED: Final = 64  # providers that are remembered, with their health; the newest
+MAX_GONE: Final = 1024  # `cluster_records.MAX_PEERS`: all that can leave at once
 DEFAULT_POLICY: Final = SelectionSettings()
 
 
@@ -45,6 +46,8 @@ class UpstreamPool:
         self._policy = policy
         self._members = {upstream.name: Member(upstream, workers) for upstream in upstreams}
         self._routed: dict[str, Member] = {}
+        self._gone: dict[str, Member] = {}
+        """Those that left lately: requests that have to do with them are not over yet."""
         self._configured = tuple(self._members)
         self._choices = 0
         self.on_suspicion: Callable[[str], None] | None = None
@@ -61,6 +64,7 @@ class UpstreamPool:
         }
         configured = {name: before[name] for name in self._configured}
         self._members = configured | {n: m for n, m in discovered.items() if n not in configured}
+        self._leave({n: m for n, m in before.items() if n not in self._members})
 
     def add_routed(self, upstreams: Sequence[UpstreamSettings]) -> Collection[str]:
         """Add upstreams that a router told of: chosen only as holders. Return the names."""
@@ -69,8 +73,15 @@ class UpstreamPool:
             is_same = known is not None and known.settings == upstream
             self._routed[upstream.name] = known if known and is_same else Member(upstream)
         while len(self._routed) > MAX_ROUTED:
-            del self._routed[next(iter(self._routed))]
+            oldest = next(iter(self._routed))
+            self._leave({oldest: self._routed.pop(oldest)})
         return [upstream.name for upstream in upstreams]
+
+    def _leave(self, members: Mapping[str, Member]) -> None:
+        """Keep some for a while: a request that chose one of them may still ask it."""
+        self._gone |= members
+        while len(self._gone) > MAX_GONE:
+            del self._gone[next(iter(self._gone))]
 
     def choose(
         self, place: Place | None, exclude: Collection[str] = (), holders: Collection[str] = ()
@@ -111,8 +122,9 @@ class UpstreamPool:
         return exchange
 
     def _get(self, upstream: str) -> Member:
-        """Return a member that was chosen a moment ago."""
-        return self._members.get(upstream) or self._routed[upstream]
+        """Return a member that was chosen a moment ago; it may have left meanwhile."""
+        found = self._members.get(upstream) or self._routed.get(upstream)
+        return found or self._gone[upstream]
 
     def is_block_wise(self, upstream: str) -> bool:
         """Tell whether CARs are not asked of it for now."""

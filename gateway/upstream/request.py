@@ -158,7 +158,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         return float(value[:9])
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a zone of 10^17 hours is beyond what a timedelta holds
         return None
     if when.tzinfo is None:  # "-0000": UTC without a claim to be right
         when = when.replace(tzinfo=UTC)

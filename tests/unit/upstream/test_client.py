@@ -166,6 +166,51 @@ async def test_a_name_that_does_not_exist_is_told(
         await client.fetch_raw(settings, BLOCK.cid, ignore)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://a..b:80", id="empty-label"),
+        pytest.param("http://kubo:8080:8080", id="two-ports"),
+        pytest.param("http://[nonsense]:80", id="no-address"),
+        pytest.param("http://a b:80", id="blank"),
+        pytest.param(f"http://{'a' * 64}.example:80", id="label-too-long"),
+        pytest.param("http://\u2024.example", id="no-idna"),
+        pytest.param("nonsense", id="no-url"),
+    ],
+)
+async def test_an_address_that_is_none_is_its_upstreams_failure(
+    client: TrustlessClient, url: str
+) -> None:
+    """issue 12, 12: it was an error of the whole request."""
+    settings = UpstreamSettings(name="u", url=url)
+    with pytest.raises(UpstreamUnreachable, match=r"^u "):
+        await client.fetch_raw(settings, BLOCK.cid, ignore)
+    with pytest.raises(UpstreamUnreachable, match=r"^u "):
+        await client.has(settings, BLOCK.cid, 1)
+    with pytest.raises(UpstreamUnreachable, match=r"^u "):
+        await client.probe(settings, 1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(f"Mon, 01 Jan 2020 00:00:00 +{10**17}", id="zone-beyond-all-bounds"),
+        pytest.param("Mon, 01 Jan 0001 00:00:00 +2359", id="first-year"),
+        pytest.param("Mon, 01 Jan 9999 23:59:59 -2359", id="last-year"),
+        pytest.param("9" * 4000, id="long-number"),
+        pytest.param("\x7f", id="no-text"),
+    ],
+)
+async def test_no_retry_after_is_more_than_its_upstreams_failure(
+    client: TrustlessClient, value: str
+) -> None:
+    """issue 12, 12: the date that `email.utils` cannot hold was an error of the whole request."""
+    behaviour = lies.status("503 Service Unavailable", {"retry-after": value})
+    async with LyingUpstream([BLOCK], behaviour) as upstream:
+        with pytest.raises(UpstreamRefused, match="status 503"):
+            await raw(client, upstream)
+
+
 async def test_http_where_tls_belongs_is_told(client: TrustlessClient) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

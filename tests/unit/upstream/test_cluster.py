@@ -50,6 +50,24 @@ async def test_nodes_that_are_not_configured_are_found(bench: Bench) -> None:
     assert [upstream.tier for upstream, _ in bench.pool.states()] == ["cluster", "cluster"]
 
 
+async def test_an_address_that_is_none_is_left_out(bench: Bench) -> None:
+    """issue 12, 12."""
+    bad = ("/dns4/a..b/tcp/4001", "/dns4/kubo:8080/tcp/4001", "/ip6/nonsense/tcp/4001")
+    bench.api.peers = [ONE, peer("two", *bad, NODE.format(2)), peer("three", *bad)]
+    await bench.cluster.refresh()
+    assert bench.urls() == {"one": "http://gateway.one:8080", "two": "http://10.0.0.2:8080"}
+
+
+def test_no_two_nodes_are_called_the_same() -> None:
+    peers = [ClusterPeer(f"{n}-the-same-end", "same", hosts=("10.0.0.1",)) for n in range(3)]
+    nodes = match_peers([], peers, ClusterSettings())
+    assert nodes.names == {
+        "0-the-same-end": "same",
+        "1-the-same-end": "the-same-end",
+        "2-the-same-end": "2-the-same-end",
+    }
+
+
 async def test_a_node_that_comes_is_asked_and_one_that_goes_is_not(bench: Bench) -> None:
     await bench.cluster.refresh()
     exchange = bench.pool.ask(Choice("two", "first"), "raw")

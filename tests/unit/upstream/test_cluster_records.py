@@ -43,6 +43,8 @@ def test_peers_may_be_a_list() -> None:
         pytest.param(b"[1, null, []]", id="no-records"),
         pytest.param(b'{"peername": "a"}', id="no-id"),
         pytest.param(b'{"id": 7}', id="id-is-a-number"),
+        pytest.param(b'{"id": "a\\r\\nx: y"}', id="id-with-line-ends"),
+        pytest.param(b'{"id": "\\""}', id="id-with-a-quote"),
     ],
 )
 def test_what_is_no_peer_is_left_out(data: bytes) -> None:
@@ -53,6 +55,10 @@ def test_a_peer_with_odd_parts_is_what_is_left_of_it() -> None:
     data = b'{"id": "x", "peername": 3, "ipfs": {"addresses": [1, "/tcp/1", "x", ""], "id": []}}'
     assert parse_peers(data) == [ClusterPeer("x", "x")]
     assert parse_peers(b'{"id": "x", "ipfs": [], "error": {}}') == [ClusterPeer("x", "x")]
+
+
+def test_a_name_that_is_not_printable_is_no_name() -> None:
+    assert parse_peers(b'{"id": "x", "peername": "a\\u0000b"}') == [ClusterPeer("x", "x")]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +81,18 @@ def test_allocations(data: bytes, peers: tuple[str, ...]) -> None:
         pytest.param("/ip4/10.0.0.1/tcp/4001/p2p/x", "10.0.0.1", id="ip4"),
         pytest.param("/ip6/::1/tcp/4001", "[::1]", id="ip6"),
         pytest.param("/dns4/node.example/tcp/4001", "node.example", id="dns"),
+        pytest.param("/dns4/a..b/tcp/4001", "", id="empty-label"),
+        pytest.param("/dns4/kubo:8080/tcp/4001", "", id="name-with-port"),
+        pytest.param("/dns4/me@node.example/tcp/4001", "", id="name-with-user"),
+        pytest.param("/dns4/a b/tcp/4001", "", id="name-with-blank"),
+        pytest.param("/dns4/" + "a" * 64 + ".b/tcp/4001", "", id="label-too-long"),
+        pytest.param("/dns4/\u00fc\ud800.example/tcp/4001", "", id="no-ascii"),
+        pytest.param("/ip6/nonsense/tcp/4001", "", id="no-address"),
+        pytest.param("/ip6/10.0.0.1/tcp/4001", "", id="address-of-the-other-kind"),
+        pytest.param("/ip4/0.0.0.0/tcp/4001", "", id="unspecified"),
+        pytest.param("/ip4/224.0.0.1/tcp/4001", "", id="multicast"),
+        pytest.param("/ip6/fe80::1/tcp/4001", "", id="link-local"),
+        pytest.param("/ip6/fd00::1%eth0/tcp/4001", "", id="with-interface"),
         pytest.param("/p2p/x/p2p-circuit", "", id="relay"),
         pytest.param("", "", id="empty"),
         pytest.param(None, "", id="null"),

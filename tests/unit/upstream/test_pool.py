@@ -8,6 +8,7 @@ import pytest
 from gateway.errors import BlockMismatch, UpstreamRefused, UpstreamUnreachable
 from gateway.ports import Choice, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
+from gateway.upstream import pool as module
 from gateway.upstream.pool import DEFAULT_POLICY, Exchange, UpstreamPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
@@ -44,6 +45,32 @@ def bench_fixture() -> Bench:
 def test_choice_knows_place_and_tier(bench: Bench) -> None:
     choice = bench.pool.choose(SWEDEN)
     assert choice == Choice("near", "tier", 0.0, None)
+
+
+def test_who_has_left_may_be_asked_by_a_request_that_chose_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """issue 12, 12: the next step of that request was a KeyError."""
+    monkeypatch.setattr(module, "MAX_GONE", 2)
+    nodes = [UpstreamSettings(name=f"n{n}", url="http://n", tier="cluster") for n in range(3)]
+    bench.pool.set_discovered(nodes)
+    bench.pool.set_discovered([])
+    assert (bench.pool.tier("n1"), bench.pool.is_block_wise("n2")) == ("cluster", False)
+    bench.ask("n2").close()
+    assert {row["name"] for row in bench.pool.rows()} == {"near", "far"}
+    with pytest.raises(KeyError, match="n0"):  # bounded
+        bench.pool.tier("n0")
+
+
+def test_a_stranger_that_made_room_may_be_asked_by_a_request_that_chose_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """issue 12, 12."""
+    monkeypatch.setattr(module, "MAX_ROUTED", 1)
+    for name in ("one", "two"):
+        bench.pool.add_routed([UpstreamSettings(name=name, url="http://n", tier="routed")])
+    assert bench.pool.is_sound("one")
+    assert bench.pool.choose(None, ("near", "far"), ("one",)) is None
 
 
 def test_requests_under_way_make_an_upstream_look_slower() -> None:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Collection
 import pytest
 
 from gateway.content.cid import Cid
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Unverifiable
+from gateway.settings import UpstreamSettings
 from gateway.upstream import presence as module
 from gateway.upstream.presence import NOT_ASKED, Holding
 from tests.fakes import lies
@@ -154,3 +155,20 @@ async def test_a_request_asks_who_has_it_once(fleet: Fleet) -> None:
     fleet.one.behaviour = lies.once(honest, lies.reset(20))
     assert await fleet.kit.read(FILE.cid) == FILE.content
     assert [len(node.asked("head")) for node in fleet.nodes] == [1, 1, 1]
+
+
+async def test_nodes_with_addresses_that_are_none_fail_alone() -> None:
+    """issue 12, 12: every cold request of everybody was an error of ours."""
+    bad = [
+        UpstreamSettings(name=f"bad{number}", url=url, tier="cluster")
+        for number, url in enumerate(("http://a..b:80", "http://kubo:1:1", "http://[nonsense]"))
+    ]
+    async with (
+        LyingUpstream(FILE.blocks, name="good", tier="cluster") as good,
+        Kit(*bad, good.settings) as kit,
+    ):
+        assert await kit.read(FILE.cid) == FILE.content
+        good.blocks.clear()
+        kit.blocks.clear()
+        with pytest.raises(Unverifiable, match=r"bad0 .*bad1 .*bad2 "):
+            await kit.read(FILE.cid)
