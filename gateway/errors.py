@@ -38,6 +38,7 @@
     |   +-- NotFound            every upstream said that it does not have the root
     |   +-- Unverifiable        upstreams answered, nothing verified
     |   +-- DeadlineExceeded    time ran out
+    |   +-- HostUnknown         whether a host is a website cannot be found out now
     +-- OperatorError           the operator can mend it
         +-- BadSetting          one wrong key or value; the program does not start
         +-- BadSettings         all that is wrong in a configuration
@@ -78,8 +79,7 @@ class BadPath(ClientError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f'invalid path "{path}": {reason}')
-        self.path = path
-        self.reason = reason
+        self.path, self.reason = path, reason
 
 
 class BadCid(BadPath):
@@ -96,8 +96,7 @@ class BadRequest(ClientError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
-        self.name = name
-        self.reason = reason
+        self.name, self.reason = name, reason
 
 
 class NotAcceptable(ClientError):
@@ -149,8 +148,7 @@ class TooManyRequests(ClientError):
         self, reason: str, retry_after_s: int, fields: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(reason)
-        self.retry_after_s = retry_after_s
-        self.fields = dict(fields or {})
+        self.retry_after_s, self.fields = retry_after_s, dict(fields or {})
 
 
 class Denied(ClientError):
@@ -257,8 +255,7 @@ class UpstreamError(GatewayError):
 
     def __init__(self, upstream: str, reason: str) -> None:
         super().__init__(f"{upstream} {reason}")
-        self.upstream = upstream
-        self.reason = reason
+        self.upstream, self.reason = upstream, reason
 
 
 class BlockMismatch(UpstreamError):
@@ -292,8 +289,7 @@ class UpstreamRefused(UpstreamError):
         self, upstream: str, reason: str, status: int = 0, retry_after_s: float | None = None
     ) -> None:
         super().__init__(upstream, reason)
-        self.status = status
-        self.retry_after_s = retry_after_s
+        self.status, self.retry_after_s = status, retry_after_s
 
 
 class UpstreamSilent(UpstreamError):
@@ -313,11 +309,7 @@ class BlockAbsent(UpstreamError):
 
 
 class NameUnresolved(UpstreamError):
-    """No record that is valid, for reasons that lie in the name as likely as in the upstream.
-
-    Anybody can make a name that an honest upstream searches for in vain, or whose record is over
-    by our clock: it must not count against the upstream.
-    """
+    """No record that is valid: as likely the fault of the name, so not counted against anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +352,13 @@ class DeadlineExceeded(RetrievalError):
     """Time ran out."""
 
     summary = "was not delivered in time"
+
+
+class HostUnknown(RetrievalError):
+    """Nobody can say now whether a host is the website of its domain, with an origin of its own."""
+
+    summary = "may be a website of its own, which cannot be found out now"
+    retry_after_s = 5  # for as long a domain that the DNS failed for is not asked about again
 
 
 class OperatorError(GatewayError):

@@ -16,11 +16,15 @@ import dns.resolver
 from typing_extensions import override
 
 from gateway.errors import Attempt, DeadlineExceeded, Unverifiable, UpstreamError
+from gateway.naming.turns import Turns
 from gateway.ports import DnsOverHttps
 
 LIFETIME_S: Final = 5.0  # of one question, all servers and repetitions included
 PATIENCE_S: Final = 2.0  # with one server, before the next one or the next try
-MAX_QUESTIONS: Final = 64  # at once; more wait for their turn, within their lifetime
+MAX_QUESTIONS: Final = 64  # at once, a socket each; more wait for their turn
+LEAST_S: Final = 0.5
+"""What a question may take whatever waits: for a name that nobody has asked for before, servers are
+asked one after the other, from the root on."""
 MAX_NAME_CHARACTERS: Final = 253  # RFC 1035, 2.3.4, without the final dot
 UDP_BYTES: Final = 1232  # DNS Flag Day 2020: fits into any path's packets
 STEP: Final = "txt"
@@ -116,7 +120,7 @@ class TxtResolver:
         self._resolver.lifetime = lifetime_s
         self._resolver.use_edns(0, 0, UDP_BYTES)
         self._lifetime_s = lifetime_s
-        self._turns = asyncio.Semaphore(MAX_QUESTIONS)
+        self._turns = Turns(MAX_QUESTIONS, LEAST_S)
 
     async def find(self, name: str) -> TxtAnswer | None:
         """Return the TXT records of a name; None if it has none or does not exist.
@@ -129,7 +133,7 @@ class TxtResolver:
             return None
         try:
             # Not dnspython's own lifetime alone: it goes by the wall clock.
-            async with asyncio.timeout(self._lifetime_s + 1), self._turns:
+            async with asyncio.timeout(self._lifetime_s + 1), self._turns.take(_zone(name)):
                 answer = await self._resolver.resolve(
                     f"{name}.", dns.rdatatype.TXT, raise_on_no_answer=False, search=False
                 )
@@ -144,3 +148,8 @@ class TxtResolver:
             return None
         texts = tuple(b"".join(record.strings) for record in answer.rrset)
         return TxtAnswer(texts, float(answer.chaining_result.minimum_ttl))
+
+
+def _zone(name: str) -> str:
+    """Return the last two labels: whoever has a domain can make any number of names below it."""
+    return ".".join(name.rsplit(".", 2)[-2:])

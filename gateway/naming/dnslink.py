@@ -17,15 +17,16 @@ from gateway.errors import (
     BadSetting,
     BadTarget,
     DeadlineExceeded,
-    GatewayError,
+    HostUnknown,
     NotFound,
+    RetrievalError,
     Unverifiable,
 )
 from gateway.naming.dns import STEP, TxtAnswer
 from gateway.naming.domains import AllowedDomains, is_special
 from gateway.naming.held import Held
 from gateway.naming.keeper import REST_S, Keeper, Policy
-from gateway.ports import Clock
+from gateway.ports import Clock, HostAnswer
 from gateway.settings import NamesSettings
 
 MIN_TTL_S: Final = 5.0  # less would make each page with a hundred parts ask a hundred times
@@ -98,18 +99,28 @@ class Dnslinks:
         held, is_stale = await self._keeper.get(domain)
         return Link(held.value, held.left_s(self._clock.monotonic()), is_stale=is_stale)
 
-    async def has(self, domain: str) -> bool:
-        """Tell whether a domain has a DNSLink that can be followed; see `ports.NameResolver`."""
+    async def look_up(self, domain: str) -> HostAnswer:
+        """Tell whether a domain has a DNSLink; see `ports.NameResolver.look_up_host`."""
         if domain in self._static:
-            return True
+            return HostAnswer(is_website=True)
         if self._reason_not_to_ask(domain):
-            return False
+            return HostAnswer(is_website=False)
         try:
             async with asyncio.timeout(HOST_PATIENCE_S):
-                await self._keeper.get(domain)
-        except (GatewayError, TimeoutError):
-            return False
-        return True
+                held = (await self._keeper.get(domain)).held
+        except NotFound:
+            return self._answer(is_website=False, valid_s=POLICY.absent_s)
+        except BadTarget:
+            return self._answer(is_website=True, valid_s=POLICY.failed_s)
+        except RetrievalError as error:
+            raise HostUnknown(domain, error.attempts) from error
+        except TimeoutError:
+            attempt = Attempt("DNS", STEP, f"did not answer within {HOST_PATIENCE_S:g} s")
+            raise HostUnknown(domain, [attempt]) from None
+        return self._answer(is_website=True, valid_s=held.left_s(self._clock.monotonic()))
+
+    def _answer(self, *, is_website: bool, valid_s: float) -> HostAnswer:
+        return HostAnswer(is_website, self._clock.monotonic() + max(valid_s, MIN_TTL_S))
 
     def _reason_not_to_ask(self, domain: str) -> str:
         if is_special(domain):

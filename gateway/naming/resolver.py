@@ -13,7 +13,7 @@ from gateway.content.path import MAX_SEGMENTS, ContentPath, MutablePath, parse_t
 from gateway.errors import BadPath, BadTarget, DeadlineExceeded, NameLoop
 from gateway.naming.dnslink import Dnslinks, Link
 from gateway.naming.ipns import Keys, ttl_s
-from gateway.ports import Clock, Denials, Hop, NameRecord, NameResolver, Resolution
+from gateway.ports import Clock, Denials, Hop, HostAnswer, NameRecord, NameResolver, Resolution
 
 MAX_HOPS: Final = 32  # of records and DNSLinks together; boxo's DefaultDepthLimit
 RESOLVE_S: Final = 60.0  # for all hops of one path; boxo's
@@ -91,9 +91,9 @@ class Names(NameResolver):
         return NameRecord(record.raw, max(0, max_age_s))
 
     @override
-    async def has_dnslink(self, domain: str) -> bool:
+    async def look_up_host(self, domain: str) -> HostAnswer:
         """Tell whether a domain has a DNSLink; see `ports.NameResolver`."""
-        return await self._dnslinks.has(domain)
+        return await self._dnslinks.look_up(domain)
 
     async def close(self) -> None:
         """End all searches."""

@@ -24,6 +24,7 @@ from gateway.ports.denials import Denials
 from gateway.ports.names import (
     DnsOverHttps,
     Hop,
+    HostAnswer,
     NameRecord,
     NameResolver,
     RecordSource,
@@ -44,6 +45,7 @@ __all__ = [
     "DnsOverHttps",
     "GeoLookup",
     "Hop",
+    "HostAnswer",
     "MissReason",
     "NameRecord",
     "NameResolver",

@@ -18,6 +18,15 @@ class Hop(NamedTuple):
     `/ipfs/{root}/{above}/x`."""
 
 
+class HostAnswer(NamedTuple):
+    """What the host of a domain is."""
+
+    is_website: bool
+    """Whether the domain has a DNSLink, also one that cannot be followed."""
+    until: float | None = None
+    """Monotonic seconds until when that is known; None for as long as the process runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What a mutable path points to now."""
@@ -87,10 +96,14 @@ class NameResolver(Protocol):
         """
         ...
 
-    async def has_dnslink(self, domain: str) -> bool:
-        """Tell whether a domain has a DNSLink; never raises, and False when in doubt.
+    async def look_up_host(self, domain: str) -> HostAnswer:
+        """Tell whether a domain has a DNSLink: whether a host of that name is its website.
 
         Args:
             domain: as `gateway.content.names.parse_domain` returns it.
+
+        Raises:
+            HostUnknown: it cannot be found out now. To take that for a no would give all content
+                the origin of the website.
         """
         ...

@@ -35,6 +35,8 @@ class Site(NamedTuple):
     """Of a site of its own: `/ipfs/{cid}` or `/ipns/{name}`, which its paths are below."""
     is_trustless: bool = False
     """Whether files and pages are refused there."""
+    until: float | None = None
+    """Monotonic seconds until when it is known that the host is this; None for always."""
 
     @property
     def is_isolated(self) -> bool:

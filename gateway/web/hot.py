@@ -112,6 +112,7 @@ class HotTable:
     ) -> None:
         self._used: set[bytes] = set()
         self._sites: dict[bytes, bytes] = {}
+        self._until: dict[bytes, float] = {}
         self._lend = lend
         self.generation = 0
         """How often everything was forgotten: what was read before must not be put any more."""
@@ -139,7 +140,9 @@ class HotTable:
         """Tell whether there is an entry: `site + target`, or the `raw_key` of that."""
         return key in self._small.entries or key in self._files.entries
 
-    def put(self, key: bytes, host: bytes, site: bytes, entry: HotEntry) -> None:
+    def put(
+        self, key: bytes, host: bytes, site: bytes, entry: HotEntry, until: float | None = None
+    ) -> None:
         """Keep an answer.
 
         An entry that is too large for the table is not kept.
@@ -151,9 +154,12 @@ class HotTable:
             site: empty when a path gateway answered, whose answers are the same under every
                 host; else the host of the site.
             entry: the answer.
+            until: when it has to be found out again what the host is; None for never.
         """
         if len(self._sites) < MAX_HOSTS:
             self._sites[host] = site
+            if until is not None:
+                self._until[host] = until
         if len(key) > MAX_TARGET_BYTES:
             return
         if isinstance(entry.body, bytes):
@@ -170,6 +176,15 @@ class HotTable:
         self._files.clear()
         self._used.clear()
         self._tell_size()
+
+    def expire(self, now: float) -> None:
+        """Forget what the hosts are whose time is over; the answers stay."""
+        gone = {host for host, until in self._until.items() if now >= until}
+        for host in gone:
+            del self._until[host]
+            self._sites.pop(host, None)
+        if gone:
+            self.heads.forget_hosts(gone)
 
     def _tell_size(self) -> None:
         if self._lend is not None:

@@ -1,7 +1,11 @@
 """What becomes of a reply that was sent whole: perhaps a finished answer for the hot path."""
 
+import asyncio
+from typing import Final
+
 from gateway.content.path import MutablePath
 from gateway.pipeline import Reply
+from gateway.ports import Clock
 from gateway.protocol.answer import Answer, BodyBytes, BodyFile
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.headers import cache_status
@@ -17,6 +21,9 @@ from gateway.web.send import Scope, request_target
 GENERATION = "gateway.hot.generation"
 """Of the table, in the scope's state, from when the request began."""
 
+EXPIRE_EVERY_S: Final = 1.0
+"""A fifth of the shortest time for which anything counts that the DNS said."""
+
 _HOT_FIELDS = cache_status(("hot",), 0)
 _MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
 _NOT_IN_304 = frozenset(
@@ -29,6 +36,13 @@ _NOT_IN_304 = frozenset(
     )
 )
 _KEPT = frozenset((ResponseFormat.UNIXFS, ResponseFormat.RAW))
+
+
+async def expire_hosts(table: HotTable, clock: Clock) -> None:
+    """Let the table forget what hosts are once the DNS may say otherwise, until cancelled."""
+    while True:
+        await asyncio.sleep(EXPIRE_EVERY_S)
+        table.expire(clock.monotonic())
 
 
 class Keeper:
@@ -63,7 +77,8 @@ class Keeper:
 
         def put(answer: Answer, body: bytes | FileBody) -> None:
             if generation == self._table.generation:
-                self._table.put(key, host, site, _entry(request, answer, body))
+                entry = _entry(request, answer, body)
+                self._table.put(key, host, site, entry, request.site.until)
 
         body = reply.answer.body
         if size > MAX_BODY_BYTES:

@@ -23,6 +23,7 @@ from gateway.errors import (
     DeadlineExceeded,
     Denied,
     GatewayError,
+    HostUnknown,
     MethodNotAllowed,
     NameLoop,
     NoSuchLink,
@@ -140,6 +141,7 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
         404, "Not Found", "fetch", "Nobody who was asked has it. Check the CID, or provide it."
     ),
     Unverifiable: Kind(502, "Bad Gateway", "verify", _TRY_AGAIN),
+    HostUnknown: Kind(503, "Service Unavailable", _NAME_STEP, _TRY_AGAIN),
     DeadlineExceeded: Kind(504, "Gateway Timeout", "fetch", _TRY_AGAIN),
 }
 """The nearest class in an error's ancestry counts."""
@@ -212,7 +214,7 @@ def _own_fields(error: BaseException) -> tuple[Header, ...]:
             return (ALLOW,)
         case RangeNotSatisfiable():
             return ((b"content-range", b"bytes */%d" % error.size_bytes),)
-        case TooManyRequests():
+        case TooManyRequests() | HostUnknown():
             return ((b"retry-after", b"%d" % error.retry_after_s),)
         case Unverifiable() | DeadlineExceeded() | UpstreamError():
             return ((b"retry-after", b"%d" % RETRY_AFTER_S),)

@@ -18,7 +18,7 @@ from gateway.errors import (
     NotAcceptable,
 )
 from gateway.guard.addresses import forwarded_host, forwarded_proto
-from gateway.ports import NameResolver
+from gateway.ports import HostAnswer, NameResolver
 from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
 from gateway.protocol.formats import TRUSTLESS, ResponseFormat, media_type
 from gateway.protocol.host import check_host
@@ -34,6 +34,7 @@ from gateway.web.send import Scope
 _NAMESPACES: Final = ("/ipfs", "/ipns")
 _RECORDS: Final = "/routing/v1/ipns/"
 _RECORD_TYPE: Final = media_type(ResponseFormat.IPNS_RECORD).decode("ascii")
+_NO_WEBSITE: Final = HostAnswer(is_website=False)
 _ANY_TYPE: Final = ("", "*/*", "application/*")
 
 
@@ -98,9 +99,8 @@ class Router:
             return _route_subdomain(head, match)
         if match.settings is not None:
             return await self._route_gateway(head, match.settings, match.gateway)
-        if await self._has_website(head):
-            return _route_website(head)
-        return _route_path(head)
+        found = await self._look_up(head)
+        return _route_website(head) if found.is_website else _route_path(head, found.until)
 
     def _read(self, scope: Scope) -> _Head:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -119,9 +119,14 @@ class Router:
         host = forwarded_host(peer, told, trusted) or own
         return _Head(scope, host, forwarded_proto(peer, protos, trusted) or "http")
 
-    async def _has_website(self, head: _Head) -> bool:
+    async def _look_up(self, head: _Head) -> HostAnswer:
+        """Tell whether the host is a website.
+
+        Raises:
+            HostUnknown: nobody knows now.
+        """
         domain = head.domain
-        return domain is not None and await self._names.has_dnslink(domain)
+        return _NO_WEBSITE if domain is None else await self._names.look_up_host(domain)
 
     async def _route_gateway(
         self, head: _Head, settings: HostSettings, gateway: str
@@ -131,7 +136,7 @@ class Router:
             return _route_namespace(head, settings, gateway)
         if path.startswith(_RECORDS):
             return _route_record(head)
-        if settings.dnslink and await self._has_website(head):
+        if settings.dnslink and (await self._look_up(head)).is_website:
             return _route_website(head)
         if path == "/":
             return landing_answer(is_head=head.is_head)
@@ -165,7 +170,7 @@ def _route_namespace(head: _Head, settings: HostSettings, gateway: str) -> Gatew
     return _canonical(request)
 
 
-def _route_path(head: _Head) -> GatewayRequest | Answer:
+def _route_path(head: _Head, until: float | None) -> GatewayRequest | Answer:
     """Route a path of a gateway that has no host name of its own."""
     path = head.path
     if path.startswith(_RECORDS):
@@ -175,7 +180,7 @@ def _route_path(head: _Head) -> GatewayRequest | Answer:
             return landing_answer(is_head=head.is_head)
         if path.startswith("/"):
             raise NoSuchPage(path)
-    request = _parse(head, Site(SiteKind.PATH, head.host))
+    request = _parse(head, Site(SiteKind.PATH, head.host, until=until))
     return redirect_answer(request) if isinstance(request, Redirect) else _canonical(request)
 
 

@@ -30,7 +30,7 @@ from gateway.web.filler import Filler
 from gateway.web.hot import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
 from gateway.web.hot_connection import protocol_with
 from gateway.web.hot_path import HotPath
-from gateway.web.keeper import Keeper
+from gateway.web.keeper import Keeper, expire_hosts
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
 from gateway.wiring.names import NamesRoom
@@ -117,6 +117,7 @@ class Gateway:
         if self._store.shared is not None:
             self._store.shared.start(self._keeper.follow_purge)
         behind = [part.run() for part in (self._scrub, self._counts) if part is not None]
+        behind.append(expire_hosts(self._answers, self._clock))
         if self._denylist is not None:
             behind.append(self._denylist.follow(self._answers.clear))
         self._tasks = [asyncio.create_task(running) for running in behind]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from gateway.content.cid import Cid
 from gateway.content.names import Name, parse_name
 from gateway.content.path import ContentPath, MutablePath, parse_target
-from gateway.errors import Attempt, NotFound
-from gateway.ports import Hop, NameRecord, NameResolver, Resolution
+from gateway.errors import Attempt, HostUnknown, NotFound
+from gateway.ports import Hop, HostAnswer, NameRecord, NameResolver, Resolution
 
 
 class TableNames:
@@ -32,6 +32,8 @@ class TableNames:
         self._ttl_s = ttl_s
         self._is_stale = is_stale
         self.asked: list[Name] = []
+        self.host_error: HostUnknown | None = None
+        self.hosts_until: float | None = None
 
     async def resolve(self, path: MutablePath) -> Resolution:
         self.asked.append(path.name)
@@ -49,8 +51,10 @@ class TableNames:
             raise NotFound(key, (Attempt("table", "names", "does not have it"),))
         return NameRecord(self._records[key], 60)
 
-    async def has_dnslink(self, domain: str) -> bool:
-        return domain in self._targets
+    async def look_up_host(self, domain: str) -> HostAnswer:
+        if self.host_error is not None:
+            raise self.host_error
+        return HostAnswer(domain in self._targets, self.hosts_until)
 
 
 _: NameResolver = TableNames()

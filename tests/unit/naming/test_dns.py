@@ -9,7 +9,13 @@ import dns.resolver
 import pytest
 
 from gateway.errors import DeadlineExceeded, Unverifiable, UpstreamSilent
-from gateway.naming.dns import HttpsNameserver, TxtAnswer, TxtResolver, system_nameservers
+from gateway.naming.dns import (
+    MAX_QUESTIONS,
+    HttpsNameserver,
+    TxtAnswer,
+    TxtResolver,
+    system_nameservers,
+)
 from gateway.ports import DnsOverHttps
 from tests.fakes import dns_server as acts
 from tests.fakes.dns_server import Behaviour, DnsServer, rcode, txt
@@ -193,3 +199,32 @@ def test_without_a_configuration_this_machine_is_asked(monkeypatch: pytest.Monke
     assert len(system_nameservers()) > 0
     monkeypatch.setattr("dns.resolver.Resolver", refuse)
     assert system_nameservers() == ["127.0.0.1"]
+
+
+async def test_names_that_nobody_answers_for_keep_no_other_name_waiting(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 12, 6: 80 hosts with a silent DNS took all turns, and every host waited for them."""
+    monkeypatch.setattr("gateway.naming.dns.LEAST_S", 0.0)
+    is_full = asyncio.Event()
+
+    def answer(query: dns.message.Message) -> bytes | None:
+        if len(server.asked) >= MAX_QUESTIONS:
+            is_full.set()
+        return None if b"silent" in query.to_wire() else txt("dnslink=/ipfs/bafkqaaa")(query)
+
+    server.behaviour = answer
+    resolver = TxtResolver([server.nameserver], 60.0)
+    names = [f"_dnslink.h{number}.silent{number}.example" for number in range(80)]
+    silent = [asyncio.create_task(resolver.find(name)) for name in names]
+    async with asyncio.timeout(10):
+        await is_full.wait()
+        assert await resolver.find(NAME) is not None
+    ended = [task for task in silent if task.done()]
+    assert ended
+    for task in ended:
+        with pytest.raises(DeadlineExceeded, match="did not answer"):
+            await task
+    for task in silent:
+        task.cancel()
+    await asyncio.gather(*silent, return_exceptions=True)

@@ -10,6 +10,7 @@ from gateway.errors import (
     BadTarget,
     DeadlineExceeded,
     GatewayError,
+    HostUnknown,
     NotFound,
     Unverifiable,
 )
@@ -102,18 +103,18 @@ async def test_a_dnslink_that_is_gone_is_gone(world: World) -> None:
 async def test_absence_is_remembered_for_a_while() -> None:
     world = World()
     for _ in range(5):
-        assert not await world.links.has(SITE)
+        assert not (await world.links.look_up(SITE)).is_website
     assert len(world.txts.asked) == 1
     world.txts.texts = (f"dnslink={A}".encode(),)
     world.clock.advance(POLICY.absent_s)
-    assert await world.links.has(SITE)
+    assert (await world.links.look_up(SITE)).is_website
 
 
 async def test_the_static_map_wins_and_has_no_ttl() -> None:
     world = World(f"dnslink={A}", dnslink={"Site.Example": B, "a.test": "/ipns/other.example/x"})
     assert await world.get() == (B, None, False)
     assert await world.get("a.test") == ("/ipns/other.example/x", None, False)
-    assert await world.links.has("a.test")
+    assert (await world.links.look_up("a.test")).is_website
     assert world.txts.asked == []
 
 
@@ -140,15 +141,16 @@ def test_a_bad_static_map_is_refused(table: dict[str, str], key: str) -> None:
 )
 async def test_what_may_not_be_asked_for_is_not(domain: str, reason: str) -> None:
     world = World(f"dnslink={A}", allowed=("*.site.example", "printer.local"))
-    assert not await world.links.has(domain)
+    assert not (await world.links.look_up(domain)).is_website
     with pytest.raises(NotFound, match=reason):
         await world.get(domain)
     assert world.txts.asked == []
-    assert await world.links.has("www.site.example")
+    assert (await world.links.look_up("www.site.example")).is_website
 
 
 async def test_many_hosts_at_once_cost_one_question(world: World) -> None:
-    assert await asyncio.gather(*[world.links.has(SITE) for _ in range(50)]) == [True] * 50
+    found = await asyncio.gather(*[world.links.look_up(SITE) for _ in range(50)])
+    assert [answer.is_website for answer in found] == [True] * 50
     assert len(world.txts.asked) == 1
 
 
@@ -157,9 +159,10 @@ async def test_a_dns_that_does_not_answer_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr("gateway.naming.dnslink.HOST_PATIENCE_S", 0.05)
     world.txts.pause.clear()
-    assert not await world.links.has(SITE)
+    with pytest.raises(HostUnknown, match=r"did not answer within 0\.05 s"):
+        await world.links.look_up(SITE)
     world.txts.pause.set()
-    assert await world.links.has(SITE)
+    assert (await world.links.look_up(SITE)).is_website
     assert len(world.txts.asked) == 1
 
 
@@ -167,20 +170,57 @@ async def test_a_host_that_had_a_dnslink_has_it_while_the_dns_is_silent(world: W
     await world.get()
     world.clock.advance(TTL_S + 1)
     world.txts.pause.clear()
-    assert await world.links.has(SITE)
+    assert (await world.links.look_up(SITE)).is_website
     await world.links.close()
 
 
 @pytest.mark.parametrize(
     "error",
-    [Unverifiable(SITE, []), DeadlineExceeded(SITE, []), BadTarget(SITE, "x")],
+    [Unverifiable(SITE, []), DeadlineExceeded(SITE, [])],
     ids=lambda error: type(error).__name__,
 )
-async def test_in_doubt_a_host_has_no_dnslink(world: World, error: GatewayError) -> None:
+async def test_a_failure_of_the_dns_is_no_answer_about_a_host(
+    world: World, error: GatewayError
+) -> None:
+    """Issue 12, 6: read as a no, it gave all content the origin of the website."""
     world.txts.error = error
-    assert not await world.links.has(SITE)
-    assert not await world.links.has(SITE)
+    for _ in range(2):
+        with pytest.raises(HostUnknown, match="may be a website"):
+            await world.links.look_up(SITE)
     assert len(world.txts.asked) == 1
+    world.txts.error = None
+    world.clock.advance(POLICY.failed_s)
+    assert (await world.links.look_up(SITE)).is_website
+
+
+async def test_a_host_whose_dnslink_cannot_be_followed_is_a_website(world: World) -> None:
+    """Issue 12, 6: its owner wrote a DNSLink; a path gateway there would be somebody else's."""
+    world.txts.error = BadTarget(SITE, "x")
+    assert (await world.links.look_up(SITE)).is_website
+
+
+@pytest.mark.parametrize(
+    ("texts", "ttl_s", "valid_s"),
+    [
+        pytest.param([f"dnslink={A}"], 60, 60, id="as-long-as-the-record"),
+        pytest.param([f"dnslink={A}"], 0, 5, id="a-little-at-least"),
+        pytest.param([f"dnslink={A}"], 10**6, 3600, id="an-hour-at-most"),
+        pytest.param([], 60, 30, id="none"),
+    ],
+)
+async def test_what_a_host_is_counts_as_long_as_the_answer(
+    texts: list[str], ttl_s: int, valid_s: int
+) -> None:
+    world = World(*texts)
+    world.txts.ttl_s = ttl_s
+    found = await world.links.look_up(SITE)
+    assert found == (bool(texts), world.clock.monotonic() + valid_s)
+
+
+async def test_what_the_configuration_says_of_a_host_counts_for_ever() -> None:
+    world = World(dnslink={SITE: A}, allowed=("none.example",))
+    assert await world.links.look_up(SITE) == (True, None)
+    assert await world.links.look_up("other.example") == (False, None)
 
 
 async def test_closing_ends_questions(world: World) -> None:

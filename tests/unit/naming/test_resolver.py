@@ -244,8 +244,8 @@ async def test_a_record_that_nobody_has_is_not_found() -> None:
 
 async def test_a_host_with_a_dnslink_is_known() -> None:
     world = World(dnslink={"site.example": CONTENT})
-    assert await world.names.has_dnslink("site.example")
-    assert not await world.names.has_dnslink("other.example")
+    assert (await world.names.look_up_host("site.example")).is_website
+    assert not (await world.names.look_up_host("other.example")).is_website
 
 
 @pytest.mark.parametrize("text", ["12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"])

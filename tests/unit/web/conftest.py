@@ -129,7 +129,7 @@ class Listening:
         clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
         hot = HotPath(self.table, admission, clients, self.records, clock)
         targets = {"site.example": f"/ipfs/{self.root}", KEY: f"/ipfs/{self.root}"}
-        names = TableNames(targets, records={KEY: RECORD})
+        names = self.names = TableNames(targets, records={KEY: RECORD})
         pages = Pages(ListingPage(), PreviewPage())
         pipeline = Pipeline(self.retriever, self._store, names, pages)
         router = Router(clients, HOSTS, names)

@@ -193,3 +193,20 @@ def test_where_the_target_names_the_format_accept_does_not_matter(
 ) -> None:
     table.put(b"/ipfs/x?format=raw", b"example.com", b"", replace(ENTRY, is_for_all=True))
     assert table.find(b"/ipfs/x?format=raw", [HOST, (b"accept", accept)]) is not None
+
+
+def test_a_host_is_forgotten_when_its_time_is_over_and_its_answers_are_not(table: HotTable) -> None:
+    """Issue 12, 6: the DNS may say something else by then."""
+    table.put(TARGET, b"new.example", b"", ENTRY, until=10.0)
+    new, old = b"GET / HTTP/1.1\r\nHOST:  new.example \r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"
+    for head in (new, old):
+        table.learn(head, Ready(TARGET, (b"", b""), b"", (), RECORD, lambda _: None))
+    table.expire(9.9)
+    assert table.find(TARGET, [(b"host", b"new.example")]) is not None
+    table.expire(10.0)
+    assert table.find(TARGET, [(b"host", b"new.example")]) is None
+    assert table.find(TARGET, [HOST]) is not None
+    assert list(table.heads.ready) == [old]
+    table.expire(11.0)
+    table.put(TARGET, b"new.example", b"", ENTRY, until=20.0)
+    assert table.find(TARGET, [(b"host", b"new.example")]) is not None

@@ -1,9 +1,12 @@
 """Hosts and paths to what is asked for, on a real socket."""
 
+import asyncio
+
 import pytest
 
 from gateway.content.build import build_directory, build_file, build_symlink, collect
 from gateway.content.cid import LIBP2P_KEY, RAW, make_cid, parse_cid
+from gateway.errors import HostUnknown
 from tests.unit.web.conftest import KEY, PAGE, RECORD, Listening
 
 PEER_ID = "12D3KooWLQzUv2FHWGVPXTXSZpdHs7oHbXub2G5WC8Tx4NQhyd2d"
@@ -111,6 +114,49 @@ async def test_a_trusted_proxy_tells_host_and_scheme(listening: Listening) -> No
         host="inside.example",
     )
     assert location_of(answer) == f"https://{listening.root}.ipfs.gateway.example/"
+
+
+@pytest.mark.parametrize("target", ["/ipfs/{root}/a.txt", "/ipns/site.example/a.txt", "/", "/x"])
+async def test_a_host_of_which_nobody_knows_what_it_is_serves_nothing(
+    listening: Listening, target: str
+) -> None:
+    """Issue 12, 6: content of anybody would run on the origin of the website that it may be."""
+    listening.names.host_error = HostUnknown("maybe.example", [])
+    for host in ("maybe.example", "maybe.example:80"):
+        answer = await listening.get(target.format(root=listening.root), host=host)
+        assert status_of(answer) == 503
+        assert b"retry-after: 5\r\n" in answer
+        assert b"cache-control: no-store\r\n" in answer
+        assert PAGE not in answer
+    for host in ("paths.example", "127.0.0.1:80", "localhost"):  # nobody has to be asked
+        answer = await listening.get(f"/ipfs/{listening.root}/a.txt", host=host)
+        assert (status_of(answer), PAGE in answer) == (200, True)
+
+
+async def test_a_host_that_becomes_a_website_is_no_path_gateway_any_more(
+    listening: Listening,
+) -> None:
+    """Issue 12, 6: the hot table knew hosts for ever that were once no websites."""
+    listening.names.hosts_until = listening.clock.monotonic() + 30
+    target = f"/ipfs/{listening.root}/a.txt"
+    request = f"GET {target} HTTP/1.1\r\nHost: new.example\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+
+    async def ask() -> tuple[bytes, bytes]:
+        writer.write(request)
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            return head, await reader.readexactly(int(length))
+
+    assert [b"detail=hot" in (await ask())[0] for _ in range(4)] == [False, True, True, True]
+    assert request in listening.table.heads.ready
+    listening.names.host_error = HostUnknown("new.example", [])
+    listening.table.expire(listening.clock.monotonic() + 29)
+    assert b"detail=hot" in (await ask())[0]
+    listening.table.expire(listening.clock.monotonic() + 30)
+    assert (await ask())[0].startswith(b"HTTP/1.1 503 ")
+    writer.close()
 
 
 async def test_a_website_keeps_no_immutable_answers(listening: Listening) -> None:

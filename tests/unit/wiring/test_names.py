@@ -57,7 +57,7 @@ async def test_workers_share_what_redis_keeps(upstream: RecordUpstream) -> None:
 async def test_each_kind_of_resolver_can_be_made(upstream: RecordUpstream, resolver: str) -> None:
     names = NamesSettings(resolver=resolver, allowed=(), dnslink={"a.example": "/ipfs/bafkqaaa"})
     made = room(upstream, Settings(names=names))
-    assert await made.resolver.has_dnslink("a.example")
+    assert (await made.resolver.look_up_host("a.example")).is_website
     with pytest.raises(NotFound, match=r"names\.allowed"):
         await made.resolver.resolve(MutablePath("b.example"))
     await made.close()
