@@ -12,6 +12,7 @@
         eviction  room for them, the longest unused first
         midpoint  where in the order of use new blocks begin
         scan      files and index brought together, in small steps
+      folder      whose the directory is: ours, or nothing is touched
       files       large blocks, a file each; `temporary` ones until they are whole
       index       small blocks, sizes and last use, in SQLite; its `schema`; its `handle`
       quarantine  damaged things, out of the way

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gateway.cache.folder import CacheFolder, make_folder
 from gateway.cache.temporary import TemporaryFolder
 from gateway.content.block import MAX_BLOCK_BYTES
 
@@ -64,7 +65,7 @@ class BlockFiles:
 
     def __init__(self, directory: Path) -> None:
         """Remember the directory; `directory` and what it needs is made by `prepare`."""
-        self._directory = directory
+        self._folder = CacheFolder(directory)
         self._blocks = directory / "blocks"
         self._prefix = f"{self._blocks}/"
         self.temporary = TemporaryFolder(directory / "temp")
@@ -73,10 +74,11 @@ class BlockFiles:
         """Make the folders.
 
         Raises:
+            ForeignFolder: one of them is not ours.
             OSError: they cannot be made.
         """
-        for folder in (self._directory, self._blocks):  # `parents` would not be private
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.claim()
+        make_folder(self._blocks)
         self.temporary.open()
 
     def path(self, key: bytes) -> str:
@@ -178,6 +180,8 @@ class BlockFiles:
 
     def folders(self) -> list[Path]:
         """Return what is in the folder of folders, in order; not all of it need be ours."""
+        if self._blocks.is_symlink():
+            return []
         try:
             return sorted(self._blocks.iterdir())
         except OSError:

@@ -40,6 +40,8 @@ class Quarantine:
 
         What cannot be moved (read-only file system, another process was faster) stays.
         """
+        if self._folder.is_symlink():
+            return False
         stamp = f"{int(self._clock.now() * 1000):013d}-{os.getpid()}-{next(self._serial)}"
         target = self._folder / f"{stamp}-{path.name}"
         try:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from gateway.cache.folder import make_folder
 from gateway.cache.locks import lock_descriptor
 
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,7 +40,7 @@ class TemporaryFolder:
         if self._folder is not None and self._folder.is_dir():
             return
         self.close()
-        self._parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._parent)
         for _ in range(_ATTEMPTS):
             folder = self._parent / secrets.token_hex(8)
             folder.mkdir(mode=0o700)
@@ -83,6 +84,8 @@ class TemporaryFolder:
 
     def remove_orphans(self) -> int:
         """Delete the folders of processes that are dead, and what else is there; count them."""
+        if self._parent.is_symlink():
+            return 0
         try:
             candidates = [path for path in self._parent.iterdir() if path != self._folder]
         except OSError:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gateway.cache.folder import why_foreign
 from gateway.errors import BadSetting, BadSettings
 from gateway.settings import (
     CacheSettings,
@@ -180,3 +181,12 @@ def _missing_files(settings: Settings) -> Iterator[BadSetting]:
         yield BadSetting("cache.directory", f'"{directory}" is not a folder')
     elif directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
         yield BadSetting("cache.directory", f'"{directory}" cannot be written to')
+    elif settings.cache.disk_size and (reason := _why_foreign(directory)):
+        yield BadSetting("cache.directory", f'"{directory}" {reason}')
+
+
+def _why_foreign(directory: Path) -> str:
+    try:
+        return why_foreign(directory)
+    except OSError as exc:
+        return f"cannot be looked at: {exc}"

@@ -20,8 +20,8 @@ COST = cost_of(LARGE)
 
 @pytest.fixture(name="path")
 def path_fixture(tmp_path: Path) -> Path:
-    Index.create(tmp_path / "index.sqlite")
-    return tmp_path / "index.sqlite"
+    Index.create(tmp_path / "index-1.sqlite")
+    return tmp_path / "index-1.sqlite"
 
 
 @pytest.fixture(name="index")

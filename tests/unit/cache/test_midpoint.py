@@ -21,8 +21,8 @@ COST = cost_of(SIZE)
 
 @pytest.fixture(name="index")
 def index_fixture(tmp_path: Path) -> Iterator[Index]:
-    Index.create(tmp_path / "index.sqlite")
-    index = Index(tmp_path / "index.sqlite", 0)
+    Index.create(tmp_path / "index-1.sqlite")
+    index = Index(tmp_path / "index-1.sqlite", 0)
     yield index
     index.close()
 

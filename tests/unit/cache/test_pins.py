@@ -22,8 +22,8 @@ SIZES = dict.fromkeys(KEYS[:3], SIZE)
 
 @pytest.fixture(name="index")
 def index_fixture(tmp_path: Path) -> Iterator[Index]:
-    Index.create(tmp_path / "index.sqlite")
-    index = Index(tmp_path / "index.sqlite", 0)
+    Index.create(tmp_path / "index-1.sqlite")
+    index = Index(tmp_path / "index-1.sqlite", 0)
     add(index, *KEYS)
     yield index
     index.close()

@@ -14,7 +14,7 @@ COUNT = 400
 
 @pytest.mark.parametrize("size", [0, 40, 300, 1024, 2100, 4090, 4200, 8100, 8200, 12_000, 16_383])
 def test_small_blocks_cost_at_least_what_the_index_grows(tmp_path: Path, size: int) -> None:
-    path = tmp_path / "index.sqlite"
+    path = tmp_path / "index-1.sqlite"
     Index.create(path)
     empty = path.stat().st_size
     index = Index(path, 0)

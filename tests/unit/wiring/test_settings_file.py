@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import BadSettings
 from gateway.settings import HostSettings, Settings
+from gateway.wiring import settings_file
 from gateway.wiring.settings_file import MAX_FILE_BYTES, load_settings, warnings_about
 
 WriteFile = Callable[[str], Path]
@@ -262,3 +263,31 @@ def test_a_cache_folder_of_another_user_is_warned_about(tmp_path: Path) -> None:
 
     assert "belongs to another user" in warnings
     assert "running as root" in warnings
+
+
+@pytest.mark.parametrize(("disk_size", "is_refused"), [("1GiB", True), ("0", False)])
+def test_a_cache_directory_with_files_of_others_is_refused(
+    write: WriteFile, tmp_path: Path, disk_size: str, *, is_refused: bool
+) -> None:
+    """Issue 12, 31: `serve` and `check-config` read their settings here."""
+    directory = tmp_path / "repository"
+    (directory / "blocks").mkdir(parents=True)
+    file = write(f'[cache]\ndirectory = "{directory}"\ndisk_size = "{disk_size}"\n')
+
+    if not is_refused:
+        assert load_settings(file, {}).cache.directory == str(directory)
+        return
+    with pytest.raises(BadSettings, match=r"cache.directory.*not a cache of this gateway"):
+        load_settings(file, {})
+
+
+def test_a_cache_directory_that_cannot_be_looked_at_is_refused(
+    write: WriteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> str:
+        raise PermissionError("no entry")
+
+    monkeypatch.setattr(settings_file, "why_foreign", fail)
+
+    with pytest.raises(BadSettings, match=r"cannot be looked at: no entry"):
+        load_settings(write(f'[cache]\ndirectory = "{tmp_path}"\n'), {})
