@@ -70,7 +70,15 @@ def _connect(style: Style) -> HotProtocol:
     clock = SystemClock()
     table = HotTable(1 << 20)
     host = b"127.0.0.1:8080"
-    entry = HotEntry(_FIELDS, _FIELDS, b'"x"', bytes(10240), "bafkqaaa", RequestKind.FILE)
+    entry = HotEntry(
+        head=_FIELDS,
+        head_around=(b"", _FIELDS),
+        head_unchanged=_FIELDS,
+        etag=b'"x"',
+        body=bytes(10240),
+        root="bafkqaaa",
+        kind=RequestKind.FILE,
+    )
     table.put(_TARGET, host, b"", entry)
     limits = LimitsSettings(requests="1000000/second", burst=1_000_000)
     logs = Logs(LogSettings(access=style), os.open(os.devnull, os.O_WRONLY))

@@ -62,11 +62,13 @@ MAX_HOSTS = 1024  # Host values of which it is known what they stand for
 class HotEntry:
     """One finished answer.
 
-    `head` and `head_unchanged` are complete HTTP/1.1 heads from the status line on, without the
-    final empty line, so that per-request fields can follow.
+    Heads have no status line and no final empty line, so that per-request fields can follow.
     """
 
     head: bytes
+    """Of all of it: every field as a line."""
+    head_around: tuple[bytes, bytes]
+    """The lines before `Content-Length` and those after it, which stay the same for a part."""
     head_unchanged: bytes
     etag: bytes
     body: bytes | FileBody
@@ -80,7 +82,7 @@ class HotEntry:
     @property
     def size_bytes(self) -> int:
         """What the entry costs."""
-        return len(self.head) * 2 + len(self.body) + ENTRY_OVERHEAD_BYTES
+        return len(self.head) * 3 + len(self.body) + ENTRY_OVERHEAD_BYTES
 
 
 class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make

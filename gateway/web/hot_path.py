@@ -18,6 +18,7 @@ from gateway.web.request_id import request_ids
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _PARTIAL: Final = b"HTTP/1.1 206 Partial Content\r\n"
 _UNCHANGED: Final = b"HTTP/1.1 304 Not Modified\r\n"
+_PART: Final = b"content-length: %d\r\ncontent-range: bytes %d-%d/%d\r\n"
 _END: Final = b"%b: %b\r\n\r\n" % server_timing((("total", 0.0),))
 
 
@@ -220,8 +221,6 @@ def _cut(found: HotRequest, range_header: str) -> tuple[HotRequest | None, ByteR
 
 def _partial_head(entry: HotEntry, part: ByteRange) -> bytes:
     """Return the head of a 206: other than the one of a 200 in its length and its range only."""
-    size = len(entry.body)
-    length = b"content-length: %d\r\n"
-    lines = length + b"content-range: bytes %d-%d/%d\r\n"
-    found = lines % (part.stop - part.start, part.start, part.stop - 1, size)
-    return entry.head.replace(length % size, found, 1)
+    before, after = entry.head_around
+    numbers = (part.stop - part.start, part.start, part.stop - 1, len(entry.body))
+    return b"".join((before, _PART % numbers, after))

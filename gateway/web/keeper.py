@@ -118,8 +118,10 @@ def _site(site: Site, host: bytes) -> bytes | None:
 def _entry(request: GatewayRequest, answer: Answer, body: bytes | FileBody) -> HotEntry:
     fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
     unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
+    length = next(at for at, (name, _) in enumerate(fields) if name == b"content-length")
     return HotEntry(
         head=_lines(*fields, *_HOT_FIELDS),
+        head_around=(_lines(*fields[:length]), _lines(*fields[length + 1 :], *_HOT_FIELDS)),
         head_unchanged=_lines(*unchanged, *_HOT_FIELDS),
         etag=next(value for name, value in fields if name == b"etag"),
         body=body,

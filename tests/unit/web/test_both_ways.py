@@ -20,6 +20,7 @@ from tests.unit.web.conftest import PAGE, Listening
 LARGE = shake_256(b"a film").digest(1_500_003)  # two leaves: a file that the kernel sends
 PAGE_FILE, LARGE_FILE = collect(build_file(PAGE)), collect(build_file(LARGE))
 EMPTY_FILE = collect(build_file(b""))
+FIELD_NAME = f"content-length: {len(PAGE)}"  # `X-Ipfs-Path` ends with it (issue 12, 2)
 ROOT = collect(
     build_directory(
         [
@@ -28,6 +29,7 @@ ROOT = collect(
             ("naïve b.txt", PAGE_FILE[0]),
             ("empty", EMPTY_FILE[0]),
             ("large.bin", LARGE_FILE[0]),
+            (FIELD_NAME, PAGE_FILE[0]),
         ]
     )
 )
@@ -172,6 +174,7 @@ TARGETS: Final = {
     "escaped": Target("example.com", "/ipfs/{root}/na%C3%AFve%20b.txt"),
     "file-name": Target("example.com", "/ipfs/{root}/a.txt?filename=b%20c.txt"),
     "download": Target("example.com", "/ipfs/{root}/large.bin?download=true"),
+    "named-like-a-field": Target("example.com", "/ipfs/{root}/" + FIELD_NAME.replace(" ", "%20")),
     "site": Target(SITE, "/a.txt"),
     "site-large": Target(SITE, "/large.bin"),
     "host-for-paths": Target("paths.example", "/ipfs/{root}/a.txt"),

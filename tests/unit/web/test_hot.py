@@ -13,7 +13,8 @@ from tests.fakes.requests import RECORD
 TARGET = b"/ipfs/bafkqaaa"
 HOST = (b"host", b"example.com")
 ENTRY = HotEntry(
-    head=b"a: b\r\n",
+    head=b"content-length: 4\r\na: b\r\n",
+    head_around=(b"", b"a: b\r\n"),
     head_unchanged=b"a: b\r\n",
     etag=b'"etag"',
     body=b"body",
