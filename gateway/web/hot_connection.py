@@ -2,7 +2,7 @@
 
 Small ones are written to the transport. Larger ones are files, which the kernel sends
 (`gateway.web.sending`); while it does, the connection is as busy as with any running request, and
-what a client sends ahead waits in uvicorn's own queue.
+what a client sends ahead waits as bytes.
 """
 
 import asyncio
@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from gateway.web import heads
+from gateway.web.ahead import HEAD_END
 from gateway.web.connection import Done, GatewayProtocol
 from gateway.web.heads import Ready
 from gateway.web.hot_path import Asked, HotPath, Opened
 from gateway.web.keeper import GENERATION
+from gateway.web.request_line import HTTP_11
 from gateway.web.sending import Outlet, Sending
 
-_HEAD_END: Final = b"\r\n\r\n"
 _METHODS: Final = frozenset((b"GET", b"HEAD"))
 
 
@@ -32,7 +33,6 @@ class HotProtocol(GatewayProtocol):
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else None
         self._address = self.hot.address(self._peer)
-        self._whole_head = b""
         self._outlet: Outlet | None = None
         self._sending: Sending | None = None
 
@@ -48,19 +48,21 @@ class HotProtocol(GatewayProtocol):
         """Send the rest to a client that only said that it will ask nothing more."""
         if self._sending is None:
             return super().eof_received()
-        self._close_when_free()
+        self._is_at_end = True
         return True
 
     def data_received(self, data: bytes) -> None:
         """Answer a head that is known to the byte; parse any other."""
         ready = self.known.get(data)
-        if ready is not None and self._repeat(ready):
+        if ready is not None and self._ahead.is_empty and self._repeat(ready):
             return
-        # Looked at only where a head may begin; a longer one is not worth its place.
-        is_head = self._is_between and len(data) <= heads.MAX_HEAD_BYTES
-        is_whole = is_head and data.find(_HEAD_END) == len(data) - len(_HEAD_END)
-        self._whole_head = data if is_whole else b""
         super().data_received(data)
+
+    def take(self, piece: bytes) -> None:
+        """Answer a head that is known to the byte; parse any other."""
+        ready = self.known.get(piece)
+        if ready is None or not self._repeat(ready):
+            super().take(piece)
 
     def _repeat(self, ready: Ready) -> bool:
         """Send what is ready; False when the head must be parsed."""
@@ -74,9 +76,9 @@ class HotProtocol(GatewayProtocol):
             self._write(answer)
         elif not self._send_file(ready):
             return False
-        if self._head_timer is not None:
+        if self._request_timer is not None:
             self._in_head = False
-            self._stop_head_timer()
+            self._stop_request_timer()
         return True
 
     def _write(self, answer: bytes) -> None:
@@ -93,24 +95,24 @@ class HotProtocol(GatewayProtocol):
 
     def _answer_hot(self) -> bool:
         """Send a finished answer; False when the request must take the slow path."""
-        if not self._is_plain() or not self._is_free() or self.flow.write_paused:
-            return False  # pipelined behind a running request: answers keep their order
-        is_head = self.parser.get_method() == b"HEAD"
+        if not self._is_plain() or self.flow.write_paused:
+            return False
+        is_head = self._method == b"HEAD"
         ready = self.hot.find(Asked(is_head, self.url, self.headers, self._peer))
         if ready is None or not self._send_first(ready):
             return False
-        if self._whole_head:
-            self.hot.learn(self._whole_head, ready)
+        if self._start.endswith(HEAD_END) and len(self._start) <= heads.MAX_HEAD_BYTES:
+            self.hot.learn(self._start, ready)
         return True
 
     def _is_plain(self) -> bool:
         """Tell whether it is a request that a finished answer can be for."""
         parser = self.parser
         return (
-            parser.get_method() in _METHODS
+            self._method in _METHODS
+            and self._version == HTTP_11
             and parser.should_keep_alive()
             and not parser.should_upgrade()
-            and parser.get_http_version() == "1.1"
         )
 
     def _send_first(self, ready: Ready) -> bool:
@@ -120,7 +122,7 @@ class HotProtocol(GatewayProtocol):
         answer = self.hot.answer(ready, self.server_state.default_headers)
         if answer is None:
             return False
-        self.cycle = cast("Any", Done)
+        self.cycle = Done
         self._write(answer)
         return True
 
@@ -142,7 +144,7 @@ class HotProtocol(GatewayProtocol):
 
         sending = Sending(outlet, self.loop, opened.head, part.file, part[1:], ended)
         self._sending = sending
-        self.cycle = cast("Any", sending)
+        self.cycle = sending
         sending.step()
         return True
 
@@ -151,11 +153,11 @@ class HotProtocol(GatewayProtocol):
         sending, self._sending = self._sending, None
         assert sending is not None  # noqa: S101 (set before it starts)
         self.hot.close(opened, sending.sent_bytes, is_complete=sending.is_complete)
-        if self.cycle is cast("Any", sending):
-            self.cycle = cast("Any", Done)  # lets the file go
+        if self.cycle is sending:
+            self.cycle = Done  # lets the file go
         if not sending.is_complete:
             self.transport.abort()
-        elif self.pipeline or (sending.keep_alive and not self._refused):
+        elif sending.keep_alive and not self._refused:
             self.on_response_complete()
         else:
             self.transport.close()

@@ -26,7 +26,7 @@ class Joined:
         if self._is_first:
             self._is_first = False
             self._held = data
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         elif self._held:
             held, self._held = self._held, b""
             if len(data) <= COPY_BYTES:
@@ -36,7 +36,8 @@ class Joined:
         else:
             self._transport.write(data)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits: the answer is complete, or its body takes its time."""
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)
@@ -47,5 +48,5 @@ class Joined:
 
     def close(self) -> None:
         """Write what waits, and close."""
-        self._flush()
+        self.flush()
         self._transport.close()

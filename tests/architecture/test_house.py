@@ -71,7 +71,7 @@ LIBRARIES = {
     "shared_redis.py": {"redis"},
     "ops": {"geoip2", "maxminddb", "orjson", "prometheus_client", "structlog"},
     "upstream": {"aiohttp", "yarl"},
-    "web": {"jinja2", "markupsafe", "orjson", "starlette", "uvicorn"},
+    "web": {"httptools", "jinja2", "markupsafe", "orjson", "starlette", "uvicorn"},
     "wiring": {"orjson", "uvicorn", "uvloop"},
 }
 

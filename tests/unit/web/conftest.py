@@ -53,6 +53,8 @@ class Records:
         self.started = 0
         self.finished: list[RequestRecord] = []
         self.has_finished = asyncio.Event()
+        self.then: Callable[[], None] | None = None
+        """Done once, in the moment in which a request has finished."""
 
     def request_started(self) -> None:
         self.started += 1
@@ -60,6 +62,9 @@ class Records:
     def request_finished(self, record: RequestRecord) -> None:
         self.finished.append(record)
         self.has_finished.set()
+        then, self.then = self.then, None
+        if then is not None:
+            then()
 
     def counter(self, record: RequestRecord) -> Callable[[int], None]:
         def count(times: int) -> None:
@@ -81,6 +86,7 @@ class Wire(asyncio.Transport):
         self.has_sent = asyncio.Event()
         self.was_aborted = asyncio.Event()
         self.unsent_bytes = 0
+        self.is_read = True
         self._is_closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -92,6 +98,12 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self._is_closing = True
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
 
     def get_write_buffer_size(self) -> int:
         return self.unsent_bytes

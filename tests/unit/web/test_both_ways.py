@@ -266,7 +266,7 @@ async def test_a_request_is_answered_alike_both_ways(both: Both, where: str, how
 
 SMALL = "GET /ipfs/{root}/a.txt HTTP/1.1\r\nHost: example.com\r\n"
 BIG = "GET /ipfs/{root}/large.bin HTTP/1.1\r\nHost: example.com\r\n"
-OTHERS: Final[Mapping[str, list[tuple[str, bool | None]]]] = {
+OTHERS: Final[Mapping[str, list[tuple[str, bool]]]] = {
     "no-bytes": [("GET /ipfs/{root}/empty HTTP/1.1\r\nHost: example.com\r\n", True)],
     "host-in-capitals": [("GET /ipfs/{root}/a.txt HTTP/1.1\r\nHost: EXAMPLE.com\r\n", True)],
     "host-with-port": [("GET /ipfs/{root}/a.txt HTTP/1.1\r\nHost: example.com:80\r\n", True)],
@@ -299,13 +299,21 @@ OTHERS: Final[Mapping[str, list[tuple[str, bool | None]]]] = {
     "landing-page": [("GET / HTTP/1.1\r\nHost: example.com\r\n", False)],
     "pipelined": [(SMALL, True), (SMALL, True)],
     "pipelined-kinds": [(SMALL, True), (f"HEAD{SMALL[3:]}", True), (SMALL, True)],
-    "pipelined-behind-a-file": [(BIG, True), (SMALL, None), (BIG, None)],
+    "pipelined-behind-a-file": [(BIG, True), (SMALL, True), (BIG, True)],
     "pipelined-before-a-file": [(SMALL, True), (BIG, True)],
-    "pipelined-behind-the-slow": [(SMALL + "X-Unheard-Of: 1\r\n", False), (SMALL, False)],
+    "pipelined-behind-the-slow": [(SMALL + "X-Unheard-Of: 1\r\n", False), (SMALL, True)],
+    "pipelined-behind-a-slow-head": [
+        (f"HEAD{SMALL[3:]}X-Unheard-Of: 1\r\n", False),
+        (BIG, True),
+        (SMALL, True),
+    ],
+    "pipelined-behind-an-offer": [
+        (SMALL + "Connection: upgrade\r\nUpgrade: h2c\r\n", False),
+        (SMALL, True),
+    ],
     "pipelined-and-closed": [(SMALL, True), (BIG + "Connection: close\r\n", False)],
 }
-"""Requests that follow each other on one connection, and which of them are answered hot; None where
-it depends on whether the kernel has taken all of a file when the next request is parsed."""
+"""Requests that follow each other on one connection, and which of them are answered hot."""
 
 
 @pytest.mark.parametrize("how", OTHERS)
@@ -323,12 +331,7 @@ async def test_connections_are_answered_alike_both_ways(both: Both, how: str) ->
     both.listening.table.heads.settle()
     later = await both.ask(b"".join(requests))
     assert [answer.alike for answer in later] == [answer.alike for answer in slow]
-    expected = [is_hot for _, is_hot in OTHERS[how]]
-    known = [
-        is_hot if is_hot is None else answer.is_hot
-        for answer, is_hot in zip(later, expected, strict=True)
-    ]
-    assert known == expected
+    assert [answer.is_hot for answer in later] == [is_hot for _, is_hot in OTHERS[how]]
     both.listening.table.heads.settle()
     # Those of known heads are counted together, a moment later.
     assert sorted(await both.records(len(later))) == sorted(noted)

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import re
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.settings import LimitsSettings
+from gateway.web.connection import HEADS_PER_TURN
 from tests.unit.web.conftest import PAGE, Listening
 
 
@@ -51,6 +53,17 @@ def without_times(answer: bytes) -> bytes:
         ),
         pytest.param("GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400, id="space-before-colon"),
         pytest.param("\x16\x03\x01\x02\x00\x01\x00\x01", 400, id="tls-hello"),
+        # The parser takes all of these (issue 12, 4).
+        pytest.param("GET /\r\n\r\n", 400, id="no-version"),
+        pytest.param("GET /\r\nHost: h\r\n\r\n", 400, id="no-version-but-a-host"),
+        pytest.param("GET / HTTP/0.9\r\nHost: h\r\n\r\n", 400, id="version-before-the-first"),
+        pytest.param("GET / HTTP/2.0\r\nHost: h\r\n\r\n", 400, id="version-of-another-framing"),
+        pytest.param("GET / RTSP/1.0\r\nHost: h\r\n\r\n", 400, id="another-protocol"),
+        pytest.param("SOURCE / ICE/1.0\r\nHost: h\r\n\r\n", 400, id="another-protocol-of-sound"),
+        pytest.param("GET  / HTTP/1.1\r\nHost: h\r\n\r\n", 400, id="two-blanks-before-the-target"),
+        pytest.param("GET /  HTTP/1.1\r\nHost: h\r\n\r\n", 400, id="two-blanks-behind-it"),
+        pytest.param("GET / HTTP/1.1 \r\nHost: h\r\n\r\n", 400, id="blank-behind-the-version"),
+        pytest.param("GET " + " " * 9000, 414, id="blanks-without-end"),
     ],
 )
 async def test_a_malformed_head_gets_its_status(
@@ -58,7 +71,57 @@ async def test_a_malformed_head_gets_its_status(
 ) -> None:
     answer = await listening.send(head.encode("latin-1"))
     assert status_of(answer) == status
+    assert b"\r\nconnection: close\r\n" in answer
     assert status_of(await listening.get("/")) == 200
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 5, 12, 14])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        pytest.param(b"GET / HTTP/1.1", 200, id="well-formed"),
+        pytest.param(b"\r\nGET / HTTP/1.1", 200, id="empty-line-before"),
+        pytest.param(b"GET  / HTTP/1.1", 400, id="two-blanks"),
+        pytest.param(b"GET /", 400, id="no-version"),
+    ],
+)
+async def test_a_request_line_is_judged_alike_however_it_is_cut(
+    listening: Listening, line: bytes, status: int, cut: int
+) -> None:
+    wire, protocol = listening.wire()
+    head = line + b"\r\nHost: h\r\n\r\n"
+    protocol.data_received(head[:cut])
+    protocol.data_received(head[cut:])
+    await listening.answered(wire)
+    assert status_of(wire.sent) == status
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 27\r\n", id="body"),
+        pytest.param(b"CONNECT / HTTP/1.1\r\nHost: h\r\n", id="tunnel"),
+    ],
+)
+async def test_what_may_be_no_request_is_not_taken_for_one(
+    listening: Listening, first: bytes
+) -> None:
+    """The parser does not skip the body of a request that offers a protocol (issue 12, 3)."""
+    offer = b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    answer = await listening.send(first + offer + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert len(re.findall(rb"HTTP/1.1 \d+", answer)) == 1
+    assert status_of(answer) in (400, 405)
+
+
+async def test_an_offer_of_another_protocol_is_ignored(
+    listening: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There was one answer of two, then silence, and advice to install something (issue 12, 3)."""
+    offer = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    last = b"GET /ipfs HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    answer = await listening.send(offer + last)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"400"]
+    assert caplog.messages == []
 
 
 async def test_a_second_request_is_answered_hot_and_alike(listening: Listening) -> None:
@@ -246,3 +309,102 @@ async def test_a_client_over_its_limit_is_refused_before_hot_answers_too() -> No
     assert [status_of(answer) for answer in answers] == [200, 200, 200, 429, 429]
     assert b"detail=hot" in answers[1]
     assert b"ratelimit-remaining: 0" in answers[2].lower()
+
+
+SLOW_HEAD = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [
+        pytest.param(b"", 200, id="hot-answer"),
+        pytest.param(b"GET / HTTP/9.9\r\n\r\n", 400, id="no-http"),
+        pytest.param(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414, id="long-target"),
+        pytest.param(b"GET /\r\n\r\n", 400, id="no-version"),
+    ],
+)
+async def test_nothing_overtakes_the_answer_to_a_head(
+    listening: Listening, second: bytes, status: int
+) -> None:
+    """What comes in the moment in which the answer is complete goes behind it (issue 12, 1)."""
+    (head,) = await known_heads(listening)
+    wire, protocol = listening.wire()
+    listening.records.then = lambda: protocol.data_received(second or head)
+    protocol.data_received(SLOW_HEAD)
+    await asyncio.gather(*protocol.tasks)
+    codes = re.findall(rb"HTTP/1.1 (\d+) ", wire.sent)
+    assert codes == [b"200", b"%d" % status]
+    assert b"cache-control: public, max-age=300" in wire.sent.partition(b"\r\n\r\n")[0]
+
+
+async def test_requests_sent_ahead_of_an_answer_that_nobody_reads_cost_little(
+    listening: Listening,
+) -> None:
+    """They were 8.2 MiB of requests that waited (issue 12, 21)."""
+    wire, protocol = listening.wire()
+    protocol.data_received(SLOW_HEAD)
+    protocol.pause_writing()
+    many = SLOW_HEAD * (256 * 1024 // len(SLOW_HEAD))
+    tracemalloc.start()
+    try:
+        protocol.data_received(many)
+        assert tracemalloc.get_traced_memory()[0] < 512 * 1024
+    finally:
+        tracemalloc.stop()
+    assert not wire.is_read
+
+
+async def test_what_was_sent_ahead_is_answered_once_the_client_reads(listening: Listening) -> None:
+    request = b"HEAD / HTTP/1.1\r\nHost: h\r\nX-Long: %b\r\n\r\n" % (b"a" * 2000)
+    wire, protocol = listening.wire()
+    protocol.data_received(request)
+    protocol.pause_writing()
+    protocol.data_received(request * 50)
+    assert not wire.is_read
+    protocol.resume_writing()
+    async with asyncio.timeout(20):
+        while wire.sent.count(b"HTTP/1.1 200 ") < 51:
+            await asyncio.gather(*protocol.tasks)
+    assert wire.is_read
+
+
+async def test_hot_answers_to_many_requests_in_one_read_take_turns(listening: Listening) -> None:
+    (head,) = await known_heads(listening)
+    wire, protocol = listening.wire()
+    protocol.data_received(head * (2 * HEADS_PER_TURN + 1))
+    assert wire.sent.count(PAGE) == HEADS_PER_TURN
+    protocol.data_received(head)
+    assert wire.sent.count(PAGE) == HEADS_PER_TURN
+    await asyncio.sleep(0)
+    assert wire.sent.count(PAGE) == 2 * HEADS_PER_TURN
+    await asyncio.sleep(0)
+    assert wire.sent.count(PAGE) == 2 * HEADS_PER_TURN + 2
+
+
+async def test_a_client_that_leaves_is_noticed_although_it_sent_ahead(listening: Listening) -> None:
+    """uvicorn tells only the last of the requests that wait."""
+    wire, protocol = listening.wire()
+    protocol.data_received(SLOW_HEAD + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert wire.is_read
+    protocol.connection_lost(None)
+    await asyncio.gather(*protocol.tasks)
+    assert wire.sent == b""
+
+
+async def test_a_body_that_does_not_end_is_cut(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.connection.BODY_TIMEOUT_S", 0.1)
+    async with connected(listening) as (reader, writer), asyncio.timeout(5):
+        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+        assert status_of(await reader.read()) == 400
+
+
+async def test_a_request_right_behind_a_body_is_not_answered(listening: Listening) -> None:
+    wire, protocol = listening.wire()
+    protocol.data_received(
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n" + b"abc" + SLOW_HEAD
+    )
+    await listening.answered(wire)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", wire.sent) == [b"400"]
+    assert wire.is_closing()

@@ -15,8 +15,8 @@ import uvloop
 from gateway.content.build import build_file, collect
 from gateway.ops.record import Outcome
 from gateway.settings import LimitsSettings
-from tests.unit.web.conftest import Listening
-from tests.unit.web.test_connection import keep_alive
+from tests.unit.web.conftest import PAGE, Listening
+from tests.unit.web.test_connection import keep_alive, status_of
 
 SIZE = 12 * 1024 * 1024 + 3  # more than the kernel takes for a reader that does not read
 DATA = bytes(range(251)) * (SIZE // 251 + 1)
@@ -153,18 +153,30 @@ async def test_a_client_that_will_ask_nothing_more_gets_all(large: Large) -> Non
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    ("garbage", "status"),
     [
-        pytest.param(b"\x16\x03\x01\x02\x00\r\n\r\n", id="no-http"),
-        pytest.param(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", id="long-target"),
+        pytest.param(b"\x16\x03\x01\x02\x00\r\n\r\n", 400, id="no-http"),
+        pytest.param(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", 414, id="long-target"),
+        pytest.param(b"GET /\r\n\r\n", 400, id="no-version"),
     ],
 )
-async def test_garbage_behind_a_request_is_not_answered_into_its_body(
-    large: Large, garbage: bytes
+async def test_garbage_behind_a_request_is_answered_behind_its_body(
+    large: Large, garbage: bytes, status: int
 ) -> None:
     async with large.asked(large.head + garbage) as (reader, _):
+        answer = (await reader.read(-1)).partition(b"\r\n\r\n")[2]
+    assert digest(answer[:SIZE]) == DIGEST
+    assert status_of(answer[SIZE:]) == status
+
+
+async def test_a_client_that_ends_gets_what_it_asked_for_behind_a_file(large: Large) -> None:
+    small = f"GET /ipfs/{large.listening.root}/a.txt HTTP/1.1\r\nHost: example.com\r\n\r\n"
+    async with large.asked(large.head + small.encode() + small.encode()[:20]) as (reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write_eof()
         answer = await reader.read(-1)
-    assert digest(answer.partition(b"\r\n\r\n")[2]) == DIGEST
+    assert digest(answer[:SIZE]) == DIGEST
+    assert answer.endswith(PAGE)
 
 
 async def test_stopping_lets_a_file_end() -> None:

@@ -1,0 +1,35 @@
+"""Answers to what is no request, or none that is taken: made without an application."""
+
+from collections.abc import Iterable
+from typing import Final
+
+_REASONS: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    414: b"URI Too Long",
+    431: b"Request Header Fields Too Large",
+}
+
+
+class Refused(Exception):
+    """Raised in the parser's callbacks, so that it does not go on."""
+
+
+def refusal(status: int, dates: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a whole answer, the last one of its connection.
+
+    Args:
+        status: one of those above.
+        dates: uvicorn's own fields.
+    """
+    reason = _REASONS[status]
+    return b"".join(
+        (
+            b"HTTP/1.1 %d %b\r\n" % (status, reason),
+            *[b"%b: %b\r\n" % date for date in dates],
+            b"content-type: text/plain; charset=utf-8\r\n",
+            b"content-length: %d\r\n" % (len(reason) + 1),
+            b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n",
+            b"connection: close\r\n\r\n%b\n" % reason,
+        )
+    )
