@@ -35,7 +35,8 @@ def check_config(
     """Check a configuration and print the settings that follow from it and the environment."""
     with told_errors():
         settings = load_settings(file, os.environ)
-        lists = check_lists(settings.denylist.files)
+        is_strict = settings.denylist.incomplete == "refuse"
+        lists = check_lists(settings.denylist.files, is_strict=is_strict)
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("setting")
     table.add_column("value", overflow="fold")
@@ -48,6 +49,8 @@ def check_config(
     for listed in lists:
         for line in listed.skipped:
             typer.echo(f"warning: {listed.name}, line {line}", err=True)
+        if listed.incomplete:
+            typer.echo(f"warning: {listed.name} {listed.incomplete}", err=True)
         say(f"{listed.name}: {listed.rules} rules, {listed.skipped_count} lines left out")
     for warning in warnings_about(file, settings):
         typer.echo(f"warning: {warning}", err=True)

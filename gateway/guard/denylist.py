@@ -3,7 +3,9 @@
 At the start a list that is not there or cannot be read is an error: whoever names one must not find
 out later that it did nothing. Later the last good rules stay until the lists can be read again.
 A line that is no rule is left out and told in the log, as nopfs does it: one typing error must not
-take the protection of all other lines away.
+take the protection of all other lines away. A list that had rules and is empty, has none that can
+be read or ends inside a line is one that somebody is writing, or that a download left behind: the
+last good rules stay then, too.
 """
 
 import asyncio
@@ -21,10 +23,15 @@ from gateway.content.names import Name
 from gateway.content.path import AnyPath, ContentPath
 from gateway.errors import BadSetting, Denied
 from gateway.ports import Clock
+from gateway.regular_file import read_regular
 
 SUFFIX: Final = ".deny"
 LOOK_EVERY_S: Final = 1.0
 """A change takes effect within 5 s (reliability.md 6): this, and the time to read the lists."""
+SETTLE_S: Final = 0.5
+"""Between two looks at a list that has changed: one that changes between them is being written."""
+MAX_LIST_BYTES: Final = 256 * 1024 * 1024
+"""Of one file: three million double hashes. badbits has 40 MiB."""
 MAX_KNOWN_BLOCKS: Final = 4096
 """Blocks of which the answer is remembered: hashing a CID twice costs as much as reading a row."""
 MAX_TOLD_LINES: Final = 10
@@ -44,6 +51,8 @@ class ListFile:
     skipped: tuple[str, ...]
     """Lines that are no rules, the first ones, as `line: why`."""
     skipped_count: int
+    incomplete: str = ""
+    """Why it may be only a part of a list; empty for one that looks whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,13 @@ class Lists:
     table: DenyTable
     files: tuple[ListFile, ...]
     stamp: Stamp
+
+    @property
+    def incomplete(self) -> str:
+        """Which files may be only parts of lists, and why."""
+        return "; ".join(
+            [f"{file.name} {file.incomplete}" for file in self.files if file.incomplete]
+        )
 
 
 def read_lists(places: Sequence[str]) -> Lists:
@@ -69,20 +85,23 @@ def read_lists(places: Sequence[str]) -> Lists:
     return Lists(builder.build(), files, stamp)
 
 
-def check_lists(places: Sequence[str]) -> tuple[ListFile, ...]:
+def check_lists(places: Sequence[str], *, is_strict: bool = False) -> tuple[ListFile, ...]:
     """Read all lists and tell what is in them.
 
     Raises:
-        BadSetting: one cannot be read.
+        BadSetting: one cannot be read; if `is_strict`, also one that is not complete.
     """
-    return _read(places).files
+    return _read(places, is_strict=is_strict).files
 
 
-def _read(places: Sequence[str]) -> Lists:
+def _read(places: Sequence[str], *, is_strict: bool) -> Lists:
     try:
-        return read_lists(places)
+        lists = read_lists(places)
     except (OSError, BadDenylist) as exc:
         raise BadSetting("denylist.files", str(exc)) from exc
+    if is_strict and lists.incomplete:
+        raise BadSetting("denylist.files", lists.incomplete)
+    return lists
 
 
 def _files_of(places: Sequence[str]) -> list[Path]:
@@ -103,8 +122,7 @@ def _read_file(builder: DenyTableBuilder, path: Path) -> ListFile:
     builder.open_file(path.name)
     rules = skipped_count = 0
     skipped: list[str] = []
-    with path.open("rb") as file:
-        data = file.read()
+    data = read_regular(path, MAX_LIST_BYTES)
     try:
         header = read_header(data)
     except BadDenylist as exc:
@@ -121,7 +139,28 @@ def _read_file(builder: DenyTableBuilder, path: Path) -> ListFile:
         if rule is not None:
             builder.add(rule, number)
             rules += 1
-    return ListFile(str(path), rules, tuple(skipped), skipped_count)
+    incomplete = _why_incomplete(data, rules)
+    return ListFile(str(path), rules, tuple(skipped), skipped_count, incomplete)
+
+
+def _why_incomplete(data: bytes, rules: int) -> str:
+    if not data:
+        return "is empty"
+    if not rules:
+        return "has no rule that can be read"
+    return "" if data.endswith(b"\n") else "ends inside a line"
+
+
+def _require_whole(lists: Lists, last: Lists) -> None:
+    """Check that no list that had rules is only a part of one now.
+
+    Raises:
+        BadDenylist: naming it.
+    """
+    had_rules = {file.name for file in last.files if file.rules}
+    for file in lists.files:
+        if file.incomplete and file.name in had_rules:
+            raise BadDenylist(f"{file.name} {file.incomplete}, and had rules before")
 
 
 def _lines_of(data: bytes, start: int, number: int) -> Iterator[tuple[int, bytes]]:
@@ -147,18 +186,20 @@ class Denylist:
     Args:
         places: files and folders.
         clock: the time.
+        is_strict: whether lists have to be complete at the start.
 
     Raises:
-        BadSetting: they cannot be read.
+        BadSetting: they cannot be read, or are not complete and have to be.
     """
 
-    def __init__(self, places: Sequence[str], clock: Clock) -> None:
+    def __init__(self, places: Sequence[str], clock: Clock, *, is_strict: bool = False) -> None:
         self._places = places
         self._clock = clock
         self._known: OrderedDict[tuple[bytes, bool], Verdict | None] = OrderedDict()
         self._denied = 0
         self._problem = ""
-        self._lists = _read(places)
+        self._refused: Stamp | None = None
+        self._lists = _read(places, is_strict=is_strict)
         self._read_at = clock.now()
         self._tell()
 
@@ -204,17 +245,27 @@ class Denylist:
                 changed()
 
     async def look(self) -> bool:
-        """Read the lists again if they have changed; tell whether other rules are in force now."""
+        """Read the lists again if they have changed; tell whether other rules are in force now.
+
+        Lists that change while they are looked at are left for the next look.
+        """
         try:
-            lists = await asyncio.to_thread(self._read_if_changed)
+            stamp = await asyncio.to_thread(self._stamp)
+            if stamp == self._refused:
+                return False
+            if stamp == self._lists.stamp:
+                self._problem = ""
+                return False
+            await asyncio.sleep(SETTLE_S)
+            lists = await asyncio.to_thread(self._read_settled, stamp)
         except (OSError, BadDenylist) as exc:
             if str(exc) != self._problem:
                 _log.error("the denylists cannot be read; the last ones stay in force: %s", exc)
             self._problem = str(exc)
             return False
-        self._problem = ""
         if lists is None:
             return False
+        self._problem = ""
         self._lists = lists
         self._known.clear()
         self._read_at = self._clock.now()
@@ -227,7 +278,7 @@ class Denylist:
             "rules": len(self._lists.table),
             "denied": self._denied,
             "read_at": self._read_at,
-            "problem": self._problem,
+            "problem": self._problem or self._lists.incomplete,
             "files": [
                 {
                     "file": file.name,
@@ -239,10 +290,20 @@ class Denylist:
             ],
         }
 
-    def _read_if_changed(self) -> Lists | None:
-        if _stamp_of(_files_of(self._places)) == self._lists.stamp:
+    def _stamp(self) -> Stamp:
+        return _stamp_of(_files_of(self._places))
+
+    def _read_settled(self, stamp: Stamp) -> Lists | None:
+        """Read lists that are as they were at the first look, and still are when they were read."""
+        if self._stamp() != stamp:
             return None
-        return read_lists(self._places)
+        try:
+            lists = read_lists(self._places)
+            _require_whole(lists, self._lists)
+        except (OSError, BadDenylist):
+            self._refused = stamp  # to read a million lines again each second would be in vain
+            raise
+        return lists if self._stamp() == stamp else None
 
     def _deny(self, subject: str, verdict: Verdict) -> Denied:
         self._denied += 1
@@ -256,3 +317,5 @@ class Denylist:
                 _log.error("denylist %s, line %s: left out", file.name, line)
             if file.skipped_count > len(file.skipped):
                 _log.error("denylist %s: %d lines left out", file.name, file.skipped_count)
+        if self._lists.incomplete:
+            _log.error("denylists may be incomplete: %s", self._lists.incomplete)

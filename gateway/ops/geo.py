@@ -19,8 +19,10 @@ import structlog
 
 from gateway.errors import BadSetting
 from gateway.ports import Clock, Place
+from gateway.regular_file import open_regular
 
 CHECK_EVERY_S: Final = 1.0
+MAX_DATABASE_BYTES: Final = 2 * 1024 * 1024 * 1024  # the largest that is sold has a third of that
 MAX_PLACES: Final = 65_536  # answers kept: 40 us each to find again, 20 MB when full
 SAMPLE: Final = 1000  # records looked at to tell the shape of a database
 
@@ -69,9 +71,10 @@ def _open_copy(path: Path) -> maxminddb.Reader:
     process with SIGBUS. The Python reader needs no mapping, but takes 10 times as long.
     """
     if not hasattr(os, "memfd_create"):  # not Linux
-        return maxminddb.open_database(path, maxminddb.MODE_MEMORY)
+        with open_regular(path, MAX_DATABASE_BYTES) as original:
+            return maxminddb.open_database(original, maxminddb.MODE_FD)
     with (
-        path.open("rb") as original,
+        open_regular(path, MAX_DATABASE_BYTES) as original,
         os.fdopen(os.memfd_create("geoip"), "wb") as copy,
     ):
         shutil.copyfileobj(original, copy, 1 << 20)

@@ -61,6 +61,14 @@ def judge_cache(overview: Overview) -> Verdict:
     return Verdict(Status(told["status"]), told["reason"] or "nothing to report")
 
 
+def judge_denylist(overview: Overview) -> Verdict:
+    """Judge the denylists: are the rules in force those of the files?"""
+    problems = {str(state["problem"]) for state in overview.denylists} - {""}
+    if problems:
+        return Verdict(Status.DEGRADED, "; ".join(sorted(problems)))
+    return Verdict(Status.HEALTHY, "nothing to report")
+
+
 PARTS: Final[Mapping[str, Callable[[Overview], Verdict]]] = {
     "ipfs": judge_ipfs,
     "cache": judge_cache,
@@ -72,6 +80,7 @@ PARTS: Final[Mapping[str, Callable[[Overview], Verdict]]] = {
 def judge(overview: Overview) -> Verdict:
     """Judge the whole: it is as well as its worst part."""
     verdicts = {name: part(overview) for name, part in PARTS.items()}
+    verdicts["denylist"] = judge_denylist(overview)
     for status in _WORST_FIRST:
         reasons = [f"{name}: {it.reason}" for name, it in verdicts.items() if it.status is status]
         if reasons:

@@ -90,11 +90,21 @@ class _Page(Collector):
         yield from _upstreams(overview.statistics["upstreams"])
         yield from _upstream_rows(overview.upstreams)
         yield from _workers(overview.workers)
+        yield from _denylists(overview.denylists)
 
 
 def render(overview: Overview) -> bytes:
     """Return the page in the Prometheus text format 0.0.4."""
     return generate_latest(_Page(overview))
+
+
+def _denylists(told: Sequence[Mapping[str, object]]) -> Iterator[Metric]:
+    newest = max(told, key=lambda state: float(str(state["read_at"])), default=None)
+    rules: Rows = [] if newest is None else [([], float(str(newest["rules"])))]
+    yield gauge("gateway_denylist_rules", "Rules of denylists in force", [], rules)
+    problem: Rows = [([], float(any(state["problem"] for state in told)))] if told else []
+    text = "Whether the denylists could not be read anew, so that old rules are in force"
+    yield gauge("gateway_denylist_problem", text, [], problem)
 
 
 def _requests(counts: RequestCounts) -> Iterator[Metric]:

@@ -234,6 +234,9 @@ class DenylistSettings:
 
     files: Texts = ()
     """Files or folders in the compact denylist format."""
+    incomplete: Annotated[Literal["warn", "refuse"], one_of("warn", "refuse")] = "warn"
+    """What a list does at the start that is empty, has no rule that can be read or ends inside a
+    line. Later the last good rules stay in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from gateway.content.cid import Cid
 from gateway.errors import BadSetting, UpstreamError
 from gateway.ports import Clock
+from gateway.regular_file import open_regular
 from gateway.settings import ClusterSettings, UpstreamSettings, is_name
 from gateway.upstream.api import ApiClient
 from gateway.upstream.cluster_records import ClusterPeer, parse_allocations, parse_peers
@@ -21,6 +22,7 @@ from gateway.upstream.pool import UpstreamPool
 
 POLL_S: Final = 5.0
 GONE_AFTER_S: Final = 30.0  # a peer that restarts is not in the list for a moment
+MAX_AUTHORITY_BYTES: Final = 16 * 1024 * 1024  # all that browsers believe are a quarter of one MiB
 NAME: Final = "cluster"  # of the API in errors
 
 
@@ -124,7 +126,9 @@ def _trust(authority: str) -> ssl.SSLContext | None:
     if not authority:
         return None
     try:
-        return ssl.create_default_context(cafile=str(Path(authority).expanduser()))
+        path = Path(authority).expanduser()
+        with open_regular(path, MAX_AUTHORITY_BYTES):  # OpenSSL reads whatever stands there
+            return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as exc:
         raise BadSetting("cluster.authority", f"{authority}: {exc.strerror or exc}") from exc
 

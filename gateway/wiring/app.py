@@ -75,8 +75,8 @@ class Gateway:
         self._logs = logs
         self._started = clock.now()
         self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
-        lists = settings.denylist.files
-        self._denylist = Denylist(lists, clock) if lists else None
+        lists, is_strict = settings.denylist.files, settings.denylist.incomplete == "refuse"
+        self._denylist = Denylist(lists, clock, is_strict=is_strict) if lists else None
         self._names = NamesRoom(settings, self._upstreams.pool, clock, self._denylist)
         self._keeper = CacheKeeper(store, clock)
         self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock, self._denylist)

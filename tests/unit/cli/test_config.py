@@ -121,3 +121,36 @@ def test_a_denylist_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "denylist.files: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "told"),
+    [
+        pytest.param("", 0, "warning: ", id="warn"),
+        pytest.param('incomplete = "refuse"', 2, "denylist.files: ", id="refuse"),
+    ],
+)
+def test_a_denylist_that_is_not_whole_is_told(
+    tmp_path: Path, setting: str, code: int, told: str
+) -> None:
+    """Issue 12, 8."""
+    (tmp_path / "a.deny").write_text("<html>502</html>\n")
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[denylist]\nfiles = ["{tmp_path}"]\n{setting}\n')
+
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+
+    assert result.exit_code == code
+    assert f"{told}{tmp_path}/a.deny has no rule that can be read" in result.stderr
+
+
+def test_a_denylist_that_is_no_file_is_a_mistake_that_is_told_at_once(tmp_path: Path) -> None:
+    """Issue 12, 8: it was read for ever."""
+    file = tmp_path / "gateway.toml"
+    file.write_text('[denylist]\nfiles = ["/dev/full"]\n')
+
+    result = CliRunner().invoke(app, ["check-config", str(file)])
+
+    assert result.exit_code == 2
+    assert "denylist.files: " in result.stderr
+    assert "Not a regular file" in result.stderr

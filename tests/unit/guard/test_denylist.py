@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from tests.fakes.clock import FakeClock
 ONE, OTHER, THIRD = (str(numbered(number, 100).cid) for number in range(3))
 
 Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def settle_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SETTLE_S", 0.0)
 
 
 @pytest.fixture(name="write")
@@ -189,6 +195,90 @@ async def test_the_last_good_rules_stay(write: Write, caplog: pytest.LogCaptureF
     assert await lists.look()
     assert blocked(lists, ONE, OTHER) == [OTHER]
     assert lists.state()["problem"] == ""
+
+
+HTML = b"<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(HTML, "has no rule that can be read", id="error-page"),
+        pytest.param(b"# to do\n", "has no rule that can be read", id="comments-alone"),
+        pytest.param(f"/ipfs/{OTHER}\n/ipfs/{THIRD}/sec".encode(), "ends inside a line", id="cut"),
+    ],
+)
+async def test_a_list_that_is_being_written_leaves_the_last_rules_in_force(
+    write: Write, caplog: pytest.LogCaptureFixture, content: bytes, problem: str
+) -> None:
+    """Issue 12, 8: it dropped its rules within 3 s, and said that all was well."""
+    file = write(f"/ipfs/{ONE}")
+    lists = open_lists(file)
+    file.write_bytes(content)
+    assert [await lists.look() for _ in range(3)] == [False] * 3
+    assert blocked(lists, ONE, OTHER) == [ONE]
+    assert problem in str(lists.state()["problem"])
+    assert caplog.text.count("stay in force") == 1
+    write(f"/ipfs/{OTHER}")
+    assert await lists.look()
+    assert blocked(lists, ONE, OTHER) == [OTHER]
+    assert lists.state()["problem"] == ""
+
+
+async def test_a_list_that_changes_while_it_is_looked_at_is_read_later(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = open_lists(write(f"/ipfs/{ONE}"))
+    file = write(f"/ipfs/{OTHER}")
+    read_lists = module.read_lists
+
+    def read_while_it_is_written(places: list[str]) -> module.Lists:
+        found = read_lists(places)
+        file.write_bytes(f"/ipfs/{OTHER}\n/ipfs/{THIRD}\n".encode())
+        return found
+
+    monkeypatch.setattr(module, "read_lists", read_while_it_is_written)
+    assert not await lists.look()
+    assert blocked(lists, ONE, OTHER) == [ONE]
+    monkeypatch.setattr(module, "read_lists", read_lists)
+    assert await lists.look()
+    assert blocked(lists, ONE, OTHER, THIRD) == [OTHER, THIRD]
+
+
+async def test_a_list_that_is_not_whole_is_not_read_again_and_again(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(f"/ipfs/{ONE}")
+    lists = open_lists(file)
+    file.write_bytes(HTML)
+    assert not await lists.look()
+    monkeypatch.setattr(module, "read_lists", None)
+    assert not await lists.look()
+    assert "no rule" in str(lists.state()["problem"])
+
+
+@pytest.mark.parametrize("content", [b"", HTML, f"/ipfs/{ONE}".encode()])
+def test_a_list_that_is_not_whole_at_the_start_is_told_or_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    file = tmp_path / "a.deny"
+    file.write_bytes(content)
+    lists = open_lists(file)
+    assert "a.deny" in str(lists.state()["problem"])
+    assert "may be incomplete" in caplog.text
+    with pytest.raises(BadSetting, match=r"denylist\.files: .*a\.deny"):
+        Denylist([str(file)], FakeClock(), is_strict=True)
+    with pytest.raises(BadSetting, match=r"denylist\.files: .*a\.deny"):
+        check_lists([str(file)], is_strict=True)
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "pipe"])
+def test_what_is_no_file_stops_the_start_at_once(tmp_path: Path, name: str) -> None:
+    """Issue 12, 8: check-config and serve hung."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadSetting, match=r"denylist\.files: .*Not a regular file"):
+        check_lists([str(tmp_path / name)])
 
 
 async def test_following_tells_of_other_rules(

@@ -138,11 +138,17 @@ def test_a_file_overwritten_in_place_is_read_too(tmp_path: Path) -> None:
     assert database.find("192.0.2.1") == Place("JP", None, 35.68, 139.69)
 
 
+def put_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     "break_it",
     [
         pytest.param(Path.unlink, id="gone"),
         pytest.param(lambda path: path.write_bytes(b"junk"), id="junk"),
+        pytest.param(put_pipe, id="pipe-without-a-writer"),
         pytest.param(lambda path: shutil.copy(DATA / "GeoLite2-ASN-Test.mmdb", path), id="asn"),
     ],
 )
@@ -157,6 +163,7 @@ def test_a_broken_file_keeps_the_old_places_and_is_logged_once(
             clock.advance(1)
             assert database.find("192.0.2.1") == Place("SE", None, 59.33, 18.07)
     assert [log["event"] for log in logs] == ["geoip_kept"]
+    path.unlink(missing_ok=True)  # it may be a pipe
     path.write_bytes(write_mmdb("flat", TOKYO))
     clock.advance(1)
     assert database.find("192.0.2.1") == Place("JP", None, 35.68, 139.69)

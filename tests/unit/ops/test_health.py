@@ -92,3 +92,12 @@ def test_a_cache_that_says_nothing_more_has_nothing_to_report() -> None:
 )
 def test_the_whole_is_as_well_as_its_worst_part(view: Overview, verdict: Verdict) -> None:
     assert judge(view) == verdict
+
+
+def test_old_rules_in_force_are_for_somebody_to_look_at() -> None:
+    """Issue 12, 8: a denylist that was being written failed open, and all was healthy."""
+    workers = [worker_snapshot(upstreams=[WELL]) for _ in range(3)]
+    for worker, problem in zip(workers, ("", "a.deny is empty", "a.deny is empty"), strict=True):
+        worker["denylist"] = {"rules": 1, "problem": problem}
+    told = judge(merge_workers(workers))
+    assert told == Verdict(Status.DEGRADED, "denylist: a.deny is empty")

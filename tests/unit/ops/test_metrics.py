@@ -189,6 +189,18 @@ def test_the_version_is_told() -> None:
     assert build.labels["version"] == __version__
 
 
+@pytest.mark.parametrize(("problem", "expected"), [("", 0), ("a.deny is empty", 1)])
+def test_a_denylist_tells_its_rules_and_whether_they_are_old(problem: str, expected: int) -> None:
+    """Issue 12, 8."""
+    workers = [worker_snapshot() for _ in range(2)]
+    workers[0]["denylist"] = {"rules": 3, "read_at": 1.0, "problem": ""}
+    workers[1]["denylist"] = {"rules": 7, "read_at": 2.0, "problem": problem}
+    page = merge_workers(workers)
+    assert value(page, "ipfs_gateway_denylist_rules") == 7
+    assert value(page, "ipfs_gateway_denylist_problem") == expected
+    assert families(IDLE)["ipfs_gateway_denylist_problem"].samples == []
+
+
 def test_a_name_cannot_break_out_of_its_label() -> None:
     odd = 'a"} 1\nipfs_forged 2\n\\'
     told = Statistics()

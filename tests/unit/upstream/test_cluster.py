@@ -190,3 +190,11 @@ def test_certificates_that_cannot_be_read_are_a_wrong_setting(tmp_path: Path) ->
     settings = ClusterSettings(api="https://a", authority=str(tmp_path / "none.pem"))
     with pytest.raises(BadSetting, match=r"cluster.authority: .*none.pem: "):
         Cluster(settings, pool, FakeClock())
+
+
+def test_certificates_in_what_is_no_file_are_a_wrong_setting() -> None:
+    """Issue 12, 8: OpenSSL reads a device without an end for ever."""
+    pool = UpstreamPool([], FakeClock(), RecordingObserver())
+    settings = ClusterSettings(api="https://a", authority="/dev/full")
+    with pytest.raises(BadSetting, match=r"cluster.authority: /dev/full: Not a regular file"):
+        Cluster(settings, pool, FakeClock())
