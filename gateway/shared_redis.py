@@ -15,6 +15,11 @@ MAX_CONNECTIONS: Final = 16
 """Of one part of a worker."""
 
 
+UNREADABLE: Final[tuple[type[Exception], ...]] = (ValueError, OverflowError, RecursionError)
+"""What reading a made-up value raises: numbers that are none or have no end, text that is not
+UTF-8, 3,000 brackets."""
+
+
 class RemoteError(Exception):
     """A store of the shared tier did not do what it was asked, or not in time."""
 
@@ -35,8 +40,12 @@ def connect(settings: SharedSettings) -> Redis:
 
 @contextmanager
 def translated(*more: type[Exception]) -> Iterator[None]:
-    """Turn what the client raises, and `more`, into `RemoteError`."""
-    failures: tuple[type[Exception], ...] = (RedisError, OSError, *more)  # and so TimeoutError
+    """Turn what the client raises, also over answers that are no Redis, into `RemoteError`.
+
+    Args:
+        more: what else the caller's own reading of an answer may raise.
+    """
+    failures: tuple[type[Exception], ...] = (RedisError, OSError, *UNREADABLE, *more)
     try:
         yield
     except failures as exc:

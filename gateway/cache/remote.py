@@ -5,8 +5,9 @@ prefixes and a time limit of its own, and has none of what is needed here: strea
 and several keys in one command.
 """
 
+import re
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
@@ -19,10 +20,13 @@ KEY_PREFIX: Final = b"ipfs-gateway:block:"
 PURGES: Final = "ipfs-gateway:purges"
 """A stream: an entry for each purge, with the multihashes, which all machines follow."""
 MAX_PURGES: Final = 10_000
+MAX_KEY_BYTES: Final = 160
+"""Of a multihash: an identity of 128 bytes is the longest; what is longer names no block."""
 HERE: Final = b"\0"
 """First byte of a value: the block follows."""
 IN_BUCKET: Final = b"\1"
 """The whole value, for a block that is in the bucket."""
+_PLACE: Final = re.compile("[0-9]{1,20}-[0-9]{1,20}")
 REGION: Final = "us-east-1"  # S3's own default; other servers do not care
 
 
@@ -48,7 +52,8 @@ class RedisBlocks:
     async def get(self, key: bytes) -> bytes | None:
         """Return a value: `HERE` and the block, `IN_BUCKET`, or None."""
         with translated():
-            return cast("bytes | None", await self._redis.get(KEY_PREFIX + key))
+            value: Any = await self._redis.get(KEY_PREFIX + key)
+        return value if isinstance(value, bytes) else None
 
     async def put(self, key: bytes, value: bytes) -> None:
         """Keep a value. It has no end: Redis evicts (`maxmemory-policy allkeys-lru`)."""
@@ -68,12 +73,12 @@ class RedisBlocks:
 
     async def purges_after(self, place: str) -> list[PurgeEntry]:
         """Return the purges since a place in the stream (`milliseconds-number`)."""
-        with translated():
+        with translated(TypeError, LookupError, AttributeError):  # of another shape than it should
             answer: Any = await self._redis.xread({PURGES: place}, count=100)
-        # By version of the protocol, pairs or a table: [[stream, entries]] or {stream: [entries]}.
-        streams = answer.values() if isinstance(answer, dict) else [item[1] for item in answer]
-        entries = [entry for stream in streams for entry in _flat(stream)]
-        return [PurgeEntry(place.decode(), _keys_of(fields)) for place, fields in entries]
+            # By version of the protocol: [[stream, entries]] or {stream: [entries]}.
+            streams = answer.values() if isinstance(answer, dict) else [item[1] for item in answer]
+            entries = [entry for stream in streams for entry in _flat(stream)]
+            return [PurgeEntry(_place_of(place), _keys_of(fields)) for place, fields in entries]
 
 
 class BucketBlocks:
@@ -126,9 +131,22 @@ def _flat(stream: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
     return entries
 
 
-def _keys_of(fields: dict[bytes, bytes]) -> tuple[bytes, ...]:
+def _place_of(place: bytes) -> str:
+    """Return a place that can be gone on from.
+
+    Raises:
+        ValueError: there is no such place, so that Redis would refuse every further question.
+    """
+    text = place.decode("ascii")
+    if not _PLACE.fullmatch(text):
+        raise ValueError(f"{text[:50]!r} is no place in a stream")
+    return text
+
+
+def _keys_of(fields: dict[bytes, bytes] | None) -> tuple[bytes, ...]:
+    """Return the multihashes of a purge; the fields of an entry that was deleted are None."""
     try:
-        texts = fields.get(b"keys", b"").decode("ascii").split()
-        return tuple(bytes.fromhex(text) for text in texts)
+        texts = (fields or {}).get(b"keys", b"").decode("ascii").split()
+        return tuple(bytes.fromhex(text) for text in texts if len(text) <= 2 * MAX_KEY_BYTES)
     except ValueError:  # somebody else writes to our stream
         return ()

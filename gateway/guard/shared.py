@@ -105,7 +105,7 @@ class SharedCounts:
         """Return in how many seconds the bucket of each client is full again."""
         keys = [self._prefix + client for client in clients]
         async with asyncio.timeout(self._timeout_s):
-            with translated(ValueError, TypeError):
+            with translated(TypeError):
                 told = await self._script(keys=keys, args=[self._interval_s, *requests])
                 counted = [float(seconds) for seconds in told]
                 if len(counted) != len(clients):

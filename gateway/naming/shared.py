@@ -6,24 +6,27 @@ gone, it costs a request one `shared.timeout`, and then for a while nothing.
 """
 
 import asyncio
+import json
 import logging
+import math
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from aiocache import RedisCache
-from aiocache.serializers import JsonSerializer
+from aiocache.serializers import BaseSerializer
 from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import RedisError
 from typing_extensions import override
 
 from gateway.breaker import Breaker
 from gateway.content.cid import Cid
-from gateway.content.ipns import IpnsRecord, verify_record
+from gateway.content.ipns import MAX_RECORD_BYTES, IpnsRecord, verify_record
 from gateway.errors import BadRecord
 from gateway.ports import Clock
 from gateway.settings import SharedSettings
+from gateway.shared_redis import UNREADABLE
 
 T = TypeVar("T")
 
@@ -35,7 +38,11 @@ LATE_S: Final = 5.0
 takes more round trips than `shared.timeout` may allow, and the next ones need the connection."""
 DEFAULT_PORT: Final = 6379
 
-_FAILURES: Final = (RedisError, OSError, ValueError)  # TimeoutError is an OSError
+MAX_ENTRY_BYTES: Final = 2 * MAX_RECORD_BYTES
+"""Of what stands in Redis: a record in base64 and its time."""
+
+_FAILURES: Final = (RedisError, OSError, *UNREADABLE)  # TimeoutError is an OSError
+_NO_ENTRY: Final[tuple[type[Exception], ...]] = (TypeError, KeyError, *UNREADABLE)
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +52,36 @@ class SharedRecord(NamedTuple):
     record: IpnsRecord
     age_s: float
     """Seconds since then, by the wall clocks of both machines; never negative."""
+
+
+class _Entry(NamedTuple):
+    """What stands in Redis."""
+
+    raw: bytes
+    """The record, not verified yet."""
+    at: float
+    """When it was fetched: seconds since the epoch."""
+
+
+class _Entries(BaseSerializer):  # type: ignore[misc]  # aiocache has no types
+    """Entries as JSON; what is none is as if it were not there, not a failure of Redis."""
+
+    DEFAULT_ENCODING = None  # bytes: what is not UTF-8 is no entry either
+
+    @override
+    def dumps(self, value: _Entry) -> str:
+        return json.dumps({"record": b64encode(value.raw).decode(), "at": value.at})
+
+    @override
+    def loads(self, value: object) -> _Entry | None:
+        if not isinstance(value, bytes) or len(value) > MAX_ENTRY_BYTES:
+            return None
+        try:
+            told: Any = json.loads(value)
+            raw, at = b64decode(told["record"], validate=True), float(told["at"])
+        except _NO_ENTRY:
+            return None
+        return None if at == -math.inf else _Entry(raw, at)
 
 
 class SharedRecords:
@@ -59,22 +96,23 @@ class SharedRecords:
 
     async def find(self, key: Cid) -> SharedRecord | None:
         """Return the record of a key, verified, or None."""
-        kept: Any = await self._ask(lambda: self._cache.get(str(key)))
+        entry: _Entry | None = await self._ask(lambda: self._cache.get(str(key)))
+        if entry is None:
+            return None
         now = self._clock.now()
         try:
-            raw, at = b64decode(kept["record"], validate=True), float(kept["at"])
-            record = verify_record(key, raw, now)
-        except (TypeError, KeyError, ValueError, BadRecord):
+            record = verify_record(key, entry.raw, now)
+        except BadRecord:
             return None
-        return SharedRecord(record, max(0.0, now - at))
+        return SharedRecord(record, max(0.0, now - entry.at))
 
     async def keep(self, record: IpnsRecord) -> None:
         """Keep a record that was fetched now."""
         now = self._clock.now()
         left_s = min(int(record.valid_until - now), MAX_KEPT_S)
         if left_s > 0:
-            kept = {"record": b64encode(record.raw).decode(), "at": now}
-            await self._ask(lambda: self._cache.set(str(record.name), kept, ttl=left_s))
+            entry = _Entry(record.raw, now)
+            await self._ask(lambda: self._cache.set(str(record.name), entry, ttl=left_s))
 
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """Return what Redis says in time; None if it says nothing."""
@@ -141,6 +179,6 @@ def _open(url: str) -> _Redis:
         connection_pool_class=BlockingConnectionPool,  # a crowd waits its turn, and is no failure
         connection_pool_kwargs=more,
         namespace=NAMESPACE,
-        serializer=JsonSerializer(),
+        serializer=_Entries(),
         timeout=None,
     )

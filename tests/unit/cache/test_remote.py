@@ -1,6 +1,7 @@
 """Redis and S3, the real ones (moto speaks S3)."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -16,6 +17,7 @@ from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.settings import SharedSettings
 from gateway.shared_redis import RemoteError
 from tests.fakes.blocks import numbered
+from tests.fakes.redis_server import RedisServer
 from tests.fakes.shared_stores import redis_server, s3_server
 
 pytestmark = pytest.mark.timeout(60)  # starting servers takes seconds on a busy machine
@@ -108,3 +110,38 @@ async def test_a_bucket_that_is_not_there_is_an_error(bucket: BucketBlocks) -> N
     with pytest.raises(RemoteError, match=r"\w"):
         await gone.get(KEY)
     assert await bucket.get(KEY) is None
+
+
+BABBLE = [
+    pytest.param(b"+OK\r\n", id="a-word"),
+    pytest.param(b":7\r\n", id="a-number"),
+    pytest.param(b":x\r\n", id="no-number"),
+    pytest.param(b"*1\r\n*1\r\n:7\r\n", id="arrays-of-a-number"),
+    pytest.param(b"*1\r\n" * 3000, id="3000-arrays"),
+    pytest.param(
+        b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$1\r\n7\r\n*2\r\n$4\r\nkeys\r\n$2\r\n00\r\n",
+        id="a-place-that-is-none",
+    ),
+    pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="no-redis"),
+]
+
+
+@pytest.mark.parametrize("babble", BABBLE)
+async def test_what_redis_babbles_is_a_failure_of_redis_and_no_other(babble: bytes) -> None:
+    """Issue 12, 14: values from shared stores are parsed at the door."""
+    async with RedisServer() as server:
+        server.babble = babble
+        redis = RedisBlocks(SharedSettings(redis=server.url, timeout=PATIENT_S))
+        with suppress(RemoteError):
+            assert await redis.get(KEY) in {None, b"OK"}  # of which no hash is right
+        with suppress(RemoteError):
+            assert await redis.purges_after("0-0") == []
+        await redis.close()
+
+
+async def test_a_purge_names_only_what_can_be_a_block(redis: RedisBlocks) -> None:
+    """A key of megabytes is refused by the index as damage of its own."""
+    keys = b" ".join([KEY.hex().encode(), b"00" * 2_000_000])
+    await redis._redis.xadd(PURGES, {"keys": keys})
+    ((_, told),) = await redis.purges_after("0-0")
+    assert told == (KEY,)

@@ -173,6 +173,8 @@ async def test_a_redis_that_is_gone_is_not_felt(caplog: pytest.LogCaptureFixture
         pytest.param(b"*2\r\n$1\r\n1\r\n$1\r\n1\r\n", id="too-many"),
         pytest.param(b"*1\r\n$1\r\nx\r\n", id="no-number"),
         pytest.param(b"*1\r\n$-1\r\n", id="nothing"),
+        pytest.param(b"*1\r\n:%b\r\n" % (b"9" * 401), id="401-digits"),
+        pytest.param(b"*1\r\n" * 3000, id="3000-arrays"),
         pytest.param(b"-ERR unknown command\r\n", id="error"),
         pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="no-redis"),
     ],
