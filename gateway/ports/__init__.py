@@ -32,7 +32,7 @@ from gateway.ports.names import (
 )
 from gateway.ports.upkeep import BlockKeeper, PinRow, PinState, Purged
 from gateway.ports.watch import Admission, Observer, Rejection
-from gateway.ports.world import Clock, GeoLookup, Place
+from gateway.ports.world import Clock, GeoLookup, HostResolver, Place
 
 __all__ = [
     "Admission",
@@ -46,6 +46,7 @@ __all__ = [
     "GeoLookup",
     "Hop",
     "HostAnswer",
+    "HostResolver",
     "MissReason",
     "NameRecord",
     "NameResolver",

@@ -1,5 +1,6 @@
 """Time and place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,18 @@ class Place:
     """Two letters, as MaxMind has them: EU, AS, NA ..."""
     latitude: float | None = None
     longitude: float | None = None
+
+
+class HostResolver(Protocol):
+    """Where hosts are. Production: `gateway.naming.hosts.SystemHosts` and `DnsHosts`."""
+
+    async def find(self, host: str) -> Sequence[str]:
+        """Return the addresses of a host, the best first; none when there is no such host.
+
+        Raises:
+            OSError: nobody knows now.
+        """
+        ...
 
 
 class GeoLookup(Protocol):

@@ -8,9 +8,10 @@ are worth is decided by whoever hashes them.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from gateway.content.cid import Cid, parse_cid
@@ -41,6 +42,18 @@ END_WAIT_S: Final = 0.2
 can be used again saves two to six round trips."""
 
 
+class Hosts(NamedTuple):
+    """Who knows the addresses of upstreams; None for the system, which knows one at a time."""
+
+    ours: AbstractResolver | None = None
+    """Of those that the operator names."""
+    strangers: AbstractResolver | None = None
+    """Of those that a router tells of."""
+
+
+SYSTEM: Final = Hosts()
+
+
 class TrustlessClient:
     """Asks trustless gateways for blocks, CARs and IPNS records; verifies nothing."""
 
@@ -49,11 +62,13 @@ class TrustlessClient:
         settings: RetrievalSettings,
         clock: Clock,
         may_be: Callable[[str], bool] = is_public,
+        hosts: Hosts = SYSTEM,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._may_be = may_be
         """Whether an upstream that a router told of may have an address."""
+        self._hosts = hosts
         self._guarded: aiohttp.ClientSession | None = None
         self._session: aiohttp.ClientSession | None = None
         self._turns: dict[str, asyncio.Semaphore] = {}
@@ -187,10 +202,11 @@ class TrustlessClient:
         connect_s = min(CONNECT_TIMEOUT_S, self._settings.first_byte_timeout)
         if upstream.tier == "routed":
             if self._guarded is None:
-                self._guarded = open_session(connect_s, resolver=GuardedResolver(self._may_be))
+                guarded = GuardedResolver(self._may_be, self._hosts.strangers)
+                self._guarded = open_session(connect_s, resolver=guarded)
             return self._guarded
         if self._session is None:
-            self._session = open_session(connect_s)
+            self._session = open_session(connect_s, resolver=self._hosts.ours)
         return self._session
 
     async def close(self) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from aiohttp.abc import AbstractResolver
+
 from gateway.content.cid import Cid
 from gateway.errors import BadSetting, UpstreamError
 from gateway.ports import Clock
@@ -41,17 +43,25 @@ class Cluster:
         settings: where the API is.
         pool: the upstreams; nodes that are found are added.
         clock: the time.
+        hosts: who knows the API's address; None for the system.
 
     Raises:
         BadSetting: `cluster.authority` cannot be read.
     """
 
-    def __init__(self, settings: ClusterSettings, pool: UpstreamPool, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        pool: UpstreamPool,
+        clock: Clock,
+        hosts: AbstractResolver | None = None,
+    ) -> None:
         self._settings = settings
         self._pool = pool
         self._clock = clock
         credentials = (settings.user, settings.password)
-        self._api = ApiClient(NAME, settings.api, credentials, _trust(settings.authority))
+        trust = _trust(settings.authority)
+        self._api = ApiClient(NAME, settings.api, credentials, trust, hosts)
         self._configured = tuple(upstream for upstream, _ in pool.states())
         self._peers: dict[str, ClusterPeer] = {}
         self._seen_at: dict[str, float] = {}

@@ -77,7 +77,13 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     def __init__(self, ssl: SSLContext | None, resolver: AbstractResolver | None) -> None:
-        super().__init__(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=ssl or True, resolver=resolver)
+        super().__init__(
+            limit=0,
+            keepalive_timeout=KEEPALIVE_S,
+            ssl=ssl or True,
+            resolver=resolver,
+            use_dns_cache=resolver is None,  # ours keep addresses themselves, and longer
+        )
         make: Callable[..., ResponseHandler] = _Protocol
         self._factory = partial(make, loop=asyncio.get_running_loop())
 
@@ -99,11 +105,17 @@ class GuardedResolver(AbstractResolver):
 
     What is connected to is what was looked at: a name that changes its address after it was
     checked gains nothing.
+
+    Args:
+        may_be: which addresses are allowed.
+        resolver: which addresses a name has; None for those that the system says.
     """
 
-    def __init__(self, may_be: Callable[[str], bool]) -> None:
+    def __init__(
+        self, may_be: Callable[[str], bool], resolver: AbstractResolver | None = None
+    ) -> None:
         self._may_be = may_be
-        self._resolver = DefaultResolver()
+        self._resolver = resolver or DefaultResolver()
 
     @override
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:

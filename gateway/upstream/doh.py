@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from gateway.ports import Clock, DnsOverHttps
 from gateway.settings import RetrievalSettings, UpstreamSettings
-from gateway.upstream.client import TrustlessClient
+from gateway.upstream.client import SYSTEM, Hosts, TrustlessClient
 from gateway.upstream.request import Step
 
 NAME: Final = "resolver"  # in errors
@@ -21,15 +21,18 @@ class DohClient(DnsOverHttps):
     Args:
         url: of the service, as `https://dns.example/dns-query`.
         clock: the time.
+        hosts: who knows the service's address.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, hosts: Hosts = SYSTEM) -> None:
         parts = urlsplit(url)
         self._server = UpstreamSettings(name=NAME, url=f"{parts.scheme}://{parts.netloc}")
         self._path = parts.path or "/"
         self._query = f"{parts.query}&" if parts.query else ""
         self._client = TrustlessClient(
-            RetrievalSettings(first_byte_timeout=TIMEOUT_S, idle_timeout=TIMEOUT_S), clock
+            RetrievalSettings(first_byte_timeout=TIMEOUT_S, idle_timeout=TIMEOUT_S),
+            clock,
+            hosts=hosts,
         )
 
     @override

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
+from aiohttp.abc import AbstractResolver
+
 from gateway.content.cid import Cid
 from gateway.errors import UpstreamError
 from gateway.ports import Clock
@@ -30,13 +32,20 @@ class Router:
         settings: where the router is, and how often it may be asked.
         pool: gets the providers.
         clock: the time.
+        hosts: who knows the router's address; None for the system.
     """
 
-    def __init__(self, settings: RoutingSettings, pool: UpstreamPool, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: RoutingSettings,
+        pool: UpstreamPool,
+        clock: Clock,
+        hosts: AbstractResolver | None = None,
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._may_be = is_any if settings.allow_private else is_public
-        self._api = ApiClient(NAME, settings.url)
+        self._api = ApiClient(NAME, settings.url, resolver=hosts)
         self._meter = Meter(
             UpstreamSettings(name=NAME, url=settings.url, requests=settings.requests)
         )

@@ -77,7 +77,8 @@ class Gateway:
         self._upstreams = UpstreamsRoom(settings, store, clock, statistics)
         lists, is_strict = settings.denylist.files, settings.denylist.incomplete == "refuse"
         self._denylist = Denylist(lists, clock, is_strict=is_strict) if lists else None
-        self._names = NamesRoom(settings, self._upstreams.pool, clock, self._denylist)
+        pool, hosts = self._upstreams.pool, self._upstreams.hosts
+        self._names = NamesRoom(settings, pool, clock, self._denylist, hosts)
         self._keeper = CacheKeeper(store, clock)
         self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock, self._denylist)
         self.obey = self._upkeep.obey

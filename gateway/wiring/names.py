@@ -16,7 +16,7 @@ from gateway.naming.resolver import Names
 from gateway.naming.shared import SharedRecords
 from gateway.ports import Clock, Denials
 from gateway.settings import Settings, parse_dns_server
-from gateway.upstream.client import TrustlessClient
+from gateway.upstream.client import SYSTEM, Hosts, TrustlessClient
 from gateway.upstream.doh import DohClient
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.records import UpstreamRecords
@@ -32,18 +32,25 @@ class NamesRoom:
         pool: the upstreams, shared with the retrieval of blocks.
         clock: the time.
         denials: say what is not served.
+        hosts: know the addresses of upstreams.
 
     Raises:
         BadSetting: the static map cannot be read.
     """
 
     def __init__(
-        self, settings: Settings, pool: UpstreamPool, clock: Clock, denials: Denials | None = None
+        self,
+        settings: Settings,
+        pool: UpstreamPool,
+        clock: Clock,
+        denials: Denials | None = None,
+        hosts: Hosts = SYSTEM,
     ) -> None:
         patience = max(FIRST_BYTE_S, settings.retrieval.first_byte_timeout)
         self._client = TrustlessClient(
-            replace(settings.retrieval, first_byte_timeout=patience), clock
+            replace(settings.retrieval, first_byte_timeout=patience), clock, hosts=hosts
         )
+        self._hosts = hosts
         self._doh: DohClient | None = None
         shared = SharedRecords(settings.shared, clock) if settings.shared.redis else None
         txts = TxtResolver(self._open_nameservers(settings.names.resolver, clock))
@@ -60,7 +67,7 @@ class NamesRoom:
         if "://" not in resolver:
             server = parse_dns_server(resolver)
             return [Do53Nameserver(server.host, server.port)]
-        self._doh = DohClient(resolver, clock)
+        self._doh = DohClient(resolver, clock, self._hosts)
         return [HttpsNameserver(self._doh)]
 
     async def close(self) -> None:

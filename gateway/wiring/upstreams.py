@@ -1,9 +1,11 @@
 """The parts that fetch from upstreams, made of their settings and joined."""
 
+from gateway.naming.hosts import DnsHosts, SystemHosts
 from gateway.ports import BlockStore, Clock, Observer
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.upstream.client import TrustlessClient
+from gateway.upstream.client import Hosts, TrustlessClient
 from gateway.upstream.cluster import Cluster, Condition
+from gateway.upstream.hosts import KeptHosts
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.probe import Prober
 from gateway.upstream.public_address import is_public
@@ -13,6 +15,8 @@ from gateway.upstream.routing import Router, is_any
 
 class UpstreamsRoom:
     """Everything between one worker and its upstreams.
+
+    `hosts` know their addresses.
 
     Args:
         settings: the whole configuration.
@@ -27,7 +31,9 @@ class UpstreamsRoom:
         upstreams, workers = settings.upstreams or PUBLIC_UPSTREAMS, settings.server.workers
         self.pool = UpstreamPool(upstreams, clock, observer, settings.selection, workers)
         may_be = is_any if settings.routing.allow_private else is_public
-        self._client = TrustlessClient(settings.retrieval, clock, may_be)
+        ours = KeptHosts(SystemHosts(), clock)
+        self.hosts = Hosts(ours, KeptHosts(DnsHosts(), clock))
+        self._client = TrustlessClient(settings.retrieval, clock, may_be, self.hosts)
         self.retrieval = Retrieval(
             store, self.pool, self._client, settings.retrieval, clock, observer
         )
@@ -36,11 +42,11 @@ class UpstreamsRoom:
         presence.is_final = not settings.cluster.search
         self._cluster: Cluster | None = None
         if settings.cluster.api:
-            self._cluster = Cluster(settings.cluster, self.pool, clock)
+            self._cluster = Cluster(settings.cluster, self.pool, clock, ours)
             presence.allocated = self._cluster.allocated
         self._router: Router | None = None
         if settings.routing.url:
-            self._router = presence.router = Router(settings.routing, self.pool, clock)
+            self._router = presence.router = Router(settings.routing, self.pool, clock, ours)
 
     def start(self) -> None:
         """Begin to watch the upstreams."""
@@ -61,3 +67,6 @@ class UpstreamsRoom:
             await self._router.close()
         await self.retrieval.close()
         await self._client.close()
+        for hosts in self.hosts:
+            if hosts is not None:
+                await hosts.close()

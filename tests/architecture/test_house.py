@@ -54,7 +54,6 @@ TESTED_ELSEWHERE = {
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
     "wiring/app.py": "unit/cli/test_serve.py",
-    "wiring/upstreams.py": "unit/cli/test_serve.py",
 }
 
 # Libraries that each room may use, beside the standard library. typing_extensions has `override`,

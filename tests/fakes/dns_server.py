@@ -1,7 +1,7 @@
 """A DNS server on loopback, over UDP and TCP, as honest as it is told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +36,30 @@ def txt(*values: str, ttl: int = 60, alias: tuple[str, int] | None = None) -> Be
         ]
         if texts:
             response.answer.append(dns.rrset.from_text(name, ttl, "IN", "TXT", *texts))
+        return response.to_wire()
+
+    return answer
+
+
+def addresses(hosts: Mapping[str, Sequence[str] | None]) -> Behaviour:
+    """Answer with the addresses of hosts, those that are None with silence; others do not exist."""
+
+    def answer(query: dns.message.Message) -> bytes | None:
+        question = query.question[0]
+        name = question.name.to_text(omit_final_dot=True)
+        response = dns.message.make_response(query)
+        if name not in hosts:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+            return response.to_wire()
+        found = hosts[name]
+        if found is None:
+            return None
+        is_6 = question.rdtype == dns.rdatatype.AAAA
+        values = [address for address in found if (":" in address) == is_6]
+        if values:
+            response.answer.append(
+                dns.rrset.from_text(question.name, 60, "IN", question.rdtype, *values)
+            )
         return response.to_wire()
 
     return answer

@@ -14,7 +14,7 @@ from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
 from gateway.ports import BlockStore, Place
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
-from gateway.upstream.client import TrustlessClient
+from gateway.upstream.client import SYSTEM, Hosts, TrustlessClient
 from gateway.upstream.pool import DEFAULT_POLICY, UpstreamPool
 from gateway.upstream.public_address import is_public
 from gateway.upstream.retrieve import Retrieval, Session
@@ -65,12 +65,13 @@ class Kit:
         store: BlockStore | None = None,
         policy: SelectionSettings = DEFAULT_POLICY,
         may_be: Callable[[str], bool] = is_public,
+        hosts: Hosts = SYSTEM,
     ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
         self.store: BlockStore = DictStore() if store is None else store
         self.pool = UpstreamPool(upstreams, self.clock, self.observer, policy)
-        self.client = TrustlessClient(settings, self.clock, may_be)
+        self.client = TrustlessClient(settings, self.clock, may_be, hosts)
         self.retrieval = Retrieval(
             self.store, self.pool, self.client, settings, self.clock, self.observer
         )
