@@ -9,6 +9,7 @@
     python -m benchmarks.load       locust: a mix of requests like that of public gateways
     python -m benchmarks.policies   how often caches hit, on a trace like that of ipfs.io
     python -m benchmarks.kills      SIGKILL: of writers to a cache, and of a gateway with a full one
+    python -m benchmarks.swaps      answers in order: a slow HEAD and a hot GET on one connection
     python -m benchmarks.scale      the disk tier with a million blocks: finds, and evictions
 
 Of single functions and parts:
