@@ -1,18 +1,22 @@
 """What commands print, and how they end."""
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import contextmanager, suppress
+from typing import Final, NoReturn, TextIO
 
 import typer
 from rich.console import Console
 
 from gateway.errors import BadSetting, BadSettings, CannotStart, GatewayError
+from gateway.ops.lines import can_write
 
 FAILED = 1
 MISCONFIGURED = 2
 WIDTH = 160
+PATIENCE_S: Final = 1.0
+"""How long a full pipe is waited for: nobody may read it, and no end waits for a line."""
 
 
 def examples(*lines: str) -> str:
@@ -31,9 +35,19 @@ def say(line: str) -> None:
 
 
 def complain(lines: Iterable[object]) -> None:
-    """Print errors to standard error, one a line."""
-    for line in lines:
-        typer.echo(f"error: {line}", err=True)
+    """Print errors to standard error, one a line; not to one that is closed, full or stuck."""
+    with suppress(OSError):
+        for line in lines:
+            if _is_stuck(sys.stderr):
+                return
+            typer.echo(f"error: {line}", err=True)
+
+
+def _is_stuck(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and not can_write(stream.fileno(), PATIENCE_S)
+    except io.UnsupportedOperation:  # in memory
+        return False
 
 
 def fail(code: int, *lines: object) -> NoReturn:

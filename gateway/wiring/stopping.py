@@ -1,13 +1,22 @@
-"""SIGTERM and SIGINT: the first one asks, the second one insists."""
+"""SIGTERM and SIGINT: the first one asks, the second one insists.
+
+Other signals whose default is the end of the process only ask: systemd's SendSIGHUP and a terminal
+that closes send SIGHUP beside SIGTERM, and whoever expects a reload wants no answer cut.
+"""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import uvloop
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+MILD_SIGNALS: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+_log = logging.getLogger("gateway.stopping")
 
 
 class Stop:
@@ -16,22 +25,28 @@ class Stop:
     def __init__(self) -> None:
         self.requested = asyncio.Event()
         self.is_insisted = False
+        self._is_asked = False
         self._main = asyncio.current_task()
 
     def ask(self) -> None:
         """Ask for a graceful end; ask again for an end at once, by cancelling the main task."""
-        if not self.requested.is_set():
+        if not self._is_asked:
+            self._is_asked = True
             self.requested.set()
         elif not self.is_insisted and self._main is not None:
             self.is_insisted = True
             self._main.cancel()
+
+    def ask_mildly(self) -> None:
+        """Ask for a graceful end; asking again changes nothing."""
+        self.requested.set()
 
 
 Main = Callable[[Stop], Awaitable[None]]
 
 
 def run_until_stopped(main: Main, *, is_patient: bool = False) -> None:
-    """Run `main` on an event loop of its own; SIGTERM and SIGINT ask it to stop.
+    """Run `main` on an event loop of its own; signals ask it to stop.
 
     Returns when `main` returns, or when it was cancelled by a second signal. A third signal has
     the system's default effect.
@@ -56,12 +71,20 @@ async def _guard(main: Main, *, is_patient: bool) -> None:
                 loop.remove_signal_handler(number)
 
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.requested.set if is_patient else on_signal)
+        loop.add_signal_handler(number, stop.ask_mildly if is_patient else on_signal)
+    for number in MILD_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) has SIGHUP ignored
+            loop.add_signal_handler(number, partial(_on_mild_signal, stop, number))
     try:
         await main(stop)
     except asyncio.CancelledError:
         if not stop.is_insisted:
             raise
+
+
+def _on_mild_signal(stop: Stop, number: signal.Signals) -> None:
+    _log.warning("%s: nothing is read anew yet; ending as after SIGTERM", number.name)
+    stop.ask_mildly()
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> None:

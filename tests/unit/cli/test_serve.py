@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -33,12 +33,17 @@ def start_fixture(tmp_path: Path) -> Iterator[Start]:
         "GATEWAY_CACHE__DIRECTORY": str(tmp_path / "cache"),
     }
 
-    def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(
+        *arguments: str,
+        stderr: int = subprocess.PIPE,
+        wrapper: Sequence[str] = (),
+        **variables: str,
+    ) -> "subprocess.Popen[str]":
         process = subprocess.Popen(  # noqa: S603 (ourselves)
-            [sys.executable, "-m", "gateway", "serve", *arguments],
+            [*wrapper, sys.executable, "-m", "gateway", "serve", *arguments],
             env=environment | variables,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         running.append(process)
@@ -59,6 +64,15 @@ def listening(process: "subprocess.Popen[str]") -> tuple[str, str]:
     return content, admin
 
 
+def fill(fd: int) -> None:
+    """Write to a pipe until nothing more fits; whoever blocks there does so for ever."""
+    os.set_blocking(fd, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(fd, b"x")
+    os.set_blocking(fd, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_zero(start: Start, number: signal.Signals) -> None:
     process = start()
@@ -69,6 +83,65 @@ def test_a_signal_ends_it_with_zero(start: Start, number: signal.Signals) -> Non
     printed, _ = process.communicate(timeout=END_S)
 
     assert (ready, process.returncode, printed) == (200, 0, "")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2"])
+def test_a_signal_that_is_for_other_things_drains_it(
+    start: Start, tmp_path: Path, name: str, workers: str
+) -> None:
+    """Issue 12, 25: it ended with 129 or 138 and left the file of its socket."""
+    path = Path(os.path.relpath(tmp_path, "/")) / "gw.sock"
+    process = start(GATEWAY_SERVER__LISTEN=f"unix:/{path}", GATEWAY_SERVER__WORKERS=workers)
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"listening on unix:/{path}\n"
+
+    process.send_signal(getattr(signal, name))
+    _, told = process.communicate(timeout=END_S)
+
+    assert (process.returncode, Path(f"/{path}").exists()) == (0, False)
+    assert f"{name}: nothing is read anew yet" in told
+
+
+def test_it_outlives_its_terminal_under_nohup(start: Start) -> None:
+    process = start(wrapper=["nohup"])
+    _, admin = listening(process)
+
+    process.send_signal(signal.SIGHUP)
+    ready = httpx.get(f"{admin}/readyz").status_code
+    process.terminate()
+    process.communicate(timeout=END_S)
+
+    assert (ready, process.returncode) == (200, 0)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_ends_although_nobody_reads_its_log(start: Start, workers: str) -> None:
+    """Issue 12, 25: standard error is a full pipe, and SIGTERM never ended it."""
+    out, fd = os.pipe()
+    fill(fd)
+    process = start(stderr=fd, GATEWAY_SERVER__WORKERS=workers)
+    content, _ = listening(process)
+    served = httpx.get(f"{content}/ipfs/bafkqabtimvwgy3yk").content
+
+    process.terminate()
+    code = process.wait(timeout=END_S)
+    os.close(out)
+    os.close(fd)
+
+    assert (served, code) == (b"hello\n", 0)
+
+
+def test_an_error_that_nobody_reads_does_not_keep_it_from_ending(start: Start) -> None:
+    out, fd = os.pipe()
+    fill(fd)
+    process = start(stderr=fd, GATEWAY_SERVER__LISTEN="8080")
+
+    code = process.wait(timeout=END_S)
+    os.close(out)
+    os.close(fd)
+
+    assert code == 2
 
 
 def test_workers_serve_and_end_with_it(start: Start) -> None:

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from gateway.wiring.stopping import Stop, first_of, run_until_stopped
+from gateway.wiring.stopping import MILD_SIGNALS, Stop, first_of, run_until_stopped
 
 
 def test_the_first_signal_is_a_request() -> None:
@@ -55,6 +55,33 @@ def test_a_patient_process_takes_the_second_signal_for_the_first() -> None:
         assert not stop.is_insisted
 
     run_until_stopped(main, is_patient=True)
+
+
+@pytest.mark.parametrize("number", MILD_SIGNALS, ids=lambda number: number.name)
+def test_other_signals_only_ask(number: signal.Signals) -> None:
+    """Issue 12, 25: systemd's SendSIGHUP sends two, and the second one must not insist."""
+
+    async def main(stop: Stop) -> None:
+        for each in (number, signal.SIGTERM, number):
+            os.kill(os.getpid(), each)
+            await stop.requested.wait()
+            await asyncio.sleep(0)
+
+        assert not stop.is_insisted
+
+    run_until_stopped(main)
+
+
+def test_what_was_ignored_at_the_start_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def main(_: Stop) -> None:
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+    try:
+        run_until_stopped(main)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_cancellation_of_its_own_is_not_swallowed() -> None:
