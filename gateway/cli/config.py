@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from gateway.cli.terminal import examples, output, say, told_errors
+from gateway.cli.terminal import examples, output, say, tell, told_errors
 from gateway.guard.denylist import check_lists
 from gateway.settings import Settings, format_settings
 from gateway.wiring.settings_file import load_settings, warnings_about
@@ -48,12 +48,12 @@ def check_config(
     output().print(table)
     for listed in lists:
         for line in listed.skipped:
-            typer.echo(f"warning: {listed.name}, line {line}", err=True)
+            tell(f"warning: {listed.name}, line {line}")
         if listed.incomplete:
-            typer.echo(f"warning: {listed.name} {listed.incomplete}", err=True)
+            tell(f"warning: {listed.name} {listed.incomplete}")
         say(f"{listed.name}: {listed.rules} rules, {listed.skipped_count} lines left out")
     for warning in warnings_about(file, settings):
-        typer.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}")
     say(f"{file}: ok")
 
 

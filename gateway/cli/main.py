@@ -1,12 +1,13 @@
 """The command line's entry: every command, and what is common to them."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from gateway import __version__
 from gateway.cli import cid, config, replay, scrub, serve, stats, upkeep
-from gateway.cli.terminal import examples, say
+from gateway.cli.terminal import FAILED, complain, examples, open_missing_streams, say
 
 app = typer.Typer(
     name="ipfs-gateway",
@@ -46,4 +47,9 @@ def options(
 
 def main() -> None:
     """Run one command."""
-    app()
+    open_missing_streams()
+    try:
+        app()
+    except OSError as exc:  # of what is printed: `> /dev/full`
+        complain([exc])
+        sys.exit(FAILED)

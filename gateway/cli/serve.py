@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.terminal import examples, say, told_errors
+from gateway.cli.terminal import announce, examples, say, told_errors
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
 from gateway.wiring.settings_file import load_settings, warnings_about
 
@@ -74,4 +74,4 @@ def _run(settings: Settings, config: Path | None = None) -> None:
     if not settings.upstreams:
         names = ", ".join(upstream.url for upstream in PUBLIC_UPSTREAMS)
         _log.warning("no upstream is configured: fetching from public gateways (%s)", names)
-    process.serve(settings, say)
+    process.serve(settings, announce)

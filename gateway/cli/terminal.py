@@ -1,6 +1,7 @@
 """What commands print, and how they end."""
 
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,13 +35,40 @@ def say(line: str) -> None:
     typer.echo(line)
 
 
-def complain(lines: Iterable[object]) -> None:
-    """Print errors to standard error, one a line; not to one that is closed, full or stuck."""
+def announce(line: str) -> None:
+    """Print one line if somebody can take it: no service depends on that."""
     with suppress(OSError):
-        for line in lines:
-            if _is_stuck(sys.stderr):
-                return
-            typer.echo(f"error: {line}", err=True)
+        if not _is_stuck(sys.stdout):
+            say(line)
+
+
+def open_missing_streams() -> None:
+    """Open what the process began without (`>&-`) on `/dev/null`.
+
+    Otherwise the next file or connection would get the number, and with it whatever somebody
+    prints; and uvloop takes none below 3.
+    """
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+                os.set_inheritable(fd, True)
+                setattr(sys, name, os.fdopen(fd, mode, closefd=False))
+
+
+def complain(lines: Iterable[object]) -> None:
+    """Print errors to standard error, one a line."""
+    for line in lines:
+        tell(f"error: {line}")
+
+
+def tell(line: str) -> None:
+    """Print one line to standard error, unless that is closed, full or stuck."""
+    with suppress(OSError):
+        if not _is_stuck(sys.stderr):
+            typer.echo(line, err=True)
 
 
 def _is_stuck(stream: TextIO | None) -> bool:

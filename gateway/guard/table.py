@@ -46,12 +46,7 @@ class ClientTable:
     @classmethod
     def shared(cls, slots: int = SLOTS) -> "ClientTable":
         """Make a table for several processes, which get its descriptor."""
-        # Elsewhere than on Linux a file without a name does.
-        if hasattr(os, "memfd_create"):
-            fd = os.memfd_create("clients")
-        else:
-            with TemporaryFile() as file:
-                fd = os.dup(file.fileno())
+        fd = _open_memory()
         os.ftruncate(fd, slots * _SLOT_BYTES)
         return cls.open(fd)
 
@@ -72,3 +67,16 @@ class ClientTable:
         self.tags[slot] = tag
         self.times[slot] = 0.0
         return slot
+
+
+def _open_memory() -> int:
+    """Open memory that other processes can be given, as a descriptor.
+
+    A file without a name does where there are no memfds: elsewhere than on Linux, and where a
+    container's seccomp profile refuses them.
+    """
+    try:
+        return os.memfd_create("clients")
+    except (AttributeError, OSError):
+        with TemporaryFile() as file:
+            return os.dup(file.fileno())

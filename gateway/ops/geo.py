@@ -70,9 +70,14 @@ def _open_copy(path: Path) -> maxminddb.Reader:
     The C reader maps the file, and a mapped file that somebody overwrites in place ends the
     process with SIGBUS. The Python reader needs no mapping, but takes 10 times as long.
     """
-    if not hasattr(os, "memfd_create"):  # not Linux
+    try:
+        return _open_sealed(path)
+    except (AttributeError, OSError):  # no memfds or no procfs: not Linux, or refused by seccomp
         with open_regular(path, MAX_DATABASE_BYTES) as original:
             return maxminddb.open_database(original, maxminddb.MODE_FD)
+
+
+def _open_sealed(path: Path) -> maxminddb.Reader:
     with (
         open_regular(path, MAX_DATABASE_BYTES) as original,
         os.fdopen(os.memfd_create("geoip"), "wb") as copy,

@@ -21,6 +21,7 @@ from gateway.settings import LogSettings
 
 QUIET: Final = ("aiohttp", "asyncio", "uvicorn")  # only what is wrong with them is of interest
 HIDDEN: Final = "[hidden]"
+STDERR_FD: Final = 2
 
 _SHARED: Final[Sequence[structlog.typing.Processor]] = (
     structlog.stdlib.add_logger_name,
@@ -115,6 +116,13 @@ def to_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> s
     return json.dumps(first | dict(event), default=str).replace("\x7f", "\\u007f")
 
 
+def _stderr_fd() -> int:
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError):  # closed when the process began: Python has none then
+        return STDERR_FD
+
+
 def configure(settings: LogSettings, fd: int | None = None) -> Logs:
     """Set up the logs of this process; what is left is written at its end.
 
@@ -122,7 +130,7 @@ def configure(settings: LogSettings, fd: int | None = None) -> Logs:
         settings: the section `[log]`.
         fd: where to write; standard error unless said otherwise.
     """
-    logs = Logs(settings, sys.stderr.fileno() if fd is None else fd)
+    logs = Logs(settings, _stderr_fd() if fd is None else fd)
     logs.install()
     atexit.register(logs.close)
     return logs

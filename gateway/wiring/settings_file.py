@@ -142,33 +142,47 @@ def _parse_literal(text: str) -> Any:
 
 
 def _find_folders(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    directory = settings.cache.directory
+    cache = settings.cache
+    directory = cache.directory
     xdg = environment.get("XDG_CACHE_HOME", "")
     # The XDG specification: a path that is not absolute is to be ignored.
     if directory == CacheSettings().directory and xdg.startswith("/"):
         directory = f"{xdg}/ipfs-gateway"
-    tag_key = settings.cache.tag_key
+    tag_key = cache.tag_key
     xdg = environment.get("XDG_STATE_HOME", "")
     if tag_key == CacheSettings().tag_key and xdg.startswith("/"):
         tag_key = f"{xdg}/ipfs-gateway/tag.key"
     database = settings.geoip.database
     home = environment.get("HOME", "")
-    directory = _absolute("cache.directory", directory, home)
-    tag_key = _absolute("cache.tag_key", tag_key, home)
+    is_tagged = cache.disk_size > 0 and cache.read_verification == "tag"
+    directory = _absolute("cache.directory", directory, home, is_used=cache.disk_size > 0)
+    tag_key = _absolute("cache.tag_key", tag_key, home, is_used=is_tagged)
     database = database and _absolute("geoip.database", database, home)
+    authority = settings.cluster.authority
+    authority = authority and _absolute("cluster.authority", authority, home)
+    lists = [_absolute("denylist.files", place, home) for place in settings.denylist.files]
     return replace(
         settings,
-        cache=replace(settings.cache, directory=directory, tag_key=tag_key),
+        cache=replace(cache, directory=directory, tag_key=tag_key),
         geoip=replace(settings.geoip, database=database),
+        cluster=replace(settings.cluster, authority=authority),
+        denylist=replace(settings.denylist, files=tuple(lists)),
     )
 
 
-def _absolute(key: str, path: str, home: str) -> str:
+def _absolute(key: str, path: str, home: str, *, is_used: bool = True) -> str:
+    """Return an absolute path; one that nobody will use may stay below a home that is not there.
+
+    Raises:
+        BadSettings: it is used, and it is below the home folder of a user who has none.
+    """
     if home and (path == "~" or path.startswith("~/")):
         path = home + path[1:]
     try:
         return str(Path(path).expanduser().absolute())
     except RuntimeError as exc:
+        if not is_used:
+            return path
         raise BadSettings([BadSetting(key, f'"{path}": {exc}')]) from None
 
 
@@ -176,12 +190,14 @@ def _missing_files(settings: Settings) -> Iterator[BadSetting]:
     database = settings.geoip.database
     if database and not Path(database).is_file():
         yield BadSetting("geoip.database", f'"{database}" is not a file')
+    if not settings.cache.disk_size:
+        return
     directory = Path(settings.cache.directory)
     if directory.exists() and not directory.is_dir():
         yield BadSetting("cache.directory", f'"{directory}" is not a folder')
     elif directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
         yield BadSetting("cache.directory", f'"{directory}" cannot be written to')
-    elif settings.cache.disk_size and (reason := _why_foreign(directory)):
+    elif reason := _why_foreign(directory):
         yield BadSetting("cache.directory", f'"{directory}" {reason}')
 
 

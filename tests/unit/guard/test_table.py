@@ -1,5 +1,6 @@
 """Slots of clients: found again, bounded, seen by all who share the memory."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -62,6 +63,21 @@ def test_memory_is_shared_on_any_system(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delattr(os, "memfd_create", raising=False)
     table = ClientTable.shared(slots=64)
     assert (len(table.tags), len(table.times), table.mask) == (64, 64, 63)
+    os.close(table.fd)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
+def test_memory_is_shared_where_memfds_are_refused(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 12, 30: a container's seccomp profile answers so, and no worker was started."""
+
+    def refuse(_name: str) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    table = ClientTable.shared(slots=64)
+    assert len(table.tags) == 64
     os.close(table.fd)
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import maxminddb
 import pytest
 from structlog.testing import capture_logs
 
@@ -225,6 +226,31 @@ def test_works_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
     assert GeoDatabase(str(CITY), FakeClock()).find(LINKOPING) == Place(
         "SE", "EU", 58.4167, 15.6167
     )
+
+
+@pytest.mark.parametrize("error", [PermissionError(1, "refused"), OSError(38, "no such call")])
+def test_works_where_memfds_are_refused(error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 12, 30: a container's seccomp profile answers so."""
+
+    def refuse(_name: str) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    assert GeoDatabase(str(CITY), FakeClock()).find(LINKOPING) == Place(
+        "SE", "EU", 58.4167, 15.6167
+    )
+
+
+def test_works_without_procfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = maxminddb.open_database
+
+    def open_database(path: str | Path, *mode: int) -> maxminddb.Reader:
+        if str(path).startswith("/proc/"):
+            raise FileNotFoundError(path)
+        return opened(path, *mode)
+
+    monkeypatch.setattr(maxminddb, "open_database", open_database)
+    assert GeoDatabase(str(CITY), FakeClock()).find(LINKOPING) is not None
 
 
 def test_a_home_directory_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:

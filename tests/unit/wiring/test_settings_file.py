@@ -1,6 +1,7 @@
 """Files and variables become settings, or an error that names the place."""
 
 import os
+import pwd
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BadSettings
-from gateway.settings import HostSettings, Settings
+from gateway.settings import CacheSettings, HostSettings, Settings
 from gateway.wiring import settings_file
 from gateway.wiring.settings_file import MAX_FILE_BYTES, load_settings, warnings_about
 
@@ -194,6 +195,77 @@ def test_the_cache_folder_follows_home_and_xdg(environment: dict[str, str], dire
 )
 def test_the_key_of_the_tags_follows_home_and_xdg(environment: dict[str, str], path: str) -> None:
     assert load_settings(None, environment).cache.tag_key == path
+
+
+@pytest.fixture(name="homeless")
+def homeless_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a user that has no home folder, as in a container with a user id of its own."""
+
+    def refuse(number: int) -> pwd.struct_passwd:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", refuse)
+
+
+@pytest.mark.usefixtures("homeless")
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({"GATEWAY_CACHE__DIRECTORY": "/var/none"}, id="no-tags"),
+        pytest.param({"GATEWAY_CACHE__DISK_SIZE": "0"}, id="no-disk"),
+        pytest.param(
+            {"GATEWAY_CACHE__DISK_SIZE": "0", "GATEWAY_CACHE__READ_VERIFICATION": "tag"},
+            id="no-disk-to-tag",
+        ),
+        pytest.param({"XDG_CACHE_HOME": "/var/none"}, id="xdg"),
+    ],
+)
+def test_without_a_home_only_what_is_used_needs_a_place(environment: dict[str, str]) -> None:
+    """Issue 12, 30: refused for `cache.tag_key`, which nobody reads without tags."""
+    settings = load_settings(None, environment)
+
+    assert settings.cache.tag_key == CacheSettings().tag_key
+
+
+@pytest.mark.usefixtures("homeless")
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [
+        ({}, "cache.directory"),
+        (
+            {"GATEWAY_CACHE__DIRECTORY": "/var/none", "GATEWAY_CACHE__READ_VERIFICATION": "tag"},
+            "cache.tag_key",
+        ),
+        (
+            {"GATEWAY_CACHE__DISK_SIZE": "0", "GATEWAY_DENYLIST__FILES": "~/x.deny"},
+            "denylist.files",
+        ),
+        (
+            {
+                "GATEWAY_CACHE__DISK_SIZE": "0",
+                "GATEWAY_CLUSTER__API": "https://cluster.example:9094",
+                "GATEWAY_CLUSTER__AUTHORITY": "~/ca.pem",
+            },
+            "cluster.authority",
+        ),
+    ],
+)
+def test_without_a_home_what_is_below_it_is_refused_by_its_key(
+    environment: dict[str, str], key: str
+) -> None:
+    with pytest.raises(BadSettings, match=f"{key}: .*home directory"):
+        load_settings(None, environment)
+
+
+def test_a_folder_that_is_not_used_is_not_looked_at(write: WriteFile) -> None:
+    file = write("")
+
+    settings = load_settings(
+        None, {"GATEWAY_CACHE__DIRECTORY": str(file), "GATEWAY_CACHE__DISK_SIZE": "0"}
+    )
+
+    assert settings.cache.disk_size == 0
 
 
 def test_a_relative_folder_is_below_the_working_folder() -> None:
