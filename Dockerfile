@@ -27,8 +27,9 @@ VOLUME /var/cache/ipfs-gateway
 # 8080: content. 8081: the operator's listener, on the container's loopback until
 # GATEWAY_ADMIN__LISTEN and GATEWAY_ADMIN__TOKEN say otherwise.
 EXPOSE 8080 8081
+# http.client takes no proxy from the environment, as urllib does.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8081/healthz', timeout=2)"]
+    CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8081, timeout=2); c.request('GET', '/healthz'); exit(c.getresponse().status != 200)"]
 
 # SIGTERM: requests under way are finished, then it leaves with 0.
 STOPSIGNAL SIGTERM

@@ -8,12 +8,13 @@ and several keys in one command.
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from gateway.content.block import MAX_BLOCK_BYTES
-from gateway.settings import SharedSettings
+from gateway.settings import SharedSettings, TcpAddress
 from gateway.shared_redis import connect, translated
 
 KEY_PREFIX: Final = b"ipfs-gateway:block:"
@@ -92,7 +93,10 @@ class BucketBlocks:
             bucket,
             prefix=prefix.rstrip("/") or None,
             region=REGION,
-            client_options={"allow_http": settings.endpoint.startswith("http://")},
+            client_options={
+                "allow_http": settings.endpoint.startswith("http://"),
+                **_around_proxies(settings.endpoint),
+            },
             retry_config={"max_retries": 0},
             **endpoint,
         )
@@ -117,6 +121,18 @@ class BucketBlocks:
         """Delete objects."""
         with translated(BaseError):
             await self._store.delete_async([_path(key) for key in keys])
+
+
+def _around_proxies(endpoint: str) -> dict[str, str]:
+    """Return the options with which an endpoint on loopback is asked without a proxy.
+
+    The client takes one from the environment unless it is given one itself; so it is given one
+    that is for nobody.
+    """
+    host = urlsplit(endpoint).hostname or ""
+    if not TcpAddress(host, 0).is_loopback:
+        return {}
+    return {"proxy_url": endpoint, "proxy_excludes": host}
 
 
 def _path(key: bytes) -> str:

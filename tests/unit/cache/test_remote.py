@@ -100,6 +100,21 @@ async def test_the_bucket_keeps_objects_until_they_are_removed(bucket: BucketBlo
     assert await bucket.get(KEY) is None
 
 
+async def test_a_bucket_on_loopback_is_asked_without_a_proxy(
+    bucket: BucketBlocks, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 12, 29: it took the one of the environment, which is for the world outside."""
+    await bucket.put(OTHER, b"here")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    proxied = BucketBlocks(SharedSettings(bucket="s3://blocks/a/prefix", endpoint=s3_url))
+
+    assert await proxied.get(OTHER) == b"here"
+
+
 async def test_an_object_larger_than_any_block_is_not_read(bucket: BucketBlocks) -> None:
     await bucket.put(OTHER, bytes(MAX_BLOCK_BYTES + 1))
     assert await bucket.get(OTHER) == b""
