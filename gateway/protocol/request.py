@@ -4,6 +4,7 @@ The order of decisions is the one of the deployed gateways (boxo): method, `?uri
 namespace, path, service worker, format.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -95,7 +96,7 @@ def parse_request(
     """
     if method not in ("GET", "HEAD"):
         raise MethodNotAllowed(method)
-    target = _origin_form(raw_path)
+    target = collapse_target(_origin_form(raw_path))
     if not site.is_isolated and (redirect := find_redirect(target, query)):
         return redirect
     path = parse_path(site.root.encode("ascii") + target)
@@ -120,6 +121,19 @@ def parse_request(
         only_if_cached=_has_directive(fields.get("cache-control", ""), "only-if-cached"),
     )
     return request if _CONDITIONS.isdisjoint(fields) else _with_conditions(request, fields)
+
+
+_NAMESPACE: Final = re.compile(rb"(?:/|/\.|/%2[eE])+(?=/ip[fn]s(?:/|$))")
+
+
+def collapse_target(target: bytes) -> bytes:
+    """Drop empty and `.` segments in front of `/ipfs` or `/ipns`, as the rest of a path drops them.
+
+    Metadata of tokens on chains, which nobody can mend, says `//ipfs/{cid}`.
+    """
+    if target.startswith((b"//", b"/.", b"/%")) and (match := _NAMESPACE.match(target)):
+        return target[match.end() :]
+    return target
 
 
 def _with_conditions(request: GatewayRequest, fields: Mapping[str, str]) -> GatewayRequest:

@@ -24,7 +24,7 @@ from gateway.protocol.formats import TRUSTLESS, ResponseFormat, media_type
 from gateway.protocol.host import check_host
 from gateway.protocol.labels import label_domain
 from gateway.protocol.redirects import Redirect, key_redirect, subdomain_redirect
-from gateway.protocol.request import GatewayRequest, parse_request
+from gateway.protocol.request import GatewayRequest, collapse_target, parse_request
 from gateway.protocol.sites import HostMatch, Hosts, Site, SiteKind, split_port
 from gateway.settings import HostSettings
 from gateway.web.clients import Clients
@@ -49,7 +49,7 @@ class _Head(NamedTuple):
     @property
     def path(self) -> str:
         """The target's path, still percent-encoded."""
-        return self.scope["raw_path"].decode("latin-1")  # type: ignore[no-any-return]
+        return collapse_target(self.scope["raw_path"]).decode("latin-1")
 
     @property
     def query(self) -> str:

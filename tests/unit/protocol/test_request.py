@@ -9,7 +9,7 @@ from gateway.errors import BadPath, BadRequest, GatewayError, MethodNotAllowed
 from gateway.protocol.car import DEFAULT_CAR, CarParams
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.redirects import Redirect
-from gateway.protocol.request import GatewayRequest, accepts_html, parse_request
+from gateway.protocol.request import GatewayRequest, accepts_html, collapse_target, parse_request
 from tests.fakes.gateway_requests import HELLO, make_request
 
 
@@ -194,3 +194,20 @@ def test_any_bytes_are_a_request_a_redirect_or_our_error(
     except GatewayError:
         return
     assert isinstance(asked, GatewayRequest | Redirect)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        pytest.param(b"/ipfs/a", b"/ipfs/a", id="as-it-is"),
+        pytest.param(b"//ipfs//a", b"/ipfs//a", id="slashes"),
+        pytest.param(b"/././/ipns/a", b"/ipns/a", id="dots"),
+        pytest.param(b"/%2E/%2e/ipfs", b"/ipfs", id="escaped"),
+        pytest.param(b"//ipfsx/a", b"//ipfsx/a", id="another-name"),
+        pytest.param(b"//x/ipfs/a", b"//x/ipfs/a", id="something-between"),
+        pytest.param(b"/../ipfs/a", b"/../ipfs/a", id="upwards"),
+        pytest.param(b"/" * 8000 + b"x", b"/" * 8000 + b"x", id="many-slashes"),
+    ],
+)
+def test_what_means_nothing_before_a_namespace_is_dropped(target: bytes, expected: bytes) -> None:
+    assert collapse_target(target) == expected
