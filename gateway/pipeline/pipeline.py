@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.content.path import ContentPath, MutablePath
-from gateway.errors import BadRequest, NoSuchLink, NotCached
+from gateway.errors import BadRequest, NoSuchLink, NotCached, NotTraversable
 from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.gate import PathGate
@@ -120,7 +120,7 @@ class Pipeline:
         """Answer with what stands at a path, or with what its website says where nothing does."""
         try:
             return await self._contents.reply(request, path, reader)
-        except NoSuchLink:
+        except (NoSuchLink, NotTraversable):
             if not request.site.is_isolated or request.format is not ResponseFormat.UNIXFS:
                 raise
             match = await find_rule(reader, path)

@@ -30,7 +30,7 @@ async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
     """Return what the website says of a path that does not exist; None when it says nothing.
 
     Raises:
-        BadRedirects: its file cannot be read.
+        BadRedirects: its file cannot be read, or makes too much of the path.
         RetrievalError: it cannot be had.
     """
     own = ContentPath(path.namespace, path.root, (FILE_NAME,))
@@ -59,7 +59,8 @@ async def reply_as_told(
         ClientError, ContentError, RetrievalError: as `ContentReplies.reply`.
     """
     if match.status in REDIRECTS:
-        location = location_text(with_query(match.to, request.query).encode())
+        query = location_text(request.query.encode("latin-1")).decode("ascii")
+        location = with_query(match.to, query).encode("ascii")
         return Reply(redirect_answer(Redirect(location, match.status)), None, reader.source)
     target = _rewrite(path, match.to)
     if match.status in PAGES:
@@ -68,7 +69,7 @@ async def reply_as_told(
 
 
 def _rewrite(path: ContentPath, to: str) -> ContentPath:
-    plain = location_text(to.partition("#")[0].partition("?")[0].encode())
+    plain = to.partition("#")[0].partition("?")[0].encode("ascii")
     try:
         target = parse_path(b"/ipfs/%b%b" % (path.root_name.encode(), plain))
     except BadPath as exc:

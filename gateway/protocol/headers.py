@@ -44,6 +44,12 @@ def location_text(url: bytes) -> bytes:
     return _ESCAPE.sub(lambda match: match[0].upper(), escaped).encode("ascii")
 
 
+def finished_text(url: str) -> str:
+    """Make a whole URL safe for a header field: what has a meaning in one keeps it."""
+    escaped = quote(url, safe=_URL_CHARACTERS + "#[]")
+    return _ESCAPE.sub(lambda match: match[0].upper(), escaped)
+
+
 def roots_text(roots: Iterable[Cid]) -> bytes:
     """Return `X-Ipfs-Roots`: one CID for each segment, so that caches can purge by root."""
     return ",".join(map(str, roots)).encode("ascii")

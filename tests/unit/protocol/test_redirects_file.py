@@ -1,12 +1,17 @@
 """The `_redirects` file: what its lines mean, and what is wrong with them."""
 
+import re
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadRedirects
+from gateway.protocol import redirects_file as module
 from gateway.protocol.redirects_file import (
     MAX_FILE_BYTES,
+    MAX_TARGET_BYTES,
     Match,
     Rule,
     find_match,
@@ -62,6 +67,93 @@ def test_a_slash_in_a_name_does_not_become_one_in_the_path() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "path", "to"),
+    [
+        pytest.param("/* /#/:splat", "a b/c", "/#/a%20b/c", id="fragment"),
+        pytest.param("/* /#:splat", "50%/#x", "/#50%25/%23x", id="fragment-of-odd-names"),
+        pytest.param("/a /b?x[]=1#y", "a", "/b?x[]=1#y", id="finished-url"),
+        pytest.param("/a /b%2fc%C3%A4?x=%26", "a", "/b%2Fc%C3%A4?x=%26", id="escapes-stay"),
+        pytest.param("/a /ä<b>", "a", "/%C3%A4%3Cb%3E", id="what-no-url-has"),
+        pytest.param("/s/* /find?q=:splat", "s/a&b=c+d", "/find?q=a%26b%3Dc%2Bd", id="query"),
+        pytest.param("/s/* /find?q=:splat", "s/a/b", "/find?q=a/b", id="splat-in-a-query"),
+        pytest.param("/s/:q /:q?:q#:q", "s/a?&#", "/a%3F&%23?a%3F%26%23#a?&%23", id="all-parts"),
+        pytest.param(
+            "/:u https://x.example:u/",
+            "@evil.example",
+            "https://x.example%40evil.example/",
+            id="host",
+        ),
+        pytest.param("/x/* /:splat/evil.example", "x", "/evil.example", id="splat-of-nothing"),
+        pytest.param("/x/* /:splat:splat//e", "x", "/e", id="splats-of-nothing"),
+        pytest.param("/a /:b", "a", "/:b", id="no-such-placeholder"),
+    ],
+)
+def test_what_was_found_is_escaped_for_where_it_is_put(rule: str, path: str, to: str) -> None:
+    """Issue 12, 16: the finished URL was escaped again, its fragment and query, too."""
+    assert find_match(parse_redirects(rule.encode()), path.split("/")) == Match(to, 301)
+
+
+@given(
+    st.lists(
+        st.sampled_from([":a", ":splat", "/", "\\", ".", "x", "?", "#", "%", "@"]), max_size=8
+    ),
+    st.lists(st.text(min_size=1, alphabet="/\\.@:%x\t"), min_size=1, max_size=3),
+)
+def test_a_path_never_becomes_another_host(to: list[str], segments: list[str]) -> None:
+    """Issue 12, 4."""
+    with suppress(BadRedirects):
+        match = find_match(parse_redirects(f"/:a/* /{''.join(to)}".encode()), segments)
+        assert match is not None
+        assert re.match(r"/(?![/\\])[!-\[\]-~]*\Z", match.to)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(b"/:a/* /^" + b":a" * 30_000, id="placeholder"),
+        pytest.param(b"/:a/* /^" + b":splat" * 10_000, id="splat"),
+        pytest.param(b"/* /" + b"x" * 65_000, id="literal"),
+        pytest.param("/* /{}".format("ä" * 3_000).encode(), id="literal-escaped"),
+    ],
+)
+def test_what_a_rule_makes_of_a_path_has_a_bound(rule: bytes) -> None:
+    """Issue 12, 19: 64 KiB of rule and 8 kB of request were 258 MB of Location."""
+    with pytest.raises(BadRedirects, match="a rule makes more than 8192 bytes of this path"):
+        find_match(parse_redirects(rule), ("%" * 2_000, "ä" * 1_000))
+
+
+def test_as_much_as_the_bound_is_made() -> None:
+    match = find_match(parse_redirects(b"/* /:splat"), ("x" * (MAX_TARGET_BYTES - 1),))
+    assert match is not None
+    assert len(match.to) == MAX_TARGET_BYTES
+
+
+def test_only_what_is_sent_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 12, 19: 3,600 rules each escaped a path of 7.8 kB."""
+    escaped: list[str] = []
+    monkeypatch.setattr(module, "escape_segment", lambda name: escaped.append(name) or name)
+    rules = b"".join(b"/:a/:b/%d /n\n" % number for number in range(3_600))
+    assert find_match(parse_redirects(rules), ("x" * 4_000, "y" * 3_800, "z")) is None
+    last = parse_redirects(rules + b"/:a/:b/z /:a/:a\n")
+    match = find_match(last, ("x", "y", "z"))
+    assert match == Match("/x/x", 301)
+    assert escaped == ["x"]
+
+
+def test_rules_are_kept_by_what_they_weigh() -> None:
+    """Issue 12, 19: 64 files of the largest size kept 92 MiB."""
+    small = parse_redirects(b"/a /b")
+    assert parse_redirects(b"/a /b") is small
+    for number in range(64):
+        parse_redirects(b"/%d/" % number + b"ab/" * 21_000 + b" /")
+    assert module._memo.weight <= module.MAX_MEMO_BYTES
+    assert len(module._memo) < 16
+    assert parse_redirects(b"/a /b") == small
+    worst = b"/ /\n" * (MAX_FILE_BYTES // 4)
+    assert parse_redirects(worst) is parse_redirects(worst)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         pytest.param(b"/a /b 302\r\n\r\n/c /d", id="crlf"),
@@ -87,6 +179,18 @@ def test_lines_are_read_leniently(data: bytes) -> None:
         pytest.param(b"/a b", "'b' is not a place", id="relative-to"),
         pytest.param(b"/a ftp://b", "'ftp://b' is not a place", id="other-scheme"),
         pytest.param(b"/a https://b 200", "not a place that status 200", id="rewrite-to-url"),
+        pytest.param(b"/a //evil.example/ 302", "not a place", id="host-without-a-scheme"),
+        pytest.param(b"/a ///evil.example 301", "not a place", id="three-slashes"),
+        pytest.param(b"/a /\\evil.example 307", "not a place", id="backslash"),
+        pytest.param(b"/a /\\/evil.example 308", "not a place", id="backslash-and-slash"),
+        pytest.param(b"/a /\x08/evil.example 303", "not a place", id="control-before-a-slash"),
+        pytest.param(b"/a /b\x7f 302", "not a place", id="control"),
+        pytest.param(b"/a /b\x00 200", "not a place", id="control-in-a-rewrite"),
+        pytest.param(b"/a https://b\x00c 302", "not a place", id="control-in-a-host"),
+        pytest.param(b"/a https://b/\x1a 302", "not a place", id="control-in-a-url"),
+        pytest.param(b"/a https:/evil.example", "not a place", id="one-slash-after-a-scheme"),
+        pytest.param(b"/a https:\\\\evil.example", "not a place", id="scheme-and-backslashes"),
+        pytest.param(b"/a /\t/evil.example", "is not a status", id="tab-between-slashes"),
         pytest.param(b"/*/a /b", "an asterisk can only be the last", id="splat-in-the-middle"),
         pytest.param(b"/a* /b", "an asterisk can only be the last", id="asterisk-in-a-name"),
         pytest.param(b"/:a/:a /b", "twice", id="placeholder-twice"),

@@ -68,8 +68,41 @@ async def test_a_host_has_its_content(
 
 
 @pytest.mark.parametrize(
+    ("target", "rest"),
+    [
+        pytest.param("//ipfs/{root}", "/a.txt", id="two-slashes"),
+        pytest.param("///ipfs/{root}", "/a.txt", id="three-slashes"),
+        pytest.param("/./ipfs/{root}", "/a.txt", id="dot"),
+        pytest.param("/%2e//./ipfs/{root}", "/a.txt", id="escaped-dot"),
+        pytest.param("//ipns/site.example", "/a.txt", id="name"),
+        pytest.param("//ipfs//{root}", "//a.txt", id="slashes-further-on"),
+    ],
+)
+@pytest.mark.parametrize("host", ["example.com", "trustless.example", "127.0.0.1"])
+async def test_slashes_and_dots_before_a_namespace_mean_nothing(
+    listening: Listening, host: str, target: str, rest: str
+) -> None:
+    """Issue 12, 16: metadata of tokens says `//ipfs/{cid}`; it was 404."""
+    rest += "?format=raw" if host == "trustless.example" else ""
+    answer = await listening.get(target.format(root=listening.root) + rest, host=host)
+    assert (status_of(answer), PAGE in answer) == (200, True)
+
+
+@pytest.mark.parametrize(
     ("host", "target", "location"),
     [
+        pytest.param(
+            "gateway.example",
+            "//ipfs/{root}/x",
+            "http://{root}.ipfs.gateway.example/x",
+            id="slashes-to-the-subdomain",
+        ),
+        pytest.param(
+            "example.com", "//ipfs/?uri=ipfs%3A%2F%2F{root}", "/ipfs/{root}", id="slashes-and-uri"
+        ),
+        pytest.param(
+            "example.com", "//ipfs/ipfs/{root}", "/ipfs/{root}", id="slashes-and-namespaces"
+        ),
         pytest.param(
             "gateway.example:80",
             "/ipfs/{root}/a%20b/?x=y",
@@ -200,6 +233,8 @@ async def test_a_listing_on_a_subdomain_leads_to_its_gateway(listening: Listenin
         pytest.param("/old/x?q=1", 302, b"", "/new/x?q=1", id="redirect"),
         pytest.param("/app/x", 200, PAGE, "", id="rewrite"),
         pytest.param("/gone/x", 410, b"it is gone", "", id="page"),
+        pytest.param("/app2/x/y?q=%23", 302, b"", "/?q=%23#/x/y", id="fragment-and-query"),
+        pytest.param("/page.html/intro", 302, b"", "/found", id="below-a-file"),
         pytest.param("/page.html", 200, PAGE, "", id="what-is-there-wins"),
         pytest.param("/nothing/here", 404, b"no link named", "", id="no-rule"),
         pytest.param("/to-a-folder", 200, b"in the folder", "", id="rewrite-to-a-folder"),
@@ -212,7 +247,8 @@ async def test_a_website_has_its_redirects(
     listening: Listening, path: str, status: int, text: bytes, location: str
 ) -> None:
     rules = (
-        b"/old/* /new/:splat 302\n/app/* /page.html 200\n/gone/* /gone.html 410\n"
+        b"/old/* /new/:splat 302\n/app2/* /#/:splat 302\n/page.html/* /found 302\n"
+        b"/app/* /page.html 200\n/gone/* /gone.html 410\n"
         b"/to-a-folder /folder 200\n/no-page /folder 404\n/no-target /nope 200\n/above /../x 200\n"
     )
     root = listening.add_website(rules)
@@ -244,14 +280,17 @@ async def test_redirects_are_only_for_sites_of_their_own(listening: Listening) -
     [
         pytest.param(b"/a /b 301!", id="forced"),
         pytest.param(b"#" * (1 << 16) + b"\n", id="too-large"),
+        pytest.param(b"/* //evil.example/ 302", id="leaves-the-host"),
+        pytest.param(b"/* /^" + b":splat" * 10_000, id="makes-too-much"),
     ],
 )
 async def test_bad_redirects_are_an_error_of_the_website(
     listening: Listening, rules: bytes
 ) -> None:
     root = listening.add_website(rules)
-    answer = await listening.get("/x", host=f"{root}.ipfs.gateway.example")
+    answer = await listening.get(f"/{'x' * 1000}", host=f"{root}.ipfs.gateway.example")
     assert status_of(answer) == 500
+    assert location_of(answer) == ""
     assert b"could not parse _redirects:" in answer
     found = await listening.get("/page.html", host=f"{root}.ipfs.gateway.example")
     assert status_of(found) == 200
