@@ -89,14 +89,13 @@ class BucketBlocks:
         """Make a client; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
         bucket, _, prefix = settings.bucket.removeprefix("s3://").partition("/")
         endpoint: dict[str, Any] = {"endpoint": settings.endpoint} if settings.endpoint else {}
+        options: Any = {"allow_http": settings.endpoint.startswith("http://")}
+        options |= _around_proxies(settings.endpoint)
         self._store = S3Store(
             bucket,
             prefix=prefix.rstrip("/") or None,
             region=REGION,
-            client_options={
-                "allow_http": settings.endpoint.startswith("http://"),
-                **_around_proxies(settings.endpoint),
-            },
+            client_options=options,
             retry_config={"max_retries": 0},
             **endpoint,
         )
@@ -123,7 +122,7 @@ class BucketBlocks:
             await self._store.delete_async([_path(key) for key in keys])
 
 
-def _around_proxies(endpoint: str) -> dict[str, str]:
+def _around_proxies(endpoint: str) -> dict[str, Any]:
     """Return the options with which an endpoint on loopback is asked without a proxy.
 
     The client takes one from the environment unless it is given one itself; so it is given one
