@@ -15,6 +15,7 @@ import limits
 from gateway.errors import BadSetting
 from gateway.guard.table import ClientTable
 
+MAX_NOTED: Final = 100_000  # clients between two exchanges; ten times of those that are told of
 SLACK_S: Final = 1e-6  # rounding of the sums, so that a client exactly on time is not refused
 
 
@@ -85,12 +86,18 @@ class TokenBuckets:
         filled = full_in + self._interval
         if filled > self._most:
             if self._taken is not None:
-                self._taken.setdefault(key, 0)
+                self._note(self._taken, key, 0)
             return filled - self._depth, full_in
         self._times[slot] = now + filled
         if self._taken is not None:
-            self._taken[key] = self._taken.get(key, 0) + 1
+            self._note(self._taken, key, 1)
         return 0.0, filled
+
+    @staticmethod
+    def _note(taken: dict[str, int], key: str, count: int) -> None:
+        taken[key] = taken.get(key, 0) + count
+        if len(taken) > MAX_NOTED:
+            del taken[next(iter(taken))]
 
     def hand_over(self) -> dict[str, int]:
         """Return how many requests of each client that came since the last call were allowed.

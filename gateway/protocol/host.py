@@ -34,10 +34,12 @@ def check_host(values: Sequence[bytes], *, is_required: bool) -> None:
         raise BadRequest("Host", "it is not host[:port]")
 
 
-@lru_cache(maxsize=1024)
 def is_host(value: bytes) -> bool:
     """Tell whether a field value is a name or address with an optional port."""
-    if len(value) > MAX_HOST_CHARACTERS:
-        return False
+    return len(value) <= MAX_HOST_CHARACTERS and _is_host(value)
+
+
+@lru_cache(maxsize=1024)
+def _is_host(value: bytes) -> bool:
     match = _HOST.fullmatch(value)
     return match is not None and int(match[1] or 0) <= 65535

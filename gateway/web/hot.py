@@ -17,6 +17,7 @@ from gateway.web.accept import RAW_TYPE, accepts_default, raw_key
 from gateway.web.bodies import FileBody
 from gateway.web.heads import KnownHeads, Ready
 from gateway.web.pool import Pool
+from gateway.web.recent import Recent
 
 MAX_BODY_BYTES = 64 * 1024  # above, the copy into the socket dominates: bodies are files then
 MAX_TARGET_BYTES = 2048
@@ -55,7 +56,7 @@ _READ_BY_US = frozenset((b"accept", b"if-none-match", b"x-forwarded-for"))
 _FROM_PROXIES = frozenset((b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"))
 _KNOWN = _HARMLESS | _READ_BY_US | _FROM_PROXIES
 
-MAX_HOSTS = 1024  # Host values of which it is known what they stand for
+MAX_HOSTS = 1024  # Host values of which it is known what they stand for; those in use stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class HotTable:
         self, capacity_bytes: int, files_bytes: int = 0, lend: Callable[[int], None] | None = None
     ) -> None:
         self._used: set[bytes] = set()
-        self._sites: dict[bytes, bytes] = {}
+        self._sites = Recent[bytes, bytes](MAX_HOSTS, self._forget_hosts)
         self._until: dict[bytes, float] = {}
         self._lend = lend
         self.generation = 0
@@ -158,10 +159,9 @@ class HotTable:
             entry: the answer.
             until: when it has to be found out again what the host is; None for never.
         """
-        if len(self._sites) < MAX_HOSTS:
-            self._sites[host] = site
-            if until is not None:
-                self._until[host] = until
+        self._sites.put(host, site)
+        if until is not None:
+            self._until[host] = until
         if len(key) > MAX_TARGET_BYTES:
             return
         if isinstance(entry.body, bytes):
@@ -183,10 +183,16 @@ class HotTable:
         """Forget what the hosts are whose time is over; the answers stay."""
         gone = {host for host, until in self._until.items() if now >= until}
         for host in gone:
+            self._sites.drop(host)
+        self._forget_hosts(gone)
+
+    def _forget_hosts(self, gone: set[bytes]) -> None:
+        """Forget the heads of hosts that may be something else by now."""
+        mutable = gone & self._until.keys()
+        for host in mutable:
             del self._until[host]
-            self._sites.pop(host, None)
-        if gone:
-            self.heads.forget_hosts(gone)
+        if mutable:
+            self.heads.forget_hosts(mutable)
 
     def _tell_size(self) -> None:
         if self._lend is not None:
@@ -214,7 +220,9 @@ class HotTable:
         if seen is None:
             return None
         host = seen.get(b"host", b"")
-        site = self._sites.get(host)
+        site = self._sites.latest.get(host)
+        if site is None:
+            site = self._sites.find(host)
         if site is None or seen.get(b"x-forwarded-host", host) != host:
             return None
         key, entry = self._choose(site + target, seen.get(b"accept", b""))

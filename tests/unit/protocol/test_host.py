@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import BadRequest
-from gateway.protocol.host import check_host
+from gateway.protocol.host import _is_host, check_host, is_host
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_check_host_lets_http_1_0_leave_it_out() -> None:
 def test_check_host_refuses(hosts: list[bytes], reason: str) -> None:
     with pytest.raises(BadRequest, match=f"Host: {reason}"):
         check_host(hosts, is_required=True)
+
+
+def test_hosts_that_are_too_long_are_not_remembered() -> None:
+    """1,024 of them, as long as a head may be, were 32 MiB (issue 12, 22)."""
+    before = _is_host.cache_info().currsize
+    assert not is_host(b"a" * 32_000)
+    assert _is_host.cache_info().currsize == before

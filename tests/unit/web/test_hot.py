@@ -166,12 +166,14 @@ def test_put_refuses_what_does_not_fit(target: bytes, capacity: int) -> None:
     assert len(table) == 0
 
 
-def test_put_remembers_a_bounded_number_of_hosts() -> None:
+def test_many_hosts_do_not_switch_hot_answers_off_for_later_ones() -> None:
+    """A subdomain gateway has as many hosts as roots (issue 12, 22)."""
     table = HotTable(1 << 20)
-    for number in range(MAX_HOSTS + 1):
+    for number in range(3 * MAX_HOSTS):
         table.put(TARGET, b"%d.example" % number, b"", ENTRY)
-    assert table.find(TARGET, [(b"host", b"0.example")]) is not None
-    assert table.find(TARGET, [(b"host", b"%d.example" % MAX_HOSTS)]) is None
+        assert table.find(TARGET, [(b"host", b"0.example")]) is not None
+    assert table.find(TARGET, [(b"host", b"%d.example" % (3 * MAX_HOSTS - 1))]) is not None
+    assert table.find(TARGET, [(b"host", b"1.example")]) is None
 
 
 def test_a_raw_block_and_a_file_are_never_taken_for_each_other(table: HotTable) -> None:
