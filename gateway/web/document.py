@@ -8,7 +8,7 @@ from gateway.protocol.document import document_rows
 from gateway.protocol.headers import Headers
 from gateway.protocol.listing import listing_head
 from gateway.protocol.request import GatewayRequest
-from gateway.web.pages import CONTENT_POLICY, TEMPLATES, hash_templates
+from gateway.web.pages import PAGE_FIELDS, TEMPLATES, hash_templates
 
 _TEMPLATE: Final = TEMPLATES.get_template("document.html")
 
@@ -19,7 +19,7 @@ class PreviewPage:
     def __init__(self) -> None:
         self.template_hash: str = hash_templates("head.html", "document.html")
         """Changes with the look of the page; a part of its ETag."""
-        self.headers: Headers = (CONTENT_POLICY,)
+        self.headers: Headers = PAGE_FIELDS
         """Fields of the page itself."""
 
     def render(self, request: GatewayRequest, cid: Cid, value: Value) -> bytes:

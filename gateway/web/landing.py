@@ -7,7 +7,7 @@ from gateway.content.cid import RAW, make_cid
 from gateway.content.multihash import IDENTITY
 from gateway.protocol.answer import NO_BODY, Answer, BodyBytes
 from gateway.protocol.headers import CORS
-from gateway.web.pages import CONTENT_POLICY, TEMPLATES
+from gateway.web.pages import PAGE_FIELDS, TEMPLATES
 
 
 class _Example(NamedTuple):
@@ -29,7 +29,7 @@ _HEADERS: Final = (
     (b"content-type", b"text/html; charset=utf-8"),
     (b"content-length", b"%d" % len(_PAGE)),
     (b"cache-control", b"public, max-age=300"),
-    CONTENT_POLICY,
+    *PAGE_FIELDS,
 )
 
 

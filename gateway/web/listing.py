@@ -8,7 +8,7 @@ from gateway.content.listing import DirectoryEntry
 from gateway.protocol.headers import Headers
 from gateway.protocol.listing import Row, listing_head, listing_row
 from gateway.protocol.request import GatewayRequest
-from gateway.web.pages import CONTENT_POLICY, TEMPLATES, hash_templates
+from gateway.web.pages import PAGE_FIELDS, TEMPLATES, hash_templates
 
 ROWS_AT_ONCE: Final = 64  # a piece of some 20 kB; the event loop is free between two
 
@@ -21,7 +21,7 @@ class ListingPage:
     def __init__(self) -> None:
         self.template_hash: str = hash_templates("head.html", "listing.html")
         """Changes with the look of the page; a part of its ETag."""
-        self.headers: Headers = (CONTENT_POLICY,)
+        self.headers: Headers = PAGE_FIELDS
         """Fields of the page itself."""
 
     async def render(

@@ -12,7 +12,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gateway.protocol.headers import Header
+from gateway.protocol.headers import Header, Headers
 
 _TEMPLATES: Final = resources.files("gateway.web") / "templates"
 _STYLE: Final = (_TEMPLATES / "style.css").read_text("utf-8").strip()
@@ -22,9 +22,27 @@ CONTENT_POLICY: Final[Header] = (
     b"content-security-policy",
     (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ).encode("ascii"),
 )
+_FEATURES: Final = (
+    "accelerometer",
+    "camera",
+    "display-capture",
+    "fullscreen",
+    "geolocation",
+    "gyroscope",
+    "magnetometer",
+    "microphone",
+    "payment",
+    "usb",
+)
+PAGE_FIELDS: Final[Headers] = (
+    CONTENT_POLICY,
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", ", ".join(f"{name}=()" for name in _FEATURES).encode("ascii")),
+)
+"""Of every page of ours, and of nothing else: users' content decides these things for itself."""
 
 
 def _create_environment() -> Environment:
@@ -44,8 +62,11 @@ TEMPLATES: Final = _create_environment()
 
 
 def hash_templates(*names: str) -> str:
-    """Return a short hash that changes with the text of the named templates or the style."""
-    digest = hashlib.blake2b(digest_size=8)
+    """Return a short hash that changes with the named templates, the style and `PAGE_FIELDS`.
+
+    Who has a page with other fields in a cache gets it anew.
+    """
+    digest = hashlib.blake2b(repr(PAGE_FIELDS).encode(), digest_size=8)
     for name in ("style.css", *names):
         digest.update((_TEMPLATES / name).read_bytes())
     return digest.hexdigest()

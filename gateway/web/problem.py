@@ -44,7 +44,7 @@ from gateway.errors import (
 from gateway.protocol.answer import NO_BODY, Answer, BodyBytes
 from gateway.protocol.headers import ALLOW, CORS, NO_STORE, NOSNIFF, Header
 from gateway.protocol.request import accepts_html
-from gateway.web.pages import CONTENT_POLICY, TEMPLATES
+from gateway.web.pages import PAGE_FIELDS, TEMPLATES
 
 RETRY_AFTER_S: Final = 30  # for as long an upstream that failed is left alone
 MAX_DETAIL_CHARACTERS: Final = 1000  # of an error's own sentence, which may quote the request
@@ -202,7 +202,7 @@ def problem_answer(error: BaseException, accept: str, *, is_head: bool = False) 
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", NO_STORE),
         NOSNIFF,
-        CONTENT_POLICY,
+        *PAGE_FIELDS,
         *_own_fields(error),
     )
     return Answer(problem.status, headers, NO_BODY if is_head else BodyBytes(body))

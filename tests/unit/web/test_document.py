@@ -5,7 +5,7 @@ from gateway.content.cid import DAG_CBOR, DAG_JSON, Cid, sha256_cid
 from gateway.content.ipld import MAX_DEPTH, Value
 from gateway.pipeline import DocumentPage
 from gateway.web.document import PreviewPage
-from gateway.web.pages import CONTENT_POLICY
+from gateway.web.pages import PAGE_FIELDS
 from tests.fakes.gateway_requests import HELLO, make_request
 from tests.fakes.html import Page
 from tests.strategies import values
@@ -40,7 +40,7 @@ def test_the_page_says_what_it_shows(cid: Cid) -> None:
     assert "key" in page
     assert "some words" in page
     assert page.rstrip().endswith("</html>")
-    assert PAGE.headers == (CONTENT_POLICY,)
+    assert PAGE.headers == PAGE_FIELDS
 
 
 NASTY = ["<script>alert(1)</script>", '" onload="x', "</ul></title>", "{{7*7}}", "javascript:x"]

@@ -11,7 +11,7 @@ from gateway.errors import NotFound
 from gateway.pipeline.reply import DirectoryPage
 from gateway.protocol.etags import listing_etag
 from gateway.web.listing import ROWS_AT_ONCE, ListingPage
-from gateway.web.pages import CONTENT_POLICY
+from gateway.web.pages import PAGE_FIELDS
 from tests.fakes.gateway_requests import HELLO, make_request
 from tests.fakes.html import Page
 
@@ -111,7 +111,7 @@ async def test_the_top_comes_before_any_entry_and_a_failure_is_passed_on() -> No
 
 def test_the_page_has_a_policy_and_a_hash_for_its_etag() -> None:
     page = ListingPage()
-    assert page.headers == (CONTENT_POLICY,)
+    assert page.headers == PAGE_FIELDS
     assert page.template_hash.encode() in listing_etag(ROOT, page.template_hash)
 
 
