@@ -243,6 +243,46 @@ def test_the_response_cache_works_when_it_is_turned_on(stack: Stack, tmp_path: P
         assert name not in second.headers, f"{name} was about another client"
 
 
+def test_the_response_cache_keeps_answers_apart_that_a_field_of_the_request_changes(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """Issue 12, 7: a worker's script came from the cache, and so did the answer to a probe."""
+    folder, port = tmp_path / "nginx", free_port()
+    configure(folder, port, urlsplit(stack.gateway.url).netloc)
+    turn_response_cache_on(folder)
+    clients = (f"127.0.1.{number}" for number in range(1, 255))
+    with running_nginx(folder, f"http://127.0.0.1:{port}") as nginx:
+        behind = Stack(nginx, stack.gateway, folder, stack.root)
+
+        def ask(method: str, path: str, *fields: str) -> tuple[int, bytes]:
+            line = f"{method} /ipfs/{stack.root}{path} HTTP/1.1"
+            answer = behind.send(
+                _request(line, "Host: localhost", *fields, "Connection: close"), next(clients)
+            )
+            return int(answer.split(b" ", 2)[1]), answer
+
+        assert ask("GET", "/small.txt")[0] == 200
+        for value in (
+            "only-if-cached",
+            "no-transform, ONLY-IF-CACHED",
+            "0\r\nCache-Control: only-if-cached",
+        ):
+            for _ in range(2):
+                probed = ask("HEAD", "/small.txt", f"Cache-Control: {value}")
+                assert probed[0] == 200
+            plain = ask("HEAD", "/small.txt")[1].lower()
+            assert b"content-length: 13\r\n" in plain
+            assert b"etag: " in plain
+        assert ask("GET", "?format=raw")[0] == 200
+        assert ask("GET", "")[0] == 301
+        for _ in range(2):
+            assert ask("GET", "", "Service-Worker: script")[0] == 400
+            assert ask("GET", "")[0] == 301
+        both = ("Accept: text/plain", "Accept: text/html")  # the key has the first alone
+        assert ask("GET", "/nothing", *both)[0] == 404
+        assert b"content-type: text/plain" in ask("GET", "/nothing", both[0])[1].lower()
+
+
 def test_tls_works_when_it_is_turned_on(stack: Stack, tmp_path: Path) -> None:
     folder, port = tmp_path / "nginx", free_port()
     configure(folder, port, urlsplit(stack.gateway.url).netloc)
