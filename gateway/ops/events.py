@@ -50,9 +50,10 @@ class LoggedStatistics(Statistics):
         self._warn("upstream_failed", upstream, kind, step=step, reason=reason)
 
     @override
-    def upstream_state(self, upstream: str, state: str, reason: str) -> None:
-        super().upstream_state(upstream, state, reason)
-        _log.warning("upstream_state", upstream=upstream, state=state, reason=reason)
+    def upstream_state(self, upstream: str, state: str, reason: str, problem: str = "") -> None:
+        super().upstream_state(upstream, state, reason, problem)
+        more = {"problem": problem} if problem else {}
+        _log.warning("upstream_state", upstream=upstream, state=state, reason=reason, **more)
 
     def _warn(self, event: str, source: str, kind: str, **more: str) -> None:
         """Write an event unless the same one was written a moment ago."""

@@ -72,6 +72,8 @@ class UpstreamRow(TypedDict):
     tier: str
     state: str
     reason: str
+    problem: NotRequired[str]
+    """What it did, as it was told, when it is not healthy."""
     ttfb_ms: float | None
     in_flight: int
     requests: int
@@ -199,6 +201,7 @@ def _merge_rows(rows: Sequence[UpstreamRow]) -> UpstreamRow:
     merged = rows[0].copy()
     merged["state"] = worst["state"]
     merged["reason"] = worst["reason"]
+    merged["problem"] = worst.get("problem", "")
     merged["ttfb_ms"] = _mean_ttfb_ms(rows)
     merged["in_flight"] = sum(row["in_flight"] for row in rows)
     merged["requests"] = sum(row["requests"] for row in rows)

@@ -166,7 +166,7 @@ class Statistics:
         """Count a request to an upstream that failed."""
         self._upstream(upstream).failed[kind] += 1
 
-    def upstream_state(self, upstream: str, state: str, reason: str) -> None:  # noqa: ARG002 (port)
+    def upstream_state(self, upstream: str, state: str, reason: str, problem: str = "") -> None:  # noqa: ARG002 (port)
         """Count an upstream's change of state."""
         self._upstream(upstream).changes[state] += 1
 

@@ -53,8 +53,15 @@ class Observer(Protocol):
         """A request to an upstream failed; `kind` is a `FailureKind` word."""
         ...
 
-    def upstream_state(self, upstream: str, state: str, reason: str) -> None:
-        """An upstream was ejected or came back."""
+    def upstream_state(self, upstream: str, state: str, reason: str, problem: str = "") -> None:
+        """An upstream was ejected or came back.
+
+        Args:
+            upstream: its name.
+            state: that it is in now.
+            reason: in a word.
+            problem: what it did, as it was told; empty when there is none.
+        """
         ...
 
 

@@ -14,8 +14,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from gateway.content.block import verify
 from gateway.content.cid import Cid, parse_cid
-from gateway.errors import UpstreamRefused
+from gateway.errors import BadBlock, BlockMismatch, UpstreamError, UpstreamRefused
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
 from gateway.upstream.connector import GuardedResolver, blamed, open_session, translate
@@ -123,6 +124,35 @@ class TrustlessClient:
         until = _loop_time() + timeout_s
         response = await self._request(upstream, PROBE, raw_target(PROBE), Step.RAW, until)
         response.release()
+
+    async def probe_body(self, upstream: UpstreamSettings, cid: Cid, timeout_s: float) -> None:
+        """Ask for a block that an upstream has served before; it waits for nobody's turn.
+
+        That it does not have it any more, or has to search for it, is no fault.
+
+        Raises:
+            UpstreamError: the head says that the block follows, and it does not within
+                `timeout_s`, or is another one.
+        """
+        until = _loop_time() + timeout_s
+        try:
+            response = await self._request(upstream, cid, raw_target(cid), Step.RAW, until)
+        except UpstreamError:
+            return
+        data = b""
+        try:
+            with blamed(upstream.name, timeout_s):
+                async with asyncio.timeout(timeout_s):
+                    while piece := await response.content.readany():
+                        data += piece
+                        if len(data) > MAX_BYTES[Step.RAW]:
+                            break
+        finally:
+            response.release()
+        try:
+            verify(cid, data)
+        except BadBlock as error:
+            raise BlockMismatch(cid, upstream.name) from error
 
     async def has(self, upstream: UpstreamSettings, cid: Cid, timeout_s: float) -> bool:
         """Ask whether an upstream holds a block, without having it search.

@@ -211,7 +211,7 @@ class Fetch(ABC):
         race, self.race = self.race, None
         if race is not None:
             race.won_by(self)
-        self.exchange.delivered()
+        self.exchange.delivered(block)
         if not self.delivered and self.on_delivery is not None:
             self.on_delivery(self.exchange.upstream.name)
         self.delivered += 1

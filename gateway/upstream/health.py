@@ -22,6 +22,7 @@ from gateway.errors import (
     UpstreamRefused,
     UpstreamSilent,
 )
+from gateway.upstream.request import REDIRECTS
 
 EJECT_AFTER: Final = 5  # consecutive failures; Envoy's consecutive_5xx
 EJECTION_S: Final = 30.0  # times the number of ejections; Envoy's base_ejection_time
@@ -32,6 +33,9 @@ BUSY_TTFB_S: Final = 5.0  # what a 429 or 5xx counts as: fast refusals must not 
 MAX_OUTRUNS: Final = 6  # in a row, beyond which it looks no slower: 64 times as long
 MIN_SAMPLES: Final = 20  # for a 95th percentile: one of them is above it
 MAX_SAMPLES: Final = 100  # the newest; Saturn's client looks at 50
+RELAPSE_S: Final = 1.0
+"""Before probes bring back who failed the request that tried it, the next time twice as long: who
+answers probes and nothing else is tried seldom."""
 DECAY_S: Final = 30.0  # time constant of the EWMA; who is not asked looks faster by and by
 
 
@@ -43,6 +47,8 @@ class FailureKind(StrEnum):
     BAD_CAR = "bad-car"
     INCOMPLETE = "incomplete"
     """A CAR without all that was asked for; no more than an absence."""
+    REDIRECTED = "redirected"
+    """It sends elsewhere: the operator gave another address than its own."""
     REFUSED = "refused"
     """A status, type, encoding or size that is not taken."""
     BUSY = "busy"
@@ -74,12 +80,14 @@ def kind_of(error: UpstreamError) -> FailureKind:
     if isinstance(error, UpstreamRefused):
         if error.status == 504:
             return FailureKind.TIMED_OUT
+        if error.status in REDIRECTS:
+            return FailureKind.REDIRECTED
         is_busy = error.status == 429 or error.status >= 500
         return FailureKind.BUSY if is_busy else FailureKind.REFUSED
     return next((k for cls, k in _KINDS if isinstance(error, cls)), FailureKind.UNREACHABLE)
 
 
-PROBED: Final = frozenset({FailureKind.SILENT, FailureKind.UNREACHABLE})
+PROBED: Final = frozenset({FailureKind.SILENT, FailureKind.UNREACHABLE, FailureKind.REDIRECTED})
 """What a probe that is answered disproves. After a lie or a refusal it proves nothing: the ejection
 takes its time."""
 
@@ -113,9 +121,17 @@ class Health:
     held_until: float = -inf
     reason: str = ""
     """Why it is not healthy, in a word."""
+    problem: str = ""
+    """Likewise, as it was told."""
+    is_on_trial: bool = False
+    """Whether it has brought nothing to its end since its last ejection."""
+    _relapses: int = 0
+    """Ejections in a row without a success between them, but the first."""
     _ttfb_s: float | None = None
     _measured_at: float = -inf
-    _ejected_for: FailureKind | None = None
+    _ejected_at: float = -inf
+    _is_probed: bool = False
+    """Whether probes can end the ejection."""
     _ttfbs: deque[float] = field(default_factory=partial(deque[float], maxlen=MAX_SAMPLES))
     _forgiven_at: float = -inf
 
@@ -168,56 +184,65 @@ class Health:
         return sorted(self._ttfbs)[int(0.95 * len(self._ttfbs))]
 
     def succeeded(self, now: float) -> None:
-        """Count a request that brought what it should."""
+        """Count a request that brought what it should, to the end."""
         self.consecutive = 0
+        if now >= self.ejected_until:
+            self.is_on_trial = False
+            self._relapses = 0
         if self.ejections and now >= self.ejected_until:
             since = max(self._forgiven_at, self.ejected_until)
             if now - since >= FORGIVE_S:
                 self.ejections -= 1
                 self._forgiven_at = now
 
-    def failed(self, kind: FailureKind, now: float, retry_after_s: float | None = None) -> None:
+    def failed(
+        self,
+        kind: FailureKind,
+        now: float,
+        retry_after_s: float | None = None,
+        problem: str = "",
+    ) -> None:
         """Count a failure, and eject or hold the upstream if that is enough."""
         self.failures[kind] = self.failures.get(kind, 0) + 1
         if kind in (FailureKind.BUSY, FailureKind.TIMED_OUT):
             self._take_in(max(BUSY_TTFB_S, self.ttfb_s(now) or 0.0), now)
         if retry_after_s is not None:
             self.held_until = now + min(retry_after_s, MAX_RETRY_AFTER_S)
-            self.reason = "retry-after"
-        if kind is FailureKind.ABSENT:
+            self.reason, self.problem = "retry-after", problem
+        if kind is FailureKind.ABSENT and not self.is_on_trial:  # of its bodies it says nothing
             self.succeeded(now)
         if kind in NO_FAULT:
             return
         self.consecutive += 1
         if kind is FailureKind.MISMATCH or self.consecutive >= EJECT_AFTER:
-            self._eject(kind, now)
+            self._eject(kind, now, problem)
 
-    def _eject(self, kind: FailureKind, now: float) -> None:
+    def _eject(self, kind: FailureKind, now: float, problem: str) -> None:
         if now < self.ejected_until:
             return  # requests that were under way when it was ejected do not count again
         self.ejections += 1
         self.ejected_until = now + min(EJECTION_S * self.ejections, MAX_EJECTION_S)
-        self.consecutive = EJECT_AFTER - 1  # on probation: the next failure is enough
-        self.reason = kind
-        self._ejected_for = kind
+        self._ejected_at = now
+        self._relapses += self.is_on_trial
+        self.is_on_trial = True
+        self.consecutive = EJECT_AFTER - 1  # the next failure is enough
+        self.reason, self.problem = kind, problem
+        self._is_probed = kind in PROBED
 
-    def eject_silent(self, now: float) -> None:
-        """Eject an upstream that does not answer probes."""
-        self._eject(FailureKind.SILENT, now)
+    def eject_probed(self, kind: FailureKind, now: float, problem: str) -> None:
+        """Eject an upstream because of what it does when it is probed."""
+        self._eject(kind, now, problem)
+        self._is_probed = self._is_probed or kind is not FailureKind.MISMATCH
 
     def readmit(self, now: float) -> None:
         """End an ejection early: it answers probes again. The next request tries it alone."""
-        if self._ejected_for in PROBED:
+        rest_s = RELAPSE_S * (2**self._relapses - 1)
+        if self._is_probed and now - self._ejected_at >= rest_s:
             self.ejected_until = min(self.ejected_until, now)
-
-    @property
-    def is_on_probation(self) -> bool:
-        """Whether it has brought nothing since its last ejection."""
-        return self.ejections > 0 and self.consecutive >= EJECT_AFTER - 1
 
     def unfit_until(self, now: float) -> float:
         """Return until when it is not asked: after an ejection one request tries it alone."""
-        if self.is_on_probation and self.probes:
+        if self.is_on_trial and self.probes:
             return max(self.ejected_until, nextafter(now, inf))
         return self.ejected_until
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from gateway.content.block import Block
+from gateway.content.cid import Cid
 from gateway.errors import UpstreamError
 from gateway.settings import UpstreamSettings
 from gateway.upstream.health import Health, UpstreamState
 from gateway.upstream.meter import Meter
 from gateway.upstream.selection import Candidate
+
+MIN_PROBE_BYTES: Final = 32  # less has no half
+MAX_PROBE_BYTES: Final = 64 * 1024  # 5 ms at 100 Mbit/s; more only where nothing smaller was served
 
 
 class Request(Protocol):
@@ -37,6 +42,16 @@ class Member:
         """When something came from it last; monotonic."""
         self.requests: set[Request] = set()
         """Those under way."""
+        self.served: Cid | None = None
+        """A block that it brought lately, small if there was one; probes ask for it."""
+        self._served_bytes = 0
+
+    def has_served(self, block: Block) -> None:
+        """Take note of a block that it brought."""
+        size = len(block.data)
+        is_usable = size >= MIN_PROBE_BYTES and not block.cid.is_identity
+        if is_usable and (size <= MAX_PROBE_BYTES or not 0 < self._served_bytes < size):
+            self.served, self._served_bytes = block.cid, size
 
     @property
     def label(self) -> str:
@@ -81,6 +96,7 @@ def row_of(member: Member, now: float, total: int) -> dict[str, Any]:
         "country": settings.country,
         "state": state.value,
         "reason": "" if state is UpstreamState.HEALTHY else health.reason,
+        "problem": "" if state is UpstreamState.HEALTHY else health.problem,
         "ttfb_ms": None if ttfb_s is None else round(ttfb_s * 1000, 3),
         "in_flight": health.in_flight,
         "requests": health.requests,

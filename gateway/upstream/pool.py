@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from gateway.content.block import Block
+from gateway.content.cid import Cid
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent
 from gateway.ports import Choice, Clock, Observer, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
@@ -190,23 +192,31 @@ class UpstreamPool:
         if upstream in self._members:
             self._members[upstream].health.primed(answered_s, self.clock.monotonic())
 
-    def contradict(self, upstream: str) -> None:
-        """Take in that probes say the contrary of its state: eject it, or let it come back."""
+    def readmit(self, upstream: str) -> None:
+        """Take in that an ejected upstream answers probes as it should."""
         member = self._members.get(upstream)
-        if member is None:
-            return
-        now = self.clock.monotonic()
-        if member.health.state(now) is UpstreamState.EJECTED:
-            member.health.readmit(now)
-        else:
-            member.health.eject_silent(now)
-        self._tell_state(member)
+        if member is not None:
+            member.health.readmit(self.clock.monotonic())
+            self._tell_state(member)
+
+    def eject(self, upstream: str, error: UpstreamError) -> None:
+        """Take in that an upstream does not answer probes as it should."""
+        member = self._members.get(upstream)
+        if member is not None:
+            now = self.clock.monotonic()
+            member.health.eject_probed(kind_of(error), now, error.reason)
+            self._tell_state(member)
+
+    def served(self, upstream: str) -> Cid | None:
+        """Return a block that an upstream brought lately; None when there is none."""
+        member = self._members.get(upstream)
+        return None if member is None else member.served
 
     def note_failure(self, member: Member, step: str, error: UpstreamError) -> None:
         """Count a failure of an upstream."""
         kind = kind_of(error)
         retry_after_s = error.retry_after_s if isinstance(error, UpstreamRefused) else None
-        member.health.failed(kind, self.clock.monotonic(), retry_after_s)
+        member.health.failed(kind, self.clock.monotonic(), retry_after_s, error.reason)
         self.observer.upstream_failed(member.label, step, kind, error.reason)
         self._tell_state(member)
         if kind in PROBED and member.told_state is UpstreamState.HEALTHY:
@@ -219,8 +229,11 @@ class UpstreamPool:
             member.told_state = state
             if state is UpstreamState.EJECTED:
                 self._end_silent(member)
-            reason = "time-is-over" if state is UpstreamState.HEALTHY else member.health.reason
-            self.observer.upstream_state(member.label, state, reason)
+            if state is UpstreamState.HEALTHY:
+                self.observer.upstream_state(member.label, state, "time-is-over")
+            else:
+                health = member.health
+                self.observer.upstream_state(member.label, state, health.reason, health.problem)
 
     def _end_silent(self, member: Member) -> None:
         """End requests to an ejected upstream from which nothing comes."""
@@ -253,7 +266,7 @@ class Exchange:
         self.heard_at = self._started
         """When something came last; monotonic."""
         member.requests.add(self)
-        self._is_probe = member.health.is_on_probation
+        self._is_probe = member.health.is_on_trial
         member.health.probes += self._is_probe
         member.health.requests += 1
         member.health.in_flight += 1
@@ -269,14 +282,17 @@ class Exchange:
         self.member.health.received_bytes += size_bytes
         self._pool.observer.upstream_received(self.member.label, size_bytes)
 
-    def delivered(self) -> None:
-        """Count what was wanted; the first block tells how fast the upstream is."""
+    def delivered(self, block: Block | None = None) -> None:
+        """Count what was wanted; the first block tells how fast the upstream is.
+
+        That it is sound is told by the end: there are those who cut every body.
+        """
+        if block is not None:
+            self.member.has_served(block)
         if self._has_delivered:
             return
         self._has_delivered = True
         now = self._pool.clock.monotonic()
-        if self._is_probe:
-            self.member.health.succeeded(now)
         if self.step == Step.RECORD:  # the search for a name says nothing about blocks
             return
         self.member.health.measured(now - self._started, now)

@@ -2,6 +2,8 @@
 
 The CID `bafkqaaa` holds its own (empty) content, so every gateway answers it at once, whatever it
 searches for besides: silence says that the upstream is gone, not that content is hard to find.
+There is no body to it. So who is suspected, or was ejected, is asked for a block as well that it
+has served before: a head without its body is a fault, an absence is none.
 Two answers in a row that contradict what is believed change it.
 """
 
@@ -71,7 +73,7 @@ class Prober:
             every_s = _every_s(upstream, state, nodes)
             if every_s is not None and now >= self._next_at.get(upstream.name, 0.0):
                 self._next_at[upstream.name] = now + every_s
-                self.suspect(upstream.name)
+                self._begin(upstream.name, with_body=False)
         self._probe_unheard(now)
 
     def _probe_unheard(self, now: float) -> None:
@@ -84,49 +86,69 @@ class Prober:
             if self._credit >= 1 and now >= self._next_at.get(name, 0.0):
                 self._credit -= 1
                 self._next_at[name] = now + UNHEARD_S
-                self.suspect(name)
+                self._begin(name, with_body=False)
 
     def suspect(self, name: str) -> None:
-        """Find out whether an upstream is there, unless that is under way."""
+        """Find out whether an upstream is there and sends bodies, unless that is under way."""
+        self._begin(name, with_body=True)
+
+    def _begin(self, name: str, *, with_body: bool) -> None:
         if name not in self._checks:
-            task = self._checks[name] = asyncio.create_task(self.check(name))
+            check = self.check(name, with_body=with_body)
+            task = self._checks[name] = asyncio.create_task(check)
             task.add_done_callback(lambda _: self._checks.pop(name, None))
 
-    async def check(self, name: str) -> None:
-        """Probe an upstream, twice if the first answer is not the one that is expected."""
+    async def check(self, name: str, *, with_body: bool = True) -> None:
+        """Probe an upstream, twice if the first answer is not the one that is expected.
+
+        Args:
+            name: of the upstream.
+            with_body: ask for a block that it has served, too, though it is healthy.
+        """
         found = self._pool.find(name)
         if found is None:
             return
         upstream, state = found
-        changes = self._is_back if state is UpstreamState.EJECTED else self._is_gone
+        if state is UpstreamState.EJECTED:
+            is_back = not await self._fault(upstream) and not await self._fault(upstream)
+            if is_back and self._pool.find(name) == found:
+                self._pool.readmit(name)
+            return
+        fault = await self._lasting_fault(upstream, with_body=with_body)
         # Requests may have found out the same meanwhile: then nothing is left to be changed.
-        if await changes(upstream) and self._pool.find(name) == found:
-            self._pool.contradict(name)
+        if fault is not None and self._pool.find(name) == found:
+            self._pool.eject(name, fault)
 
-    async def _is_back(self, upstream: UpstreamSettings) -> bool:
-        return await self._is_there(upstream) and await self._is_there(upstream)
-
-    async def _is_gone(self, upstream: UpstreamSettings) -> bool:
-        """Tell whether two probes fail; the second one does not wait for the end of the first."""
-        first = asyncio.create_task(self._is_there(upstream))
+    async def _lasting_fault(
+        self, upstream: UpstreamSettings, *, with_body: bool
+    ) -> UpstreamError | None:
+        """Return why two probes failed; the second one does not wait for the end of the first."""
+        first = asyncio.create_task(self._fault(upstream, with_body=with_body))
         try:
             await asyncio.wait((first,), timeout=self._timeout_s(upstream.name) / 2)
-            if first.done() and first.result():
-                return False
-            return not await self._is_there(upstream) and not await first
+            if first.done() and first.result() is None:
+                return None
+            second = await self._fault(upstream, with_body=with_body)
+            return second and await first
         finally:
             first.cancel()
 
-    async def _is_there(self, upstream: UpstreamSettings) -> bool:
-        started = self._clock.monotonic()
+    async def _fault(
+        self, upstream: UpstreamSettings, *, with_body: bool = True
+    ) -> UpstreamError | None:
+        """Return what is wrong with an upstream; None when it is there and sends bodies."""
+        started, timeout_s = self._clock.monotonic(), self._timeout_s(upstream.name)
         try:
-            await self._client.probe(upstream, self._timeout_s(upstream.name))
+            await self._client.probe(upstream, timeout_s)
+            self._pool.prime(upstream.name, self._clock.monotonic() - started)
+            served = self._pool.served(upstream.name)
+            if with_body and served is not None:
+                await self._client.probe_body(upstream, served, timeout_s)
         except BlockAbsent:  # odd, but somebody speaks
-            return True
-        except UpstreamError:
-            return False
-        self._pool.prime(upstream.name, self._clock.monotonic() - started)
-        return True
+            return None
+        except UpstreamError as error:
+            return error
+        return None
 
     def _timeout_s(self, name: str) -> float:
         usual_s = self._pool.usual_s(name)

@@ -3,13 +3,14 @@
 https://specs.ipfs.tech/http-gateways/trustless-gateway/
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gateway import __version__
 from gateway.content.block import MAX_BLOCK_BYTES
@@ -18,7 +19,11 @@ from gateway.content.ipns import MAX_RECORD_BYTES
 from gateway.content.walk import Scope, Want
 from gateway.errors import BlockAbsent, UpstreamRefused
 
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})  # not followed
 ABSENT_STATUSES: Final = frozenset({404, 410, 451})
+MAX_LOCATION_CHARACTERS: Final = 120  # of a redirect, in errors
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]{1,63}\.ip[fn]s\.([a-z0-9.-]{1,253})")
+"""The host of a subdomain gateway: `{cid}.ipfs.{name}`."""
 MAX_DNS_BYTES: Final = 65_535  # RFC 8484, 6: as over TCP
 
 
@@ -135,7 +140,10 @@ def check_head(
         raise BlockAbsent(upstream, what)
     if status != 200:
         retry_after_s = parse_retry_after(headers.get("Retry-After"), now)
-        raise UpstreamRefused(upstream, f"answered with status {status}", status, retry_after_s)
+        reason = f"answered with status {status}"
+        if status in REDIRECTS:
+            reason += redirected(headers.get("Location", ""))
+        raise UpstreamRefused(upstream, reason, status, retry_after_s)
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES[step]:
         told = f"type {media_type[:40]!r}" if media_type else "no type"
@@ -147,6 +155,29 @@ def check_head(
     limit = MAX_BYTES.get(step)
     if limit is not None and (not length.isdecimal() or int(length[:20]) > limit):
         raise UpstreamRefused(upstream, f"announced a {step} of {length[:20]} bytes", status)
+
+
+def redirected(location: str) -> str:
+    """Say where an upstream sends us, and what the operator can write so that it does not.
+
+    Returns:
+        A clause, which goes on where a sentence has begun; empty when it does not say where.
+    """
+    try:
+        parts = urlsplit(location)
+        port = parts.port
+    except ValueError:
+        return ""
+    is_text = parts.netloc.isascii() and parts.netloc.isprintable()
+    if not parts.scheme or not parts.hostname or not is_text:
+        return ""
+    told = f", which sends to {location[:MAX_LOCATION_CHARACTERS]!r}"
+    site = _SUBDOMAIN.fullmatch(parts.hostname)
+    if site is None:
+        return f"{told}: write {parts.scheme}://{parts.netloc[:100]} as its url"
+    here = "http://127.0.0.1" + (f":{port}" if port else "")
+    instead = here if site[1] == "localhost" else "another name of it, or its address,"
+    return f"{told}: by the name {site[1]} it is a subdomain gateway; write {instead} as its url"
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:

@@ -120,6 +120,35 @@ async def hang_up(answer: Answer) -> None:
     answer.close()
 
 
+async def head_only(answer: Answer) -> None:
+    """Announce every body, and send none."""
+    if answer.request.method == "HEAD" or not _has_it(answer):
+        await honest(answer)
+        return
+    await answer.head(body=len(answer.upstream.blocks[answer.request.cid.multihash].data))
+    await asyncio.Event().wait()
+
+
+async def half_body(answer: Answer) -> None:
+    """Cut every body half-way."""
+    if answer.request.method == "HEAD" or not _has_it(answer):
+        await honest(answer)
+        return
+    if answer.is_car:
+        blocks = list(answer.blocks())
+        await answer.begin()
+        await answer.send_blocks(blocks[: len(blocks) // 2])
+    else:
+        data = answer.upstream.blocks[answer.request.cid.multihash].data
+        await answer.head(body=len(data))
+        await answer.send(data[: len(data) // 2])
+    answer.close()
+
+
+def _has_it(answer: Answer) -> bool:
+    return answer.request.cid.multihash in answer.upstream.blocks
+
+
 def stall(index: int = 0) -> Behaviour:
     """Fall silent before the block `index`."""
 

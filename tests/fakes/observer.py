@@ -17,6 +17,8 @@ class RecordingObserver:
     rejected: Counter[tuple[Rejection, str]] = field(default_factory=Counter)
     evicted: Counter[tuple[Tier, str]] = field(default_factory=Counter)
     evicted_bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+    """What was told of each state of an upstream."""
     upstream: list[tuple[object, ...]] = field(default_factory=list)
 
     def block_found(self, tier: Tier, size_bytes: int) -> None:
@@ -48,8 +50,9 @@ class RecordingObserver:
     def upstream_failed(self, upstream: str, step: str, kind: str, reason: str) -> None:
         self.upstream.append(("failed", upstream, step, kind, reason))
 
-    def upstream_state(self, upstream: str, state: str, reason: str) -> None:
+    def upstream_state(self, upstream: str, state: str, reason: str, problem: str = "") -> None:
         self.upstream.append(("state", upstream, state, reason))
+        self.problems.append(problem)
 
 
 _: Observer = RecordingObserver()  # mypy proves the fake still fits the port

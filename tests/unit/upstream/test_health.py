@@ -26,6 +26,8 @@ NOW = 1000.0
         pytest.param(IncompleteCar("u", "c"), "incomplete", id="incomplete"),
         pytest.param(UpstreamRefused("u", "r", 403), "refused", id="4xx"),
         pytest.param(UpstreamRefused("u", "r"), "refused", id="no-status"),
+        pytest.param(UpstreamRefused("u", "r", 301), "redirected", id="301"),
+        pytest.param(UpstreamRefused("u", "r", 304), "refused", id="304"),
         pytest.param(UpstreamRefused("u", "r", 429), "busy", id="429"),
         pytest.param(UpstreamRefused("u", "r", 500), "busy", id="5xx"),
         pytest.param(UpstreamRefused("u", "r", 504), "timed-out", id="504"),
@@ -219,10 +221,61 @@ def test_probes_bring_back_only_who_was_gone(kind: FailureKind, is_back: bool) -
     fail(health, 5, kind)
     health.readmit(NOW)
     assert (health.state(NOW) is UpstreamState.HEALTHY) is is_back
-    assert health.is_on_probation
+    assert health.is_on_trial
 
 
 def test_who_does_not_answer_probes_is_ejected() -> None:
     health = Health()
-    health.eject_silent(NOW)
-    assert (health.state(NOW), health.reason) == ("ejected", "silent")
+    health.eject_probed(FailureKind.SILENT, NOW, "sent nothing")
+    assert (health.state(NOW), health.reason, health.problem) == (
+        "ejected",
+        "silent",
+        "sent nothing",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_back"),
+    [
+        pytest.param(FailureKind.BUSY, True, id="busy"),
+        pytest.param(FailureKind.REDIRECTED, True, id="redirected"),
+        pytest.param(FailureKind.MISMATCH, False, id="lie"),
+    ],
+)
+def test_probes_take_back_what_probes_have_found_but_a_lie(
+    kind: FailureKind,
+    is_back: bool,  # noqa: FBT001 (a table)
+) -> None:
+    health = Health()
+    health.eject_probed(kind, NOW, "")
+    health.readmit(NOW)
+    assert (health.state(NOW) is UpstreamState.HEALTHY) is is_back
+
+
+def test_who_fails_the_request_that_tries_it_is_brought_back_ever_later() -> None:
+    """issue 12, 33: who answers probes and nothing else got a request each time."""
+    health = Health()
+    now, waits = NOW, []
+    for _ in range(5):
+        health.failed(FailureKind.SILENT, now)
+        health.eject_probed(FailureKind.SILENT, now, "")
+        ejected_at = now
+        while health.state(now) is UpstreamState.EJECTED:
+            now += 0.25
+            health.readmit(now)
+        waits.append(now - ejected_at)
+    assert waits == [0.25, 1, 3, 7, 15]
+    health.succeeded(now)
+    health.eject_probed(FailureKind.SILENT, now, "")
+    health.readmit(now)
+    assert health.state(now) is UpstreamState.HEALTHY
+
+
+def test_an_honest_no_proves_no_bodies() -> None:
+    """issue 12, 33."""
+    health = Health()
+    health.failed(FailureKind.MISMATCH, NOW)
+    health.failed(FailureKind.ABSENT, NOW + 31)
+    assert health.is_on_trial
+    health.failed(FailureKind.SILENT, NOW + 32)
+    assert health.state(NOW + 32) is UpstreamState.EJECTED

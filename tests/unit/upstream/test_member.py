@@ -1,8 +1,11 @@
 """One upstream as selection, operators and metrics see it."""
 
+from gateway.content.block import identity_block
 from gateway.settings import UpstreamSettings
+from gateway.upstream.client import PROBE
 from gateway.upstream.member import Member, candidate_of, row_of
 from gateway.upstream.selection import Candidate
+from tests.fakes.blocks import block_of, numbered
 
 NOW = 1000.0
 NODE = UpstreamSettings(
@@ -53,3 +56,24 @@ def test_operators_see_a_share_of_all_requests() -> None:
 def test_strangers_share_a_label() -> None:
     assert Member(NODE).label == "node"
     assert Member(UpstreamSettings(name="p", url="http://p", tier="routed")).label == "routed"
+
+
+def test_the_newest_small_block_is_what_probes_ask_for() -> None:
+    """issue 12, 33."""
+    member = Member(NODE)
+    large, larger = numbered(1, 100_000), numbered(2, 200_000)
+    small, newer = numbered(3, 1000), numbered(4, 2000)
+    told = []
+    for block in (
+        block_of(b"tiny"),
+        identity_block(PROBE),
+        larger,
+        large,
+        larger,
+        small,
+        large,
+        newer,
+    ):
+        member.has_served(block)
+        told.append(member.served)
+    assert told == [None, None, larger.cid, large.cid, large.cid, small.cid, small.cid, newer.cid]

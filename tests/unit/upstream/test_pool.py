@@ -112,6 +112,7 @@ def test_a_new_pool_has_empty_rows(bench: Bench) -> None:
         "country": "SE",
         "state": "healthy",
         "reason": "",
+        "problem": "",
         "ttfb_ms": None,
         "in_flight": 0,
         "requests": 0,
@@ -201,13 +202,15 @@ def test_after_an_ejection_one_request_tries_alone() -> None:
     assert names == ["far", "other", "other"]
 
 
-def test_the_first_block_of_the_one_that_tries_lets_others_come() -> None:
+def test_the_end_of_the_one_that_tries_lets_others_come() -> None:
+    """issue 12, 33: its first block did, and who cuts every body had all requests again."""
     bench = Bench(FAR)
     bench.ask("far").failed(BlockMismatch("cid", "far"))
     bench.clock.advance(31)
     probe = bench.ask("far")
-    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["least-bad"]
     probe.delivered()
+    assert [c.reason for c in [bench.pool.choose(None)] if c] == ["least-bad"]
+    probe.close()
     assert [c.reason for c in [bench.pool.choose(None)] if c] == ["only"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.errors import BlockMismatch, UpstreamUnreachable
+from gateway.errors import BlockMismatch, Unverifiable, UpstreamUnreachable
 from gateway.ports import Choice
 from gateway.upstream import probe as module
 from gateway.upstream.client import PROBE
@@ -15,8 +15,8 @@ from gateway.upstream.probe import EVERY_S, UNHEARD_S, Prober
 from gateway.upstream.shelf import Shelf
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
-from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream
-from tests.fakes.upstream_kit import Kit
+from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream, honest
+from tests.fakes.upstream_kit import Kit, sample
 
 BLOCK = numbered(1, 1000)
 
@@ -98,6 +98,108 @@ async def test_a_late_answer_counts_while_the_second_probe_runs(ward: Ward) -> N
     ward.upstream.behaviour = lies.once(late, silent_after_it)
     assert await ward.probe() == "healthy"
     assert len(ward.upstream.log) == 2
+
+
+def serve(ward: Ward) -> None:
+    """Take note that it has served a block, and let it answer as a gateway does."""
+    ward.upstream.blocks = {BLOCK.cid.multihash: BLOCK}
+    ward.upstream.answers_probes = True
+    ward.upstream.behaviour = honest
+    exchange = ward.kit.pool.ask(Choice("node", "only"), "raw")
+    exchange.delivered(BLOCK)
+    exchange.close()
+
+
+BODILESS = [
+    pytest.param(lies.head_only, "silent", id="head-only"),
+    pytest.param(lies.half_body, "unreachable", id="half-body"),
+    pytest.param(lies.flip(), "mismatch", id="another-body"),
+    pytest.param(lies.endless, "mismatch", id="endless"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), BODILESS)
+async def test_who_is_suspected_and_sends_no_bodies_is_ejected(
+    ward: Ward, behaviour: Behaviour, reason: str
+) -> None:
+    """issue 12, 33."""
+    serve(ward)
+    assert await ward.probe() == "healthy"
+    ward.upstream.behaviour = behaviour
+    assert await ward.probe() == "ejected"
+    row = ward.kit.pool.rows()[0]
+    assert row["reason"] == reason
+    assert row["problem"]
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), BODILESS)
+async def test_who_sends_no_bodies_is_not_brought_back(
+    ward: Ward, behaviour: Behaviour, reason: str
+) -> None:
+    """issue 12, 33: probes with the empty block brought it back again and again."""
+    assert reason
+    serve(ward)
+    ward.upstream.behaviour = behaviour
+    ward.fail(UpstreamUnreachable, 5)
+    assert await ward.probe() == "ejected"
+    ward.upstream.behaviour = honest
+    assert await ward.probe() == "healthy"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(honest, id="gone"),
+        pytest.param(lies.silent, id="searched-for"),
+        pytest.param(lies.status("429 Too Many Requests"), id="refused"),
+    ],
+)
+async def test_what_it_has_served_it_need_not_have_for_ever(
+    ward: Ward, behaviour: Behaviour
+) -> None:
+    serve(ward)
+    ward.upstream.blocks.clear()
+    ward.upstream.behaviour = behaviour
+    assert await ward.probe() == "healthy"
+
+
+async def test_who_is_not_suspected_is_asked_for_no_body(ward: Ward) -> None:
+    serve(ward)
+    ward.prober.tick()
+    await asyncio.gather(*ward.prober._checks.values())
+    assert ward.upstream.log == []
+
+
+async def test_who_cuts_every_body_is_asked_by_few(ward: Ward) -> None:
+    """issue 12, 33: 16-26 % of all requests went on to such an upstream."""
+    files = [sample(8_000 + 8 * number) for number in range(40)]
+    blocks = {block.cid.multihash: block for file in files for block in file.blocks}
+    async with LyingUpstream(name="honest", tier="cluster") as other:
+        ward.kit.pool.set_discovered([other.settings])
+        ward.upstream.answers_probes = True
+        ward.upstream.blocks = other.blocks = blocks
+        ward.upstream.behaviour = lies.half_body
+        for file in files:
+            assert await ward.kit.read(file.cid) == file.content
+            ward.kit.clock.advance(EVERY_S)
+            ward.prober.tick()
+            await asyncio.gather(*ward.prober._checks.values())
+    rows = {row["name"]: row["requests"] for row in ward.kit.pool.rows()}
+    assert rows["honest"] >= 40
+    assert rows["node"] <= 5
+
+
+async def test_a_redirect_is_told_with_what_to_write_instead(ward: Ward) -> None:
+    """issue 12, 32: Kubo as http://localhost:PORT was "silent"."""
+    location = f"http://{PROBE}.ipfs.localhost:8080/"
+    ward.upstream.behaviour = lies.status("301 Moved Permanently", {"location": location})
+    assert await ward.probe() == "ejected"
+    row = ward.kit.pool.rows()[0]
+    assert row["reason"] == "redirected"
+    assert row["problem"].endswith("write http://127.0.0.1:8080 as its url")
+    assert ward.kit.observer.problems == [row["problem"]]
+    with pytest.raises(Unverifiable, match=r"write http://127\.0\.0\.1:8080 as its url"):
+        await ward.kit.read(BLOCK.cid)
 
 
 async def test_404_to_a_probe_is_an_answer(ward: Ward) -> None:

@@ -138,6 +138,49 @@ def test_only_200_is_taken(status: int) -> None:
     assert caught.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        pytest.param(
+            f"http://{CID}.ipfs.localhost:8080/?format=raw",
+            f"answered with status 301, which sends to 'http://{CID}.ipfs.localhost:8080/?format=raw'"
+            ": by the name localhost it is a subdomain gateway; "
+            "write http://127.0.0.1:8080 as its url",
+            id="kubo-by-the-name-localhost",
+        ),
+        pytest.param(
+            f"http://{CID}.ipfs.localhost/", "write http://127.0.0.1 as its url", id="no-port"
+        ),
+        pytest.param(
+            f"https://{CID}.ipfs.gw.example/",
+            "by the name gw.example it is a subdomain gateway; write another name of it, or its "
+            "address, as its url",
+            id="subdomain-gateway",
+        ),
+        pytest.param(
+            f"https://gw.example/ipfs/{CID}", "write https://gw.example as its url", id="https"
+        ),
+        pytest.param("", "answered with status 301", id="nowhere"),
+        pytest.param("/elsewhere", "answered with status 301", id="relative"),
+        pytest.param("http://[a", "answered with status 301", id="nonsense"),
+        pytest.param("http://a\udcff/", "answered with status 301", id="no-text"),
+        pytest.param("http://a:99999/", "answered with status 301", id="port"),
+    ],
+)
+def test_a_redirect_says_what_to_write_instead(location: str, told: str) -> None:
+    """issue 12, 32."""
+    with pytest.raises(UpstreamRefused) as caught:
+        check_head("u", CID, Step.RAW, 301, {"Location": location}, NOW)
+    assert caught.value.reason.endswith(told)
+
+
+def test_a_redirect_is_told_in_a_line_of_text() -> None:
+    with pytest.raises(UpstreamRefused) as caught:
+        check_head("u", CID, Step.RAW, 302, {"Location": "http://a/\n\udcff" + "x" * 5000}, NOW)
+    assert caught.value.reason.isprintable()
+    assert len(caught.value.reason) < 400
+
+
 def test_retry_after_is_told() -> None:
     with pytest.raises(UpstreamRefused, match="status 429") as caught:
         check_head("u", CID, Step.RAW, 429, {"Retry-After": "7"}, NOW)
