@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.cache.folder import why_foreign
 from gateway.errors import BadSetting, BadSettings
@@ -59,6 +60,15 @@ def warnings_about(file: Path | None, settings: Settings) -> Iterator[str]:
     directory = Path(settings.cache.directory)
     if directory.exists() and directory.stat().st_uid != os.geteuid():
         yield f"cache.directory {directory} belongs to another user"
+    for index, upstream in enumerate(settings.upstreams):
+        parts = urlsplit(upstream.url)
+        host = parts.hostname or ""
+        if host.rstrip(".").rpartition(".")[2] == "localhost":
+            instead = f"{parts.scheme}://127.0.0.1" + (f":{parts.port}" if parts.port else "")
+            yield (
+                f"upstreams[{index}].url is {upstream.url}: Kubo is a subdomain gateway by the name"
+                f" localhost, and sends requests for blocks elsewhere; write {instead}"
+            )
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BadSettings
-from gateway.settings import CacheSettings, HostSettings, Settings
+from gateway.settings import CacheSettings, HostSettings, Settings, UpstreamSettings
 from gateway.wiring import settings_file
 from gateway.wiring.settings_file import MAX_FILE_BYTES, load_settings, warnings_about
 
@@ -363,3 +363,27 @@ def test_a_cache_directory_that_cannot_be_looked_at_is_refused(
 
     with pytest.raises(BadSettings, match=r"cannot be looked at: no entry"):
         load_settings(write(f'[cache]\ndirectory = "{tmp_path}"\n'), {})
+
+
+@pytest.mark.parametrize(
+    ("url", "instead"),
+    [
+        pytest.param("http://localhost:8080", "http://127.0.0.1:8080", id="port"),
+        pytest.param("http://a.localhost", "http://127.0.0.1", id="below"),
+        pytest.param("https://LOCALHOST:1", "https://127.0.0.1:1", id="upper-case"),
+    ],
+)
+def test_an_upstream_by_the_name_localhost_is_warned_of(url: str, instead: str) -> None:
+    """issue 12, 32: Kubo sends requests for blocks to subdomains of that name."""
+    settings = Settings(upstreams=(UpstreamSettings(name="kubo", url=url),))
+    warnings = " ".join(warnings_about(None, settings))
+    assert f"upstreams[0].url is {url}: " in warnings
+    assert f"write {instead}" in warnings
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "http://localhost.example", "http://[::1]"]
+)
+def test_other_upstreams_are_not_warned_of(url: str) -> None:
+    settings = Settings(upstreams=(UpstreamSettings(name="kubo", url=url),))
+    assert "subdomain" not in " ".join(warnings_about(None, settings))
