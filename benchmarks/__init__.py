@@ -1,7 +1,9 @@
 """Measurements of the whole gateway, as real processes on loopback.
 
-    python -m benchmarks            hits, misses and a short load, one after the other
+    python -m benchmarks            hits, the mix, misses and a short load, one after the other
     python -m benchmarks.hits       cached answers, against nginx, Varnish, Kubo and Rainbow
+    python -m benchmarks.mix        hot, from disk and cold, beside nginx's proxy_cache and Rainbow
+    python -m benchmarks.trace      a trace like that of ipfs.io, beside the same two
     python -m benchmarks.misses     cold answers, against a Kubo gateway that is the upstream itself
     python -m benchmarks.cold       cold files over long and narrow links, against one plain stream,
                                     Rainbow, and a Kubo that fetches block by block
@@ -23,7 +25,8 @@ run carry over to another machine. Programs to compare with are found in the fol
 or on the PATH.
 
 `harness` starts and stops processes, `link` is a long, narrow or faulty link, `contenders` and
-`fetchers` are the servers that hits and cold files are compared on, `generator` makes load,
-`content` and `blocks` make what is served, `writers` are processes that write to a cache,
+`fetchers` are the servers that hits and cold files are compared on, `generator` and `sequence` make
+load on one address and on many, `content`, `shelf` and `blocks` make what is served, `profiles`
+tells where the CPU goes, `writers` are processes that write to a cache,
 `cache_directory` reads what is really there, `promises` compares with bars, and `report` prints.
 """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from benchmarks.content import Packed
@@ -56,7 +57,7 @@ http {{
     access_log off;
     sendfile on;
     tcp_nopush on;
-    open_file_cache max=1000;
+    open_file_cache {open_files};
     keepalive_requests 100000000;
     default_type application/octet-stream;
     client_body_temp_path tmp/body;
@@ -64,14 +65,24 @@ http {{
     fastcgi_temp_path tmp/fastcgi;
     uwsgi_temp_path tmp/uwsgi;
     scgi_temp_path tmp/scgi;
-    proxy_cache_path cache levels=1:2 keys_zone=answers:16m max_size=4g use_temp_path=off;
+    proxy_cache_path cache levels=1:2 keys_zone=answers:{keys} max_size={disk} use_temp_path=off;
+    {more}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port} default_server;
         {location}
     }}
 }}
 """
-_PROXY_CACHE = "location / {{ proxy_pass {origin}; proxy_cache answers; proxy_cache_valid 1h; }}"
+# Kubo looks up names of hosts in DNS, which costs seconds where there is none; but not addresses.
+_PROXY_CACHE = """
+location / {{
+    proxy_pass {origin};
+    proxy_cache answers;
+    proxy_cache_valid 1h;
+    proxy_set_header Host 127.0.0.1;
+    {inside}
+}}
+"""
 _VCL = """
 vcl 4.1;
 backend default {{ .host = "127.0.0.1"; .port = "{port}"; }}
@@ -82,6 +93,7 @@ _BESIDE = 2
 NGINX_STATIC = "nginx static"
 NGINX_TWO = "nginx static, 2 workers"
 NGINX_CACHE = "nginx proxy_cache"
+NGINX_CACHE_TWO = "nginx proxy_cache, 2 workers"
 VARNISH = "Varnish"
 KUBO = "Kubo"
 RAINBOW = "Rainbow"
@@ -116,6 +128,25 @@ class Contender:
         return sum(server.rss_bytes() for server in self.servers)
 
 
+@dataclass(frozen=True, slots=True)
+class NginxOptions:
+    """What can be different about nginx with a cache."""
+
+    disk: str = "4g"
+    """What its manager brings the cache down to, every ten seconds."""
+    keys: str = "16m"
+    """Memory for the keys: when it is full, the longest unused answer goes at once."""
+    open_files: str = "max=1000"
+    """Files that are kept open: what is served of them goes on when the cache has removed them."""
+    more: str = ""
+    """For the level `http`; `{port}` and `{origin}` are filled in."""
+    inside: str = ""
+    """For the location."""
+
+
+DEFAULT: Final = NginxOptions()
+
+
 @contextmanager
 def alone(one: Contender, contenders: Sequence[Contender]) -> Iterator[None]:
     """Stop the others while one is measured: idle ones look at their clocks and upstreams, too.
@@ -137,63 +168,80 @@ def alone(one: Contender, contenders: Sequence[Contender]) -> Iterator[None]:
             server.thaw()
 
 
+def start_all(starts: Sequence[tuple[str, Callable[[], tuple[Server, ...]]]]) -> list[Contender]:
+    """Start whatever is on this machine, by name; say what is missing."""
+    found: list[Contender] = []
+    for name, start in starts:
+        try:
+            found.append(Contender(name, start()))
+        except Missing as exc:
+            print(f"without {name}: {exc}")
+    return found
+
+
 class Stage:
     """Starts contenders over one site; the stack ends them."""
 
-    def __init__(self, stack: ExitStack, folder: Path, packed: Packed, origin: str) -> None:
+    def __init__(self, stack: ExitStack, folder: Path, origin: str) -> None:
         self._stack = stack
         self._folder = folder
-        self._packed = packed
         self._origin = origin
         self._core = cores()[0]
 
     def start(
-        self, files: Mapping[str, bytes], without: frozenset[str] = frozenset()
+        self, packed: Packed, files: Mapping[str, bytes], without: frozenset[str] = frozenset()
     ) -> list[Contender]:
         """Start whatever is on this machine; say what is missing."""
         starts: list[tuple[str, Callable[[], tuple[Server, ...]]]] = [
-            (NGINX_STATIC, lambda: self._static(files)),
-            (NGINX_TWO, lambda: self._static(files, workers=2)),
-            (NGINX_CACHE, self._proxy_cache),
+            (NGINX_STATIC, lambda: self._static(packed, files)),
+            (NGINX_TWO, lambda: self._static(packed, files, workers=2)),
+            (NGINX_CACHE, self.proxy_cache),
             (VARNISH, self._varnish),
-            (RAINBOW, self._rainbow),
-            (GATEWAY_ALONE, lambda: self._gateway("alone", "512MiB")),
-            (GATEWAY_DISK, lambda: self._gateway("disk", "0")),
-            (GATEWAY_TAG, lambda: self._gateway("tag", "0", verification="tag")),
-            (GATEWAY_LOG, lambda: self._gateway("logging", "512MiB", access="json")),
-            (GATEWAY_TWO, lambda: self._gateway("two", "512MiB", workers=2)),
+            (RAINBOW, self.rainbow),
+            (GATEWAY_ALONE, lambda: self.gateway("alone", "512MiB")),
+            (GATEWAY_DISK, lambda: self.gateway("disk", "0")),
+            (GATEWAY_TAG, lambda: self.gateway("tag", "0", verification="tag")),
+            (GATEWAY_LOG, lambda: self.gateway("logging", "512MiB", access="json")),
+            (GATEWAY_TWO, lambda: self.gateway("two", "512MiB", workers=2)),
             (GATEWAY_FRONT, self._front),
         ]
-        found: list[Contender] = []
-        for name, start in starts:
-            if name in without:
-                continue
-            try:
-                found.append(Contender(name, start()))
-            except Missing as exc:
-                print(f"without {name}: {exc}")
-        return found
+        return start_all([(name, start) for name, start in starts if name not in without])
 
     def _make(self, name: str) -> Path:
         folder = self._folder / name
         folder.mkdir()
         return folder
 
-    def _static(self, files: Mapping[str, bytes], workers: int = 1) -> tuple[Server, ...]:
+    def _static(
+        self, packed: Packed, files: Mapping[str, bytes], workers: int = 1
+    ) -> tuple[Server, ...]:
         folder = self._make(f"static-{workers}")
-        root = folder / "files" / "ipfs" / self._packed.root
+        root = folder / "files" / "ipfs" / packed.root
         root.mkdir(parents=True)
         for name, data in files.items():
             (root / name).write_bytes(data)
         return self._nginx(folder, "root files;", workers)
 
-    def _proxy_cache(self) -> tuple[Server, ...]:
-        location = _PROXY_CACHE.format(origin=self._origin)
-        return self._nginx(self._make("proxy_cache"), location)
+    def proxy_cache(
+        self, name: str = "proxy_cache", *, workers: int = 1, options: NginxOptions = DEFAULT
+    ) -> tuple[Server, ...]:
+        """Start nginx with a cache of answers in a folder."""
+        location = _PROXY_CACHE.format(origin=self._origin, inside=options.inside)
+        return self._nginx(self._make(name), location, workers, options)
 
-    def _nginx(self, folder: Path, location: str, workers: int = 1) -> tuple[Server, ...]:
+    def _nginx(
+        self, folder: Path, location: str, workers: int = 1, options: NginxOptions = DEFAULT
+    ) -> tuple[Server, ...]:
         port = free_port()
-        config = _NGINX.format(port=port, location=location, workers=workers)
+        config = _NGINX.format(
+            port=port,
+            location=location,
+            workers=workers,
+            disk=options.disk,
+            keys=options.keys,
+            open_files=options.open_files,
+            more=options.more.format(port=port, origin=self._origin),
+        )
         (folder / "nginx.conf").write_text(config)
         url = f"http://127.0.0.1:{port}"
         server = running_nginx(folder, url, core=self._core_for(workers))
@@ -210,8 +258,9 @@ class Stage:
         address = ("-f", folder / "site.vcl", "-a", f"127.0.0.1:{port}")
         return self._run("varnish", (varnishd, *options, *address), port)
 
-    def _rainbow(self) -> tuple[Server, ...]:
-        server = running_rainbow(self._folder / "rainbow", self._origin, "car", core=self._core)
+    def rainbow(self, name: str = "rainbow") -> tuple[Server, ...]:
+        """Start Rainbow, which keeps nothing of what it fetches so."""
+        server = running_rainbow(self._folder / name, self._origin, "car", core=self._core)
         return (self._stack.enter_context(server),)
 
     def _run(self, name: str, command: Sequence[object], port: int) -> tuple[Server, ...]:
@@ -219,7 +268,7 @@ class Stage:
         server = running(command, url, log, probe="/ipfs/bafkqaaa", core=self._core)
         return (self._stack.enter_context(server),)
 
-    def _gateway(
+    def gateway(
         self,
         name: str,
         memory: str,
@@ -227,13 +276,15 @@ class Stage:
         workers: int = 1,
         access: str = "off",
         verification: str = "cid",
+        disk: str = "10GiB",
     ) -> tuple[Server, ...]:
+        """Start ours with a cache of its own."""
         folder = self._folder / f"gateway-{name}"
         config = GATEWAY.format(folder=folder, memory=memory, origin=self._origin)
         config = config.replace("[server]", f"[server]\nworkers = {workers}")
         config = config.replace('access = "off"', f'access = "{access}"')
-        tags = f'[cache]\nread_verification = "{verification}"\ntag_key = "{folder}/tag.key"'
-        config = config.replace("[cache]", tags)
+        tags = f'read_verification = "{verification}"\ntag_key = "{folder}/tag.key"'
+        config = config.replace("[cache]", f'[cache]\n{tags}\ndisk_size = "{disk}"')
         server = running_gateway(folder, config, core=self._core_for(workers))
         return (self._stack.enter_context(server),)
 
@@ -294,7 +345,7 @@ def running_contenders(
         except Missing as exc:
             print(f"without Kubo and what stands before it: {exc}")
             origin = stack.enter_context(running_origin(packed.car))
-            yield Stage(stack, folder, packed, origin).start(files, without=_BEFORE_KUBO)
+            yield Stage(stack, folder, origin).start(packed, files, without=_BEFORE_KUBO)
         else:
-            others = Stage(stack, folder, packed, kubo.url).start(files)
+            others = Stage(stack, folder, kubo.url).start(packed, files)
             yield [Contender(KUBO, (kubo,)), *others]

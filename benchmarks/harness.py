@@ -54,6 +54,10 @@ class Server:
         """Return the CPU seconds that it and its children have used, system time included."""
         return sum(_cpu_ticks(pid) for pid in _family(self.pid)) / _TICKS
 
+    def pids(self) -> list[int]:
+        """Return it and its children."""
+        return _family(self.pid)
+
     def kill(self) -> None:
         """End it and its children with SIGKILL, parents first, so that nobody is replaced."""
         self._signal(signal.SIGKILL)

@@ -50,6 +50,7 @@ def running_rainbow(
         *("--datadir", folder, "--autoconf=false", "--bootstrap", "", "--http-routers", ""),
         *("--dnslink-resolvers", "", "--libp2p=false", "--bitswap=false", "--dht-routing", "off"),
         *("--remote-backends", upstream, "--remote-backends-mode", mode),
+        *("--subdomain-gateway-domains", "localhost"),
         *("--gateway-listen-address", f"127.0.0.1:{port}"),
         *("--ctl-listen-address", f"127.0.0.1:{free_port()}"),
     ]
