@@ -226,6 +226,9 @@ class LimitsSettings:
     """Requests of one client (an IPv4 address, an IPv6 /64); empty turns the limit off."""
     burst: Annotated[int, whole(1, 1_000_000)] = 100
     """Requests that may come at once."""
+    connections: Annotated[int, whole(0, 1_000_000)] = 1024
+    """Connections of one client to one worker, and never more than are left for all others; 0 for
+    the latter alone. Those of trusted proxies and of Unix sockets are not counted by client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

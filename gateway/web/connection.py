@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.guard.connections import ConnectionLimit
 from gateway.web.ahead import HEAD_END, Ahead, Flow
 from gateway.web.backlog import Backlog
 from gateway.web.joined import Joined
@@ -41,6 +42,8 @@ class Done:
 class GatewayProtocol(HttpToolsProtocol):
     """One connection."""
 
+    limit: ConnectionLimit | None = None
+    """Says who may connect; set on a subclass made by `protocol_for`."""
     cycle: Any  # uvicorn's, or what stands for it; None before the first request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
@@ -64,9 +67,20 @@ class GatewayProtocol(HttpToolsProtocol):
         self._request_timer: asyncio.TimerHandle | None = self.loop.call_later(
             HEAD_TIMEOUT_S, self._timed_out
         )
+        self._client = "" if self.limit is None else self.limit.enter(self.peer)
+        if self._client is None:
+            self._refuse(429)
+
+    @property
+    def peer(self) -> str | None:
+        """Address of the other end; None for a Unix socket."""
+        return self.client[0] if self.client else None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers, and what was not parsed."""
+        """Forget the timers, and what was not parsed; make room for another connection."""
+        if self.limit is not None and self._client is not None:
+            self.limit.leave(self._client)
+            self._client = None
         self._refused = True
         self._ahead.clear()
         self._stop_request_timer()
@@ -297,3 +311,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._request_timer is not None:
             self._request_timer.cancel()
             self._request_timer = None
+
+
+def protocol_for(limit: ConnectionLimit) -> type[GatewayProtocol]:
+    """Make the protocol class for a listener."""
+    return type("BoundGatewayProtocol", (GatewayProtocol,), {"limit": limit})

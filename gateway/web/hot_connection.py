@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from gateway.guard.connections import ConnectionLimit
 from gateway.web import heads
 from gateway.web.ahead import HEAD_END
 from gateway.web.connection import Done, GatewayProtocol
@@ -31,7 +32,7 @@ class HotProtocol(GatewayProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Note who is there."""
         super().connection_made(transport)
-        self._peer = self.client[0] if self.client else None
+        self._peer = self.peer
         self._address = self.hot.address(self._peer)
         self._outlet: Outlet | None = None
         self._sending: Sending | None = None
@@ -163,6 +164,7 @@ class HotProtocol(GatewayProtocol):
             self.transport.close()
 
 
-def protocol_with(hot: HotPath) -> type[HotProtocol]:
+def protocol_with(hot: HotPath, limit: ConnectionLimit | None = None) -> type[HotProtocol]:
     """Make the protocol class for a listener whose hot answers come from `hot`."""
-    return type("BoundHotProtocol", (HotProtocol,), {"hot": hot, "known": hot.known})
+    parts = {"hot": hot, "known": hot.known, "limit": limit}
+    return type("BoundHotProtocol", (HotProtocol,), parts)

@@ -10,6 +10,7 @@ from gateway.cache.shared import SharedTier
 from gateway.cache.tiers import TieredStore
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
+from gateway.guard.connections import ConnectionLimit
 from gateway.guard.denylist import Denylist
 from gateway.guard.table import ClientTable
 from gateway.ops.clock import SystemClock
@@ -21,7 +22,8 @@ from gateway.ops.record import RequestRecord
 from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
 from gateway.pipeline import Pages, Pipeline
-from gateway.settings import Settings
+from gateway.ports import Clock
+from gateway.settings import LimitsSettings, Settings
 from gateway.upkeep.orders import Upkeep
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
@@ -33,6 +35,7 @@ from gateway.web.hot_path import HotPath
 from gateway.web.keeper import Keeper, expire_hosts
 from gateway.web.listing import ListingPage
 from gateway.web.routing import Router
+from gateway.wiring.descriptors import room_for_connections
 from gateway.wiring.names import NamesRoom
 from gateway.wiring.upstreams import UpstreamsRoom
 
@@ -90,8 +93,7 @@ class Gateway:
             TrustedProxies.parse(server.trusted_proxies),
             GeoDatabase(settings.geoip.database, clock),
         )
-        most = server.max_concurrent_requests
-        admission = AdmissionControl(settings.limits, most, clock, table)
+        admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock, table)
         self._counts = admission.share(settings.shared)
         memory = settings.cache.memory_size
         files_size = memory // FILES_SHARE_OF_MEMORY
@@ -108,7 +110,8 @@ class Gateway:
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)
         endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)
-        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot)
+        connections = _limit_connections(settings.limits, clients, clock)
+        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot, connections)
         self._answers = answers
 
     async def start(self) -> None:
@@ -153,6 +156,10 @@ class Gateway:
         await self._upstreams.close()
         await self._store.close()
         self._logs.flush()
+
+
+def _limit_connections(settings: LimitsSettings, clients: Clients, clock: Clock) -> ConnectionLimit:
+    return ConnectionLimit(settings.connections, room_for_connections(), clients.trusted, clock)
 
 
 async def build(settings: Settings, clients: ClientTable) -> Gateway:

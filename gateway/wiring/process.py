@@ -7,12 +7,15 @@ from functools import partial
 from gateway.admin.app import create_admin
 from gateway.admin.fleet import Answer, Order
 from gateway.errors import CannotStart
+from gateway.guard.addresses import TrustedProxies
+from gateway.guard.connections import ConnectionLimit
 from gateway.guard.table import ClientTable
 from gateway.ops.clock import SystemClock
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
+from gateway.web.connection import GatewayProtocol, protocol_for
 from gateway.wiring.allocator import set_up_allocator
-from gateway.wiring.descriptors import raise_descriptor_limit
+from gateway.wiring.descriptors import OPERATORS_ROOM, raise_descriptor_limit
 from gateway.wiring.listeners import Listener, open_listener
 from gateway.wiring.service import Service, open_service
 from gateway.wiring.serving import Serving
@@ -58,7 +61,7 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
             lambda: not stop.requested.is_set(),
             SystemClock(),
         )
-        private = await Serving.start(admin, operators)
+        private = await Serving.start(admin, operators, _operators_protocol(settings))
         stack.callback(private.cut)
         say(f"listening on {operators}")
         await first_of(stop.requested.wait(), public.ended(), private.ended())
@@ -88,7 +91,7 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
             lambda: supervisor.is_serving and not stop.requested.is_set(),
             SystemClock(),
         )
-        private = await Serving.start(admin, operators)
+        private = await Serving.start(admin, operators, _operators_protocol(settings))
         stack.callback(private.cut)
         say(f"listening on {operators}")
         await first_of(stop.requested.wait(), private.ended())
@@ -100,6 +103,12 @@ def _open_listeners(stack: AsyncExitStack, settings: Settings) -> tuple[Listener
     content = stack.enter_context(closing(open_listener(settings.server.listen)))
     operators = stack.enter_context(closing(open_listener(settings.admin.listen)))
     return content, operators
+
+
+def _operators_protocol(settings: Settings) -> type[GatewayProtocol]:
+    """Return the protocol of the operators' listener: the same limits as for clients."""
+    most = settings.limits.connections
+    return protocol_for(ConnectionLimit(most, OPERATORS_ROOM, TrustedProxies(), SystemClock()))
 
 
 class _Alone:

@@ -142,6 +142,7 @@ WRONG = [
     ("limits.requests", {"limits": {"requests": "6/year"}}, "is not a rate"),
     ("limits.requests", {"limits": {"requests": "0/minute"}}, "lets nobody in"),
     ("limits.burst", {"limits": {"burst": 0}}, "not between 1 and 1000000"),
+    ("limits.connections", {"limits": {"connections": -1}}, "not between 0 and 1000000"),
     ("denylist.files", {"denylist": {"files": "bad.deny"}}, "must be a list"),
     ("log.access", {"log": {"access": "JSON"}}, 'one of "json", "combined", "off"'),
 ]

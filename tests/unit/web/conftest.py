@@ -12,6 +12,7 @@ from gateway.content.build import Built, build_directory, build_file, collect
 from gateway.content.cid import DAG_CBOR
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
+from gateway.guard.connections import ConnectionLimit
 from gateway.ops.record import RequestRecord
 from gateway.pipeline import Pages, Pipeline
 from gateway.ports import Place
@@ -151,7 +152,8 @@ class Listening:
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]
         self._app = create_content_app(self.endpoint)
-        self._http_protocol = protocol_with(hot)
+        self.connections = ConnectionLimit(0, 200, clients.trusted, clock)
+        self._http_protocol = protocol_with(hot, self.connections)
         self._wired: list[HotProtocol] = []
 
     def add(self, *built: tuple[Built, list[Block]]) -> str:

@@ -408,3 +408,27 @@ async def test_a_request_right_behind_a_body_is_not_answered(listening: Listenin
     await listening.answered(wire)
     assert re.findall(rb"HTTP/1.1 (\d+) ", wire.sent) == [b"400"]
     assert wire.is_closing()
+
+
+async def test_a_connection_too_many_is_refused_and_others_go_on(listening: Listening) -> None:
+    """One client's idle connections could take all descriptors (issue 12, 23)."""
+    taken = [listening.connections.enter("192.0.2.1") for _ in range(100)]
+    taken += [listening.connections.enter(None) for _ in range(100)]
+    assert listening.connections.total == 200
+    wire, protocol = listening.wire()
+    protocol.data_received(SLOW_HEAD)
+    assert status_of(wire.sent) == 429
+    assert wire.is_closing()
+    protocol.connection_lost(None)
+    assert listening.connections.total == 200
+    listening.connections.leave(taken[0] or "")
+    assert status_of(await listening.get("/")) == 200
+
+
+async def test_a_connection_that_ends_is_not_counted_any_more(listening: Listening) -> None:
+    async with connected(listening) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        await reader.read()
+    async with asyncio.timeout(5):
+        while listening.connections.total:  # noqa: ASYNC110 (the kernel has no event for it)
+            await asyncio.sleep(0)

@@ -5,7 +5,7 @@ import pytest
 from gateway.web.refusals import refusal
 
 
-@pytest.mark.parametrize("status", [400, 408, 414, 431])
+@pytest.mark.parametrize("status", [400, 408, 414, 429, 431])
 def test_a_refusal_is_a_whole_answer_and_the_last_one(status: int) -> None:
     head, _, body = refusal(status, [(b"date", b"now")]).partition(b"\r\n\r\n")
     line, *lines = head.split(b"\r\n")

@@ -3,6 +3,14 @@
 import subprocess
 import sys
 
+ROOM = """
+import resource
+from gateway.wiring.descriptors import room_for_connections
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+for limit in (1024, 64):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    print(room_for_connections())
+"""
 PROGRAM = """
 import resource
 from gateway.wiring.descriptors import raise_descriptor_limit
@@ -16,3 +24,10 @@ def test_the_soft_limit_becomes_the_hard_one() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["256", "256"]
+
+
+def test_connections_leave_descriptors_for_files_and_upstreams() -> None:
+    done = subprocess.run(  # noqa: S603 (ourselves, no shell)
+        [sys.executable, "-c", ROOM], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["256", "32"]

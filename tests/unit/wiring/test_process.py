@@ -1,6 +1,7 @@
 """Both listeners come up, content first, and go down in order."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.settings import AdminSettings, ServerSettings, Settings
+from gateway.wiring.descriptors import OPERATORS_ROOM
 from gateway.wiring.listeners import open_listener
 from gateway.wiring.process import serve, serve_alone, serve_with_workers
 from gateway.wiring.serving import GRACE_S
@@ -88,6 +90,38 @@ async def test_content_and_operators_are_served(running: Running) -> None:
     assert (status, body.isdigit()) == (200, True)
     assert (await running.fetch(running.admin, "/healthz"))[0] == 200
     assert (await running.fetch(running.admin, "/readyz"))[0] == 200
+
+
+@both
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param(b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 9_000_000, 431, id="endless"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHo", 408, id="half"),
+    ],
+)
+async def test_operators_heads_have_the_limits_of_clients(
+    running: Running, monkeypatch: pytest.MonkeyPatch, head: bytes, status: int
+) -> None:
+    """54 MB of head were taken before the token, and half heads for ever (issue 12, 23)."""
+    monkeypatch.setattr("gateway.web.connection.HEAD_TIMEOUT_S", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(running.admin))
+    writer.write(head)
+    with contextlib.suppress(ConnectionError):  # more was on its way than it reads
+        assert (await reader.read()).startswith(b"HTTP/1.1 %d " % status)
+    writer.close()
+
+
+@pytest.mark.parametrize("running", [1], indirect=True, ids=["alone"])
+async def test_one_operator_does_not_take_all_connections(running: Running) -> None:
+    opened = [
+        await asyncio.open_connection("127.0.0.1", int(running.admin))
+        for _ in range(OPERATORS_ROOM)
+    ]
+    last = (await opened[-1][0].read()).split(b"\r\n")[0]
+    for _, writer in opened:
+        writer.close()
+    assert last == b"HTTP/1.1 429 Too Many Requests"
 
 
 @both
