@@ -119,7 +119,7 @@ class NoSuchPage(ClientError):
 
 
 class NotCached(ClientError):
-    """`Cache-Control: only-if-cached`, and the root block is not here."""
+    """`Cache-Control: only-if-cached`, and not all that the answer needs is here."""
 
     def __init__(self, cid: object) -> None:
         super().__init__(f"{cid} is not in the cache, and the request is only for what is")

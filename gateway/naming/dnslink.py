@@ -84,10 +84,11 @@ class Dnslinks:
         self._clock = clock
         self._keeper: Keeper[AnyPath] = Keeper(POLICY, clock, self._search, lambda _target: True)
 
-    async def get(self, domain: str) -> Link:
+    async def get(self, domain: str, *, cached_only: bool = False) -> Link:
         """Return what a domain points to.
 
         Raises:
+            NotCached: with `cached_only`, it is not known without asking.
             NotFound: it has no DNSLink, or may not be asked for.
             BadTarget: its DNSLink is no content path, or it has several.
             Unverifiable, DeadlineExceeded: the DNS fails.
@@ -96,7 +97,8 @@ class Dnslinks:
             return Link(target, None)
         if reason := self._reason_not_to_ask(domain):
             raise NotFound(domain, [Attempt("DNS", STEP, reason)])
-        held, is_stale = await self._keeper.get(domain)
+        find = self._keeper.recall if cached_only else self._keeper.get
+        held, is_stale = await find(domain)
         return Link(held.value, held.left_s(self._clock.monotonic()), is_stale=is_stale)
 
     async def look_up(self, domain: str) -> HostAnswer:

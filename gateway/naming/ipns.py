@@ -53,13 +53,15 @@ class Keys:
         self._clock = clock
         self._keeper = Keeper(POLICY, clock, self._search, self._is_valid)
 
-    async def get(self, key: Cid) -> Answer[IpnsRecord]:
+    async def get(self, key: Cid, *, cached_only: bool = False) -> Answer[IpnsRecord]:
         """Return the newest valid record of a key.
 
         Raises:
             NotFound, Unverifiable, DeadlineExceeded: see `ports.NameResolver`.
+            NotCached: with `cached_only`, it is not known without asking.
         """
-        return await self._keeper.get(str(key))
+        find = self._keeper.recall if cached_only else self._keeper.get
+        return await find(str(key))
 
     def _is_valid(self, record: IpnsRecord) -> bool:
         return self._clock.now() < record.valid_until

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotCached, NotFound
 from gateway.naming.flights import Flights
 from gateway.naming.held import Age, Held
 from gateway.naming.table import MAX_NAMES, Table
@@ -90,6 +90,17 @@ class Keeper(Generic[T]):
                 return await self._flights.join(name, lambda: self._renew(name, held))
         except TimeoutError:
             return await self._rest(name, held)
+
+    async def recall(self, name: str) -> Answer[T]:
+        """Return the answer for a name if one is known that counts; nothing is searched for.
+
+        Raises:
+            NotCached: none is.
+        """
+        held = await self._find(name)
+        if held is None:
+            raise NotCached(name)
+        return Answer(held, held.age(self._clock.monotonic()) is not Age.FRESH)
 
     async def _find(self, name: str) -> Held[T] | None:
         """Return the last answer if it counts, at least when nobody answers."""

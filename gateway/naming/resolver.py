@@ -38,15 +38,15 @@ class Names(NameResolver):
         self._clock = clock
 
     @override
-    async def resolve(self, path: MutablePath) -> Resolution:
+    async def resolve(self, path: MutablePath, *, cached_only: bool = False) -> Resolution:
         """Follow a name to immutable content; see `ports.NameResolver`."""
         try:
             async with asyncio.timeout(RESOLVE_S):
-                return await self._follow(path)
+                return await self._follow(path, cached_only=cached_only)
         except TimeoutError:
             raise DeadlineExceeded(path.name, []) from None
 
-    async def _follow(self, path: MutablePath) -> Resolution:
+    async def _follow(self, path: MutablePath, *, cached_only: bool) -> Resolution:
         links: list[Link] = []
         ways: list[tuple[Name, int]] = []
         name, segments = path.name, path.segments
@@ -56,7 +56,7 @@ class Names(NameResolver):
             if self._denials is not None:
                 self._denials.check(MutablePath(name, segments))
             ways.append((name, len(segments)))
-            link = await self._get_link(name)
+            link = await self._get_link(name, cached_only=cached_only)
             links.append(link)
             segments = link.target.segments + segments
             if len(segments) > MAX_SEGMENTS:
@@ -70,21 +70,21 @@ class Names(NameResolver):
                 break
         raise NameLoop(path.name, len(seen))
 
-    async def _get_link(self, name: Name) -> Link:
+    async def _get_link(self, name: Name, *, cached_only: bool) -> Link:
         if isinstance(name, str):
-            return await self._dnslinks.get(name)
-        held, is_stale = await self._keys.get(name)
+            return await self._dnslinks.get(name, cached_only=cached_only)
+        held, is_stale = await self._keys.get(name, cached_only=cached_only)
         left_s = held.left_s(self._clock.monotonic())
         return Link(_target_of(held.value), left_s, is_stale=is_stale)
 
     @override
-    async def get_record(self, key: Cid) -> NameRecord:
+    async def get_record(self, key: Cid, *, cached_only: bool = False) -> NameRecord:
         """Return the newest valid record of a key; see `ports.NameResolver`.
 
         Its age here does not shorten its time: the TTL is in the record, for everybody who gets
         it, and boxo reports it so.
         """
-        held, is_stale = await self._keys.get(key)
+        held, is_stale = await self._keys.get(key, cached_only=cached_only)
         record = held.value
         left_s = record.valid_until - self._clock.now()
         max_age_s = 0 if is_stale else int(min(ttl_s(record), left_s))

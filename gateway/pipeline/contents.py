@@ -1,5 +1,6 @@
 """Answers with what stands at an immutable path, in the format that is asked for."""
 
+from gateway.content.car_walk import walk_car
 from gateway.content.cid import CODEC_NAMES
 from gateway.content.listing import list_directory
 from gateway.content.named_links import named_links
@@ -78,7 +79,7 @@ class ContentReplies:
         if reader.gate is not None and _has_all(request):
             reader.gate.check_links(path, named_links(resolved.block))
         if request.format is ResponseFormat.CAR:
-            return self._car(request, path, reader, resolved)
+            return await self._car(request, path, reader, resolved)
         require_block(resolved)
         if request.format is ResponseFormat.RAW:
             return reply_with_block(request, reader, resolved, request.format)
@@ -108,7 +109,7 @@ class ContentReplies:
         page.answer = page.answer._replace(status=status)
         return page
 
-    def _car(
+    async def _car(
         self, request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
     ) -> Reply:
         require_range(request.car, resolved)
@@ -116,6 +117,11 @@ class ContentReplies:
         answer = car_answer(request, source)
         pieces = None
         if isinstance(answer.body, BodyCar):
+            if request.only_if_cached:
+                car = request.car
+                await reader.drive(
+                    walk_car(resolved.cid, (), car.scope, car.start, car.stop, is_unique=True)
+                )
             pieces = read_car(reader, path, request.car, resolved.cid)
         return Reply(answer, pieces, reader.source).with_cache_fields()
 
@@ -156,7 +162,7 @@ class ContentReplies:
     ) -> Reply:
         index = await reader.drive(find_entry(entity, INDEX_NAME))
         if index is None:
-            return self._listing(request, reader, entity, source)
+            return await self._listing(request, reader, entity, source)
         if unchanged := check_preconditions(request, source):
             return Reply(unchanged, None, reader.source).with_cache_fields()
         if reader.gate is not None:
@@ -167,7 +173,7 @@ class ContentReplies:
             raise BadIndex(entity.cid)
         return await self._files.reply(request, reader, file, source, INDEX_NAME)
 
-    def _listing(
+    async def _listing(
         self,
         request: GatewayRequest,
         reader: Reader,
@@ -180,6 +186,8 @@ class ContentReplies:
         answer = listing_answer(request, generated, page.headers)
         pieces = None
         if isinstance(answer.body, BodyListing):
+            if request.only_if_cached:
+                await reader.drive(walk_car(entity.cid, (), Scope.ENTITY))
             entries = reader.stream(list_directory(entity))
             pieces = page.render(request, entity.cid, entries)
         return Reply(answer, pieces, reader.source).with_cache_fields()

@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from gateway.content.read import level_below, read_file
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.errors import RangeNotSatisfiable, RetrievalError
+from gateway.pipeline.cached import require_file
 from gateway.pipeline.drive import Reader, chain
 from gateway.pipeline.reply import Pieces, Reply
 from gateway.ports import BlockStore, RetrievalTrace, Retriever
-from gateway.protocol.answer import Answer, BodyBytes, BodyFile, BodyParts, Source
+from gateway.protocol.answer import Answer, Body, BodyBytes, BodyFile, BodyParts, Source
 from gateway.protocol.block_answer import check_file_format
 from gateway.protocol.file_answer import file_answer
 from gateway.protocol.formats import ResponseFormat, media_type
@@ -70,11 +71,24 @@ class FileReplies:
             first_byte = answer.body.start if isinstance(answer.body, BodyFile) else 0
             type_, has_read_head = await self._sniff(reader, file, first_byte), first_byte == 0
             answer = file_answer(request, source, file.size, type_)
+        if request.only_if_cached:
+            await self._require(reader, file, answer.body)
         trace = reader.source.trace
         if has_read_head:
             # What was read for the type is read again for the body: that is no hit.
             trace = RetrievalTrace(dict(trace.found), trace.fetched)
         return await self._with_body(reader, file, answer, trace)
+
+    async def _require(self, reader: Reader, file: FileEntity, body: Body) -> None:
+        """Check that what follows the head is in the cache."""
+        match body:
+            case BodyFile(start, stop):
+                await require_file(reader, self._store, file, start, stop)
+            case BodyParts(parts):
+                for part in parts:
+                    await require_file(reader, self._store, file, part.start, part.stop)
+            case _:
+                pass
 
     async def _with_body(
         self, reader: Reader, file: FileEntity, answer: Answer, trace: RetrievalTrace

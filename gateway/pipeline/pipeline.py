@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from gateway.content.cid import Cid
 from gateway.content.path import ContentPath, MutablePath
-from gateway.errors import BadRequest, NoSuchLink, NotCached, NotTraversable
+from gateway.content.walk import Scope
+from gateway.errors import BadRequest, NoSuchLink, NotCached, NotTraversable, RetrievalError
 from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.gate import PathGate
@@ -44,7 +44,6 @@ class Pipeline:
     ) -> None:
         self._denials = denials
         self._retriever = retriever
-        self._store = store
         self._names = names
         self._contents = ContentReplies(retriever, store, pages)
 
@@ -69,7 +68,7 @@ class Pipeline:
         if isinstance(path, ContentPath):
             return await self._open(request, path, self._gate(), place, before_wait)
         before_wait()
-        found = await self._names.resolve(path)
+        found = await self._names.resolve(path, cached_only=request.only_if_cached)
         gate = self._gate(found.hops)
         request = request._replace(freshness=mutable_freshness(found.ttl_s))
         reply = await self._open(request, found.path, gate, place, before_wait)
@@ -82,7 +81,7 @@ class Pipeline:
         if isinstance(path, ContentPath) or isinstance(path.name, str) or path.segments:
             raise BadRequest("format", "an IPNS record is at /ipns/{key}, without a path behind it")
         before_wait()
-        record = await self._names.get_record(path.name)
+        record = await self._names.get_record(path.name, cached_only=request.only_if_cached)
         return Reply(record_answer(request, path.name, record.data, record.max_age_s))
 
     async def _open(
@@ -96,13 +95,15 @@ class Pipeline:
         """Answer with the content of a path, or with what the cache says of it."""
         if gate is not None:
             gate.check(path)
-        if request.only_if_cached:
-            await self._require_root(path.root)
-            if request.is_head:
-                return Reply(cached_answer(request))
-        source = self._retriever.open_session(place, is_scan=request.format in _SCANS)
+        is_cached_only = request.only_if_cached
+        source = self._retriever.open_session(
+            place, cached_only=is_cached_only, is_scan=request.format in _SCANS
+        )
+        reader = Reader(source, before_wait, gate)
         try:
-            return await self._follow(request, path, Reader(source, before_wait, gate))
+            if is_cached_only:
+                return await self._follow_cached(request, path, reader)
+            return await self._follow(request, path, reader)
         except BaseException:
             await source.close()
             raise
@@ -110,11 +111,20 @@ class Pipeline:
     def _gate(self, hops: tuple[Hop, ...] = ()) -> PathGate | None:
         return None if self._denials is None else PathGate(self._denials, hops)
 
-    async def _require_root(self, root: Cid) -> None:
-        if root.is_identity or self._store.peek(root) is not None:
-            return
-        if await self._store.find(root) is None:
-            raise NotCached(root)
+    async def _follow_cached(
+        self, request: GatewayRequest, path: ContentPath, reader: Reader
+    ) -> Reply:
+        """Answer as `_follow`; a HEAD asks no more than whether the path leads to a block.
+
+        Raises:
+            NotCached: something that is needed is not there.
+        """
+        try:
+            if request.is_head and await _leads_to_block(reader, path):
+                return Reply(cached_answer(request), None, reader.source)
+            return await self._follow(request, path, reader)
+        except RetrievalError as error:
+            raise NotCached(error.cid) from error
 
     async def _follow(self, request: GatewayRequest, path: ContentPath, reader: Reader) -> Reply:
         """Answer with what stands at a path, or with what its website says where nothing does."""
@@ -127,3 +137,10 @@ class Pipeline:
             if match is None:
                 raise
         return await reply_as_told(self._contents, match, request, path, reader)
+
+
+async def _leads_to_block(reader: Reader, path: ContentPath) -> bool:
+    try:
+        return not (await reader.resolve(path, Scope.BLOCK)).remainder
+    except (NoSuchLink, NotTraversable):
+        return False

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from functools import partial
 
+from gateway.content.car_walk import walk_car
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved
 from gateway.content.tar import walk_tar
@@ -24,6 +25,8 @@ async def reply_with_tar(
         PreconditionFailed: as `tar_answer`.
     """
     entity = resolved.entity
+    if request.only_if_cached and not request.is_head:
+        await reader.drive(walk_car(resolved.cid, is_unique=True))
     check = None if reader.gate is None else partial(reader.gate.check_below, path)
     steps = walk_tar(entity, str(resolved.cid), check)
     pieces: AsyncGenerator[Piece, None] = reader.stream(steps)

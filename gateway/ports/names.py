@@ -78,20 +78,26 @@ class DnsOverHttps(Protocol):
 class NameResolver(Protocol):
     """Names to what they point to. Production: `gateway.naming.resolver.Names`."""
 
-    async def resolve(self, path: MutablePath) -> Resolution:
+    async def resolve(self, path: MutablePath, *, cached_only: bool = False) -> Resolution:
         """Follow a name, and the names that it points to, to immutable content.
 
+        Args:
+            path: starts with the name.
+            cached_only: ask nobody.
+
         Raises:
+            NotCached: with `cached_only`, a name whose target is not known.
             NotFound, Unverifiable, DeadlineExceeded: about the name, with what was tried.
             NameLoop: more hops than allowed.
             BadTarget: what a name points to is not a content path.
         """
         ...
 
-    async def get_record(self, key: Cid) -> NameRecord:
+    async def get_record(self, key: Cid, *, cached_only: bool = False) -> NameRecord:
         """Return the newest valid record of a key (a CIDv1 of codec libp2p-key).
 
         Raises:
+            NotCached: as `resolve`.
             NotFound, Unverifiable, DeadlineExceeded: as `resolve`.
         """
         ...

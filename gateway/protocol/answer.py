@@ -225,7 +225,7 @@ def tar_answer(request: GatewayRequest, source: Source) -> Answer:
 
 
 def cached_answer(request: GatewayRequest) -> Answer:
-    """Answer a HEAD with `only-if-cached`: the root block is here."""
+    """Answer a HEAD with `only-if-cached`: the block at the end of the path is here."""
     headers = (*CORS, (b"x-ipfs-path", ipfs_path(request)), (b"cache-control", NO_STORE))
     return Answer(200, headers, NO_BODY)
 

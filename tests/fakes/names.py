@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.content.cid import Cid
 from gateway.content.names import Name, parse_name
 from gateway.content.path import ContentPath, MutablePath, parse_target
-from gateway.errors import Attempt, HostUnknown, NotFound
+from gateway.errors import Attempt, HostUnknown, NotCached, NotFound
 from gateway.ports import Hop, HostAnswer, NameRecord, NameResolver, Resolution
 
 
@@ -35,7 +35,9 @@ class TableNames:
         self.host_error: HostUnknown | None = None
         self.hosts_until: float | None = None
 
-    async def resolve(self, path: MutablePath) -> Resolution:
+    async def resolve(self, path: MutablePath, *, cached_only: bool = False) -> Resolution:
+        if cached_only and path.name not in self.asked:
+            raise NotCached(path.name)
         self.asked.append(path.name)
         if path.name not in self._targets:
             raise NotFound(path.name, (Attempt("table", "names", "does not have it"),))
@@ -46,7 +48,10 @@ class TableNames:
         hop = Hop(path.name, target.segments)
         return Resolution(content, self._ttl_s, self._is_stale, (hop,))
 
-    async def get_record(self, key: Cid) -> NameRecord:
+    async def get_record(self, key: Cid, *, cached_only: bool = False) -> NameRecord:
+        if cached_only and key not in self.asked:
+            raise NotCached(key)
+        self.asked.append(key)
         if key not in self._records:
             raise NotFound(key, (Attempt("table", "names", "does not have it"),))
         return NameRecord(self._records[key], 60)

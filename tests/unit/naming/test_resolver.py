@@ -10,7 +10,7 @@ from gateway.content.cid import Cid
 from gateway.content.ipns import IpnsRecord
 from gateway.content.names import parse_key
 from gateway.content.path import MutablePath, parse_path
-from gateway.errors import BadTarget, DeadlineExceeded, Denied, NameLoop, NotFound
+from gateway.errors import BadTarget, DeadlineExceeded, Denied, NameLoop, NotCached, NotFound
 from gateway.guard.denylist import Denylist
 from gateway.naming.dnslink import Dnslinks
 from gateway.naming.ipns import Keys
@@ -271,3 +271,31 @@ async def test_each_name_on_the_way_may_be_blocked(tmp_path: Path, blocked: str)
     world = World(dnslink=links, denials=denylist)
     with pytest.raises(Denied, match=f"/ipns/{blocked.partition('/')[0]}.* is blocked"):
         await world.resolve("/ipns/a.example")
+
+
+@pytest.mark.parametrize("name", ["site.example", str(KEYS[0].name)])
+async def test_only_what_is_known_of_a_name_is_told_when_nobody_may_be_asked(name: str) -> None:
+    """Issue 12, 9: only-if-cached asks nobody."""
+    world = World(points(KEYS[0], CONTENT))
+    world.txts.texts = (f"dnslink={CONTENT}".encode(),)
+    path = parse_path(f"/ipns/{name}".encode())
+    assert isinstance(path, MutablePath)
+    with pytest.raises(NotCached, match=name):
+        await world.names.resolve(path, cached_only=True)
+    assert world.txts.asked == []
+    await world.names.resolve(path)
+    found = await world.names.resolve(path, cached_only=True)
+    assert (str(found.path), found.is_stale) == (CONTENT, False)
+    world.clock.advance(301)
+    assert (await world.names.resolve(path, cached_only=True)).is_stale
+    world.clock.advance(10**9)
+    with pytest.raises(NotCached, match=name):
+        await world.names.resolve(path, cached_only=True)
+
+
+async def test_a_record_that_is_known_is_told_when_nobody_may_be_asked() -> None:
+    world = World(points(KEYS[0], CONTENT))
+    with pytest.raises(NotCached, match=str(KEYS[0].name)):
+        await world.names.get_record(KEYS[0].name, cached_only=True)
+    record = await world.names.get_record(KEYS[0].name)
+    assert await world.names.get_record(KEYS[0].name, cached_only=True) == record
