@@ -12,7 +12,7 @@ from gateway.content.names import parse_key
 from gateway.content.path import MutablePath, parse_path
 from gateway.errors import BadTarget, DeadlineExceeded, Denied, NameLoop, NotCached, NotFound
 from gateway.guard.denylist import Denylist
-from gateway.naming.dnslink import Dnslinks
+from gateway.naming.dnslink import GRACE_S, Dnslinks
 from gateway.naming.ipns import Keys
 from gateway.naming.resolver import MAX_HOPS, Names
 from gateway.ports import Denials, Hop, NameResolver
@@ -288,8 +288,15 @@ async def test_only_what_is_known_of_a_name_is_told_when_nobody_may_be_asked(nam
     assert (str(found.path), found.is_stale) == (CONTENT, False)
     world.clock.advance(301)
     assert (await world.names.resolve(path, cached_only=True)).is_stale
-    world.clock.advance(10**9)
-    with pytest.raises(NotCached, match=name):
+
+
+async def test_what_is_too_old_of_a_name_is_not_told() -> None:
+    world = World()
+    world.txts.texts = (f"dnslink={CONTENT}".encode(),)
+    path = MutablePath("site.example")
+    await world.names.resolve(path)
+    world.clock.advance(60 + GRACE_S)
+    with pytest.raises(NotCached, match=r"site\.example is not in the cache"):
         await world.names.resolve(path, cached_only=True)
 
 
