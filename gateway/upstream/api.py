@@ -5,6 +5,7 @@ As with blocks, nothing is followed, decompressed or remembered, and everything 
 
 import asyncio
 from base64 import b64encode
+from functools import partial
 from ssl import SSLContext
 from typing import Final
 
@@ -14,6 +15,7 @@ from yarl import URL
 
 from gateway import __version__
 from gateway.errors import UpstreamRefused
+from gateway.upstream.again import Again
 from gateway.upstream.connector import blamed, open_session
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # 1,000 peers of a cluster with all their addresses
@@ -47,6 +49,7 @@ class ApiClient:
             self._headers["Authorization"] = f"Basic {token}"
         self._ssl = ssl
         self._resolver = resolver
+        self._again = Again()
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, accept: str = "application/json") -> bytes | None:
@@ -60,10 +63,10 @@ class ApiClient:
                 self._session = open_session(TIMEOUT_S, self._ssl, self._resolver)
             url = URL(self._url + path, encoded=True)
             headers = {**self._headers, "Accept": accept}
-            async with (
-                asyncio.timeout(TIMEOUT_S),
-                self._session.get(url, headers=headers, allow_redirects=False) as response,
-            ):
+            until = asyncio.get_running_loop().time() + TIMEOUT_S
+            send = partial(self._session.get, url, headers=headers, allow_redirects=False)
+            response = await self._again.answer(self._name, send, until)
+            async with asyncio.timeout_at(until), response:
                 if response.status == 404:
                     return None
                 if response.status != 200:

@@ -8,6 +8,7 @@ are worth is decided by whoever hashes them.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -19,6 +20,7 @@ from gateway.content.cid import Cid, parse_cid
 from gateway.errors import BadBlock, BlockMismatch, UpstreamError, UpstreamRefused
 from gateway.ports import Clock
 from gateway.settings import RetrievalSettings, UpstreamSettings
+from gateway.upstream.again import Again
 from gateway.upstream.connector import GuardedResolver, blamed, open_session, translate
 from gateway.upstream.public_address import is_public
 from gateway.upstream.request import (
@@ -72,6 +74,7 @@ class TrustlessClient:
         self._hosts = hosts
         self._guarded: aiohttp.ClientSession | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._again = Again()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def fetch_raw(
@@ -163,10 +166,10 @@ class TrustlessClient:
         headers = {**HEADERS[Step.RAW], "Cache-Control": "only-if-cached"}
         with blamed(upstream.name, timeout_s):
             url = URL(upstream.url + raw_target(cid), encoded=True)
-            async with asyncio.timeout(timeout_s):
-                response = await self._get_session(upstream).head(
-                    url, headers=headers, allow_redirects=False
-                )
+            send = partial(
+                self._get_session(upstream).head, url, headers=headers, allow_redirects=False
+            )
+            response = await self._again.answer(upstream.name, send, _loop_time() + timeout_s)
         response.release()
         if response.status not in HOLDS:
             status = response.status
@@ -216,10 +219,10 @@ class TrustlessClient:
         """Return an answer whose head is one that is taken."""
         with blamed(upstream.name, self._settings.first_byte_timeout):
             url = URL(upstream.url + target, encoded=True)
-            async with asyncio.timeout_at(first_byte_at):
-                response = await self._get_session(upstream).get(
-                    url, headers=HEADERS[step], allow_redirects=False
-                )
+            send = partial(
+                self._get_session(upstream).get, url, headers=HEADERS[step], allow_redirects=False
+            )
+            response = await self._again.answer(upstream.name, send, first_byte_at)
             try:
                 now = self._clock.now()
                 check_head(upstream.name, what, step, response.status, response.headers, now)

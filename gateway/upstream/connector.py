@@ -5,6 +5,7 @@ client that is built on it.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,9 +23,22 @@ from aiohttp.tracing import Trace
 from typing_extensions import override
 
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent, UpstreamUnreachable
+from gateway.upstream.again import ATTEMPT
 
 MAX_STALE: Final = 256  # connections that were spoken on unasked; thrown away one by one
 KEEPALIVE_S: Final = 30.0  # idle connections; below the 75 s of nginx and the 60 s of Go proxies
+_LIVENESS: Final = tuple(
+    (getattr(socket, name), value)
+    for name, value in (
+        ("TCP_KEEPIDLE", 5),  # s without a byte before an idle peer is asked whether it is there
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 2),
+        ("TCP_USER_TIMEOUT", 5_000),  # ms that what was sent may go without being taken note of
+    )
+    if hasattr(socket, name)  # the names of Linux
+)
+"""A peer that vanished is noticed within 15 s while the connection is idle, within 5 s when it is
+used; RFC 5482 and tcp(7)."""
 READ_BUFFER_BYTES: Final = 256 * 1024
 MAX_LINE_BYTES: Final = 8 * 1024  # status line, and one header field
 MAX_HEADER_FIELDS: Final = 100  # HAProxy and Envoy take 101 and 100
@@ -54,10 +68,23 @@ def open_session(
     )
 
 
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Open a socket that notices when its peer is no longer there, as far as the system can."""
+    family, kind, protocol, _, _ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _LIVENESS:
+        opened.setsockopt(socket.IPPROTO_TCP, option, value)
+    return opened
+
+
 class _Protocol(ResponseHandler):
     """Gives up on an upstream that answers with interim answers and nothing else."""
 
     _interim = 0
+    uses = 0
+    """How many requests it was given to."""
 
     @override
     async def read(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
@@ -83,6 +110,7 @@ class _Connector(aiohttp.TCPConnector):
             ssl=ssl or True,
             resolver=resolver,
             use_dns_cache=resolver is None,  # ours keep addresses themselves, and longer
+            socket_factory=_open_socket,
         )
         make: Callable[..., ResponseHandler] = _Protocol
         self._factory = partial(make, loop=asyncio.get_running_loop())
@@ -91,10 +119,17 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
+        attempt = ATTEMPT.get()
         for _ in range(MAX_STALE + 1):
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if protocol is not None and not protocol.should_close:
+            is_used = isinstance(protocol, _Protocol) and protocol.uses > 0
+            may_be_used = attempt is None or not attempt.needs_new or not is_used
+            if protocol is not None and not protocol.should_close and may_be_used:
+                if isinstance(protocol, _Protocol):
+                    protocol.uses += 1
+                if attempt is not None:
+                    attempt.took(is_used=is_used)
                 return connection
             connection.close()
         raise aiohttp.ClientConnectionError("it speaks before it is asked")

@@ -1,6 +1,7 @@
 """What a `LyingUpstream` can do instead of answering honestly; each a `Behaviour`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from gateway.content.block import Block
@@ -166,6 +167,17 @@ def stall(index: int = 0) -> Behaviour:
 async def silent(_answer: Answer) -> None:
     """Say nothing."""
     await asyncio.Event().wait()
+
+
+def vanish(then: Behaviour = honest, after: int = 1) -> Behaviour:
+    """Answer so many requests of each connection, and no more: as if its peer had vanished."""
+    asked: Counter[asyncio.StreamWriter] = Counter()
+
+    async def behave(answer: Answer) -> None:
+        asked[answer.writer] += 1
+        await (then if asked[answer.writer] <= after else silent)(answer)
+
+    return behave
 
 
 async def drip_body(answer: Answer) -> None:
