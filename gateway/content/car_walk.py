@@ -119,7 +119,7 @@ def _expand_all(block: Block, _path: Path) -> _Level:
 
 
 def _expand_named(block: Block, path: Path) -> _Level:
-    links = named_links(block)
+    links = tuple(named_links(block))
     return _Level(tuple([link.cid for link in links]), 0, path, tuple([n.path for n in links]))
 
 

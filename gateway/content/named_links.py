@@ -22,15 +22,15 @@ class NamedLink(NamedTuple):
     cid: Cid
 
 
-def named_links(block: Block) -> tuple[NamedLink, ...]:
-    """Return what a block links to, in the order of `car_walk.find_links`.
+def named_links(block: Block) -> Iterator[NamedLink]:
+    """Yield what a block links to, in the order of `car_walk.find_links`.
 
     Raises:
         BadBlock: naming the block.
     """
     if block.cid.codec in DECODERS:
-        return tuple(_links_of_document(open_document(block)))
-    return tuple(_links_of_node(block)) if block.cid.codec == DAG_PB else ()
+        return _links_of_document(open_document(block))
+    return _links_of_node(block) if block.cid.codec == DAG_PB else iter(())
 
 
 def _links_of_node(block: Block) -> Iterator[NamedLink]:

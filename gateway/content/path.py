@@ -49,7 +49,8 @@ class ContentPath:
 
     def below(self, *names: str) -> "ContentPath":
         """Return the path that goes on with `names`."""
-        return ContentPath(self.namespace, self.root, (*self.segments, *names))
+        segments = (*self.segments, *names)
+        return ContentPath(self.namespace, self.root, segments, root_text=self.root_text)
 
     @override
     def __str__(self) -> str:

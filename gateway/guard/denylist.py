@@ -108,8 +108,13 @@ def _files_of(places: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for place in places:
         path = Path(place).expanduser()
-        found += sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        found += _lists_in(path) if path.is_dir() else [path]
     return found
+
+
+def _lists_in(folder: Path) -> list[Path]:
+    # Not `glob`: to it a folder that may not be read is one without lists.
+    return sorted([path for path in folder.iterdir() if path.name.endswith(SUFFIX)])
 
 
 def _stamp_of(paths: Sequence[Path]) -> Stamp:

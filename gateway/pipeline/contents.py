@@ -163,10 +163,10 @@ class ContentReplies:
         index = await reader.drive(find_entry(entity, INDEX_NAME))
         if index is None:
             return await self._listing(request, reader, entity, source)
-        if unchanged := check_preconditions(request, source):
-            return Reply(unchanged, None, reader.source).with_cache_fields()
         if reader.gate is not None:
             reader.gate.check(path.below(INDEX_NAME))
+        if unchanged := check_preconditions(request, source):
+            return Reply(unchanged, None, reader.source).with_cache_fields()
         found = await reader.drive(resolve(index, (), Scope.ENTITY, *range_hint(request)))
         file = found.entity
         if not isinstance(file, FileEntity):

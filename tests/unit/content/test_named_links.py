@@ -34,7 +34,7 @@ def root_of(build: Build) -> tuple[Block, dict[bytes, Block]]:
 def test_the_entries_of_a_directory_have_their_names() -> None:
     file, _ = collect(build_file(b"x"))
     root, _ = root_of(build_directory([("a", file), ("b c", file)]))
-    assert named_links(root) == (NamedLink(("a",), file.cid), NamedLink(("b c",), file.cid))
+    assert tuple(named_links(root)) == (NamedLink(("a",), file.cid), NamedLink(("b c",), file.cid))
 
 
 def test_each_entry_of_a_hamt_is_where_its_path_leads() -> None:
@@ -88,13 +88,13 @@ def test_a_node_that_is_no_unixfs_has_the_names_of_its_links() -> None:
     name = b"\x12\x01n"
     link = b"\x0a\x24" + ONE.encode() + name
     node = b"\x12" + bytes([len(link)]) + link
-    assert named_links(block_of(node, DAG_PB)) == (NamedLink(("n",), ONE),)
+    assert tuple(named_links(block_of(node, DAG_PB))) == (NamedLink(("n",), ONE),)
     # A file with one link and no blocksize contradicts itself.
     broken = node + b"\x0a\x02\x08\x02"
-    assert named_links(block_of(broken, DAG_PB)) == (NamedLink(("n",), ONE),)
+    assert tuple(named_links(block_of(broken, DAG_PB))) == (NamedLink(("n",), ONE),)
 
 
 def test_what_cannot_be_read_is_an_error_and_what_is_not_read_has_no_links() -> None:
     with pytest.raises(BadBlock, match="in block"):
         named_links(block_of(b"\xff", DAG_PB))
-    assert named_links(block_of(b"\xff", RAW)) == ()
+    assert tuple(named_links(block_of(b"\xff", RAW))) == ()

@@ -180,6 +180,25 @@ async def test_files_come_and_go_in_a_folder(write: Write, tmp_path: Path) -> No
     assert blocked(lists, ONE) == []
 
 
+async def test_a_folder_that_cannot_be_read_is_no_folder_without_lists(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 12, 8: a failure that is read as a no."""
+    write(f"/ipfs/{ONE}")
+    lists = open_lists(tmp_path)
+
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)  # root may read any folder
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert not await lists.look()
+    assert blocked(lists, ONE) == [ONE]
+    assert "Permission denied" in str(lists.state()["problem"])
+    with pytest.raises(BadSetting, match="Permission denied"):
+        open_lists(tmp_path)
+
+
 async def test_the_last_good_rules_stay(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     file = write(f"/ipfs/{ONE}")
     lists = open_lists(file)

@@ -23,7 +23,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.names import TableNames
 from tests.fakes.source import DictRetriever
 from tests.fakes.store import DictStore
-from tests.unit.pipeline.test_pipeline import PAGES, World, body
+from tests.unit.pipeline.test_pipeline import PAGES, World, body, field
 
 SECRET = b"<p>what a rule forbids</p>"
 SHARDED = b"<p>likewise, in a directory of many shards</p>"
@@ -133,6 +133,17 @@ async def test_an_index_page_below_the_root_is_refused_on_a_path_gateway(website
     with pytest.raises(Denied, match=r"/docs/index\.html is blocked"):
         await website.ask(f"/ipfs/{website.root}/docs/")
     assert await body(await website.ask(f"/ipfs/{website.root}/")) == INDEX
+
+
+async def test_a_client_that_has_a_forbidden_index_page_is_not_told_that_it_is_fresh(
+    website: Website,
+) -> None:
+    etag = field(await website.ask(f"/ipfs/{website.root}/"), b"etag").decode()
+    fresh = await website.ask(f"/ipfs/{website.root}/", if_none_match=etag)
+    assert fresh.answer.status == 304
+    website.forbid("/ipfs/{root}/index.html")
+    with pytest.raises(Denied, match="is blocked"):
+        await website.ask(f"/ipfs/{website.root}/", if_none_match=etag)
 
 
 async def test_a_rule_about_the_target_of_a_rewrite_counts_for_a_subdomain(
