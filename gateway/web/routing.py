@@ -137,7 +137,9 @@ class Router:
         if path.startswith(_RECORDS):
             return _route_record(head)
         if settings.dnslink and (await self._look_up(head)).is_website:
-            return _route_website(head)
+            request = _route_website(head)
+            _check_format(request, settings)
+            return request
         if path == "/":
             return landing_answer(is_head=head.is_head)
         raise NoSuchPage(path)
@@ -189,7 +191,7 @@ def _canonical(request: GatewayRequest) -> GatewayRequest | Answer:
     return request if redirect is None else redirect_answer(redirect)
 
 
-def _route_website(head: _Head) -> GatewayRequest | Answer:
+def _route_website(head: _Head) -> GatewayRequest:
     """Route a path of a DNSLink website."""
     return _parse_isolated(head, Site(SiteKind.DNSLINK, head.host, root=f"/ipns/{head.domain}"))
 

@@ -154,6 +154,13 @@ async def test_a_rule_about_the_target_of_a_rewrite_counts_for_a_subdomain(
         await website.ask_site("/old/x")
 
 
+@pytest.mark.parametrize("target", ["/docs%2Fsecret.html", "/docs/./x/..//secret%2ehtml"])
+async def test_a_forbidden_path_is_refused_in_every_spelling(website: Website, target: str) -> None:
+    website.forbid("/ipfs/{root}/docs/secret.html")
+    with pytest.raises(Denied, match=r"secret\.html is blocked"):
+        await website.ask_site(target)
+
+
 async def test_forbidden_redirects_are_not_read(website: Website) -> None:
     website.forbid("/ipfs/{root}/_redirects")
     with pytest.raises(Denied, match="_redirects is blocked"):

@@ -44,6 +44,7 @@ HOSTS = {
     "paths.example": HostSettings(subdomains=False, paths=("/ipfs",)),
     "trustless.example": HostSettings(subdomains=False, dnslink=False, deserialized=False),
     "site.example": HostSettings(),
+    "blocks.example": HostSettings(subdomains=False, deserialized=False),
 }
 
 
@@ -141,7 +142,8 @@ class Listening:
         )
         clients = Clients(TrustedProxies.parse(("127.0.0.1",)), Nowhere())
         hot = HotPath(self.table, admission, clients, self.records, clock)
-        targets = {"site.example": f"/ipfs/{self.root}", KEY: f"/ipfs/{self.root}"}
+        names_of_root = ("site.example", "blocks.example", KEY)
+        targets = dict.fromkeys(names_of_root, f"/ipfs/{self.root}")
         names = self.names = TableNames(targets, records={KEY: RECORD})
         pages = Pages(ListingPage(), PreviewPage())
         pipeline = Pipeline(self.retriever, self._store, names, pages)

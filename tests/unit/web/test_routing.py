@@ -49,6 +49,8 @@ def location_of(answer: bytes) -> str:
         pytest.param("example.com", "/ipns/nope.example/", 404, b"nope.example", id="absent-name"),
         pytest.param("trustless.example", "/ipfs/{root}/a.txt", 406, b"trustless", id="trustless"),
         pytest.param("trustless.example", "/ipfs/{root}?format=raw", 200, b"", id="block"),
+        pytest.param("blocks.example", "/a.txt", 406, b"trustless", id="website-of-a-trustless"),
+        pytest.param("blocks.example", "/a.txt?format=raw", 200, PAGE, id="block-of-a-website"),
         pytest.param("gateway.example", f"/ipfs/{LONG}", 400, b"length limit of 63", id="long"),
         pytest.param(f"{LONG}.ipfs.gateway.example", "/", 400, b"limit of 63", id="long-label"),
         pytest.param(
