@@ -128,6 +128,8 @@ class Health:
     _relapses: int = 0
     """Ejections in a row without a success between them, but the first."""
     _ttfb_s: float | None = None
+    _is_primed: bool = False
+    """Whether the expected time is of probes alone."""
     _measured_at: float = -inf
     _ejected_at: float = -inf
     _is_probed: bool = False
@@ -153,6 +155,8 @@ class Health:
         self._take_in(ttfb_s, now)
 
     def _take_in(self, ttfb_s: float, now: float) -> None:
+        if self._is_primed:  # by probes, which said something about the way only
+            self._is_primed, self._ttfb_s = False, None
         known = self.ttfb_s(now)
         if self._ttfb_s is None or known is None or ttfb_s >= known:
             self._ttfb_s = ttfb_s
@@ -162,9 +166,14 @@ class Health:
         self._measured_at = now
 
     def primed(self, answered_s: float, now: float) -> None:
-        """Take in how fast a probe was answered, while nothing better is known."""
+        """Take in how fast a probe was answered, while nothing better is known.
+
+        Of several the fastest counts: a busy moment can only add to what the way needs.
+        """
         if self._ttfb_s is None:
-            self._take_in(answered_s, now)
+            self._is_primed, self._ttfb_s, self._measured_at = True, answered_s, now
+        elif self._is_primed:  # when it is over, an exploring request may still find out better
+            self._ttfb_s = min(answered_s, self._ttfb_s)
 
     def outrun(self, waited_s: float, now: float) -> None:
         """Take in that nothing had come after `waited_s`.

@@ -12,7 +12,7 @@ from gateway.settings import SelectionSettings, UpstreamSettings
 from gateway.upstream.health import PROBED, UpstreamState, kind_of
 from gateway.upstream.member import Member, candidate_of, row_of
 from gateway.upstream.request import Step
-from gateway.upstream.selection import Wish, choose, is_within
+from gateway.upstream.selection import Wish, choose, find_way_s, is_within
 
 EXPLORE_EVERY: Final = 100
 """One choice in so many measures an upstream that is not the best, as in Saturn's client."""
@@ -144,6 +144,11 @@ class UpstreamPool:
     def is_sound(self, upstream: str) -> bool:
         """Tell whether the last thing that it did was no failure."""
         return self._get(upstream).health.consecutive == 0
+
+    def ways_s(self, place: Place | None) -> Mapping[str, float]:
+        """Return what light needs from a client to each upstream and back."""
+        now = self.clock.monotonic()
+        return {n: find_way_s(candidate_of(m, now), place) for n, m in self._members.items()}
 
     def is_bound(self, place: Place | None) -> bool:
         """Tell whether a client may not be served from everywhere."""

@@ -264,7 +264,7 @@ class Session(BlockSource):
         """Find out which cluster nodes hold what the request is for."""
         presence = self._tools.presence
         cid = want.root or want.cid
-        holding = await presence.find(cid)
+        holding = await presence.find(cid, self._place)
         asker.holders = holding.holders
         if holding.is_nowhere and presence.is_final:
             trail.note_lacking(holding.lacking, cid)

@@ -221,11 +221,8 @@ def _choice(candidate: Candidate, reason: ChoiceReason, place: Place | None) -> 
 
 
 def _rank(candidate: Candidate, place: Place | None, wish: Wish, index: int) -> _Rank:
-    distance_km = find_distance_km(candidate, place)
-    if distance_km is None:
-        distance_km = UNKNOWN_DISTANCE_KM
     tier = TIERS.index(candidate.tier) if candidate.tier in TIERS else len(TIERS)
-    way_s = distance_km * ROUND_TRIP_S_PER_KM
+    way_s = find_way_s(candidate, place)
     cost_s = _expected_s(candidate) + way_s
     return _Rank(candidate.name not in wish.holders, tier, cost_s, index, way_s)
 
@@ -266,6 +263,12 @@ def find_distance_km(candidate: Candidate, place: Place | None) -> float | None:
         return 0.0
     is_near = place.continent is not None and place.continent == candidate.continent
     return SAME_CONTINENT_KM if is_near else None
+
+
+def find_way_s(candidate: Candidate, place: Place | None) -> float:
+    """Return what light needs from the client to the upstream and back."""
+    distance_km = find_distance_km(candidate, place)
+    return ROUND_TRIP_S_PER_KM * (UNKNOWN_DISTANCE_KM if distance_km is None else distance_km)
 
 
 def _point(place: Place | Candidate) -> tuple[float, float] | None:

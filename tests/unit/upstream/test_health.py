@@ -201,9 +201,20 @@ def test_refusals_and_what_was_cut_short_are_no_usual_times() -> None:
 
 def test_a_probe_tells_the_speed_only_while_nothing_is_known() -> None:
     health = Health()
-    health.primed(0.3, NOW)
+    health.measured(0.3, NOW)
     health.primed(0.1, NOW)
     assert health.ttfb_s(NOW) == 0.3
+
+
+def test_of_several_probes_the_fastest_tells_the_speed() -> None:
+    """issue 12, 38: one that met a busy moment sent clients over an ocean."""
+    health = Health()
+    for answered_s in (0.3, 0.01, 0.2):
+        health.primed(answered_s, NOW)
+    assert (health.ttfb_s(NOW), health.measured_at) == (0.01, NOW)
+    health.measured(0.2, NOW + 1)
+    health.primed(0.01, NOW + 1)
+    assert health.ttfb_s(NOW + 1) == 0.2
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 
 import pytest
 
 from gateway.content.cid import Cid
 from gateway.errors import NotFound, Unverifiable
+from gateway.ports import Place
 from gateway.settings import UpstreamSettings
 from gateway.upstream import presence as module
+from gateway.upstream import selection
 from gateway.upstream.presence import NOT_ASKED, Holding
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Answer, LyingUpstream, honest
@@ -172,3 +175,59 @@ async def test_nodes_with_addresses_that_are_none_fail_alone() -> None:
         kit.blocks.clear()
         with pytest.raises(Unverifiable, match=r"bad0 .*bad1 .*bad2 "):
             await kit.read(FILE.cid)
+
+
+SWEDEN = Place("SE", "EU", 59.0, 18.0)
+AMERICA = Place("US", "NA", 47.0, -122.0)
+
+
+@pytest.fixture(name="continents")
+async def continents_fixture(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+    """Two nodes that hold it, in Stockholm and in Seattle; the clock of the test is patient."""
+    monkeypatch.setattr(module, "MAX_GRACE_S", 5.0)
+    monkeypatch.setattr(module, "GRACE_S", 0.0)
+    monkeypatch.setattr(selection, "ROUND_TRIP_S_PER_KM", 1.0)
+    async with (
+        LyingUpstream(FILE.blocks, name="stockholm", tier="cluster") as stockholm,
+        LyingUpstream(FILE.blocks, name="seattle", tier="cluster") as seattle,
+        LyingUpstream(name="lacks", tier="cluster") as lacks,
+        Kit(
+            replace(stockholm.settings, country="SE", latitude=59.33, longitude=18.07),
+            replace(seattle.settings, country="US", latitude=47.61, longitude=-122.33),
+            lacks.settings,
+        ) as kit,
+    ):
+        yield Fleet([stockholm, seattle, lacks], lacks, kit)
+
+
+@pytest.mark.parametrize(
+    ("place", "near"), [(SWEDEN, "stockholm"), (AMERICA, "seattle")], ids=["sweden", "america"]
+)
+async def test_a_nearer_one_that_answers_a_little_later_is_waited_for(
+    continents: Fleet, place: Place, near: str
+) -> None:
+    """issue 12, 38: a busy moment of 3 ms made a client of Seattle one of Stockholm."""
+    others_have_said = asyncio.Event()
+
+    async def first(answer: Answer) -> None:
+        await honest(answer)
+        others_have_said.set()
+
+    async def later(answer: Answer) -> None:
+        await others_have_said.wait()
+        await asyncio.sleep(0.02)
+        await honest(answer)
+
+    for node in continents.nodes:
+        node.behaviour = later if node.name == near else first
+    session = continents.kit.retrieval.open_session(place)
+    assert await read(session, FILE.cid) == FILE.content
+    await session.close()
+    assert {choice.upstream for choice in session.trace.choices} == {near}
+
+
+async def test_a_farther_one_is_not_waited_for(continents: Fleet) -> None:
+    continents.one.behaviour = lies.silent
+    async with asyncio.timeout(2):
+        found = await continents.presence.find(FILE.cid, AMERICA)
+    assert found.holders == {"seattle"}
