@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from gateway.background import TaskRow
 from gateway.ops.overview import Overview, WorkerSnapshot, merge_workers
 
 Order = Mapping[str, Any]
@@ -19,6 +20,10 @@ class Fleet(Protocol):
         """Return what each worker tells, in time; workers that do not answer are left out."""
         ...
 
+    def tasks(self) -> Sequence[TaskRow]:
+        """Return how the work of the workers' parent goes on; none without a parent."""
+        ...
+
     async def order(self, order: Order) -> Answer:
         """Have one worker, always the same while it lives, carry out an order."""
         ...
@@ -30,4 +35,4 @@ class Fleet(Protocol):
 
 async def look_over(fleet: Fleet) -> Overview:
     """Ask all workers and merge what they tell."""
-    return merge_workers(await fleet.snapshots())
+    return merge_workers(await fleet.snapshots(), fleet.tasks())

@@ -14,7 +14,7 @@ from gateway.cache.purge import MAX_NAMED, purge
 from gateway.cache.tiers import TieredStore
 from gateway.content.block import Block
 from gateway.content.cid import Cid, parse_cid
-from gateway.errors import CacheUnavailable
+from gateway.errors import BadCid, CacheUnavailable
 from gateway.ports import BlockKeeper, Clock, PinRow, PinState, Purged
 
 PURGE_STEP = 256
@@ -103,7 +103,7 @@ class CacheKeeper(BlockKeeper):
         dated = {str(cid): now for cid in add}
         gone = {cid.multihash for cid in remove}  # under whatever CID they were pinned
         known = await self.pin_roots()
-        texts = [text for text in known if parse_cid(text).multihash in gone]
+        texts = [text for text in known if _multihash_of(text) in gone]
         await self._ask(partial(self._book.change, dated, texts))
 
     @override
@@ -149,3 +149,10 @@ class CacheKeeper(BlockKeeper):
             return await asyncio.to_thread(work)
         except OSError as exc:
             raise CacheUnavailable(f"the list of pins cannot be used: {exc}") from exc
+
+
+def _multihash_of(text: str) -> bytes | None:
+    try:
+        return parse_cid(text).multihash
+    except BadCid:
+        return None

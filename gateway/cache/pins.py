@@ -7,6 +7,7 @@ go by the last use, never come to it. Whoever has `pins.lock` brings the marks i
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,8 @@ class PinBook:
     def read(self) -> dict[str, float]:
         """Return the roots, and when they were pinned in seconds since the epoch.
 
+        Somebody may have written by hand: a root need not be a CID, and a time that is none is 0.
+
         Raises:
             OSError: it cannot be read.
         """
@@ -55,9 +58,11 @@ class PinBook:
                 told: Any = json.loads(opened.read(MAX_BOOK_BYTES))
         except FileNotFoundError:
             return {}
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise OSError(f"{self._path} is damaged: {exc}") from exc
-        return {str(root): float(since) for root, since in dict(told).items()}
+        if not isinstance(told, dict):
+            raise OSError(f"{self._path} is damaged: it is no table of roots")
+        return {_ascii(root): _seconds(since) for root, since in told.items()}
 
     def change(self, add: Mapping[str, float], remove: Sequence[str]) -> dict[str, float]:
         """Add and remove roots, in one step for all readers; return what the book says then.
@@ -93,6 +98,18 @@ class PinBook:
         if not lock.acquire():
             raise OSError("another process is changing the pins; try again")
         return lock
+
+
+def _ascii(text: str) -> str:
+    return text if text.isascii() else ascii(text)[1:-1]
+
+
+def _seconds(told: object) -> float:
+    try:
+        since = float(told) if isinstance(told, int | float | str) else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
+    return since if math.isfinite(since) else 0.0
 
 
 def read_pins(index: Index) -> list[PinRow]:

@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
+from gateway.background import Background
 from gateway.breaker import Breaker
 from gateway.cache.files import MIN_FILE_BYTES
 from gateway.cache.remote import HERE, IN_BUCKET, BucketBlocks, RedisBlocks
@@ -71,15 +73,17 @@ class SharedTier:
             return None
         return cls(redis, bucket, settings.timeout, clock, observer)
 
-    def start(self, follow: Follow) -> None:
+    def start(self, background: Background, follow: Follow) -> None:
         """Begin to write, and to follow the purges of other machines.
 
         Args:
+            background: where that goes on.
             follow: called with the multihashes of what was purged somewhere; must not raise.
         """
-        self._tasks = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
+        self._tasks = [background.keep("shared-writes", self._write) for _ in range(WRITERS)]
         if self._redis is not None:
-            self._tasks.append(asyncio.create_task(self._follow(self._redis, follow)))
+            following = partial(self._follow, self._redis, follow)
+            self._tasks.append(background.keep("shared-purges", following))
 
     async def close(self) -> None:
         """End; what waits to be written is dropped: another machine will fetch it, too."""

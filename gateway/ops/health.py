@@ -69,10 +69,19 @@ def judge_denylist(overview: Overview) -> Verdict:
     return Verdict(Status.HEALTHY, "nothing to report")
 
 
+def judge_background(overview: Overview) -> Verdict:
+    """Judge the work behind requests: does all of it go on?"""
+    ill = [f"{row['task']} ({row['problem']})" for row in overview.tasks if row["problem"]]
+    if ill:
+        return Verdict(Status.DEGRADED, f"does not go on as it should: {', '.join(ill)}")
+    return Verdict(Status.HEALTHY, f"{len(overview.tasks)} of {len(overview.tasks)} tasks go on")
+
+
 PARTS: Final[Mapping[str, Callable[[Overview], Verdict]]] = {
     "ipfs": judge_ipfs,
     "cache": judge_cache,
     "cluster": judge_cluster,
+    "background": judge_background,
 }
 """What is judged by itself, by the name in the address."""
 

@@ -14,6 +14,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from gateway import __version__
+from gateway.background import TaskRow
 from gateway.ops.families import Rows, by_word, counter, gauge, histogram, untyped
 from gateway.ops.histogram import (
     DURATION_BUCKETS_S,
@@ -90,6 +91,7 @@ class _Page(Collector):
         yield from _upstreams(overview.statistics["upstreams"])
         yield from _upstream_rows(overview.upstreams)
         yield from _workers(overview.workers)
+        yield from _tasks(overview.tasks)
         yield from _denylists(overview.denylists)
 
 
@@ -327,6 +329,21 @@ def _upstream_rows(rows: Sequence[UpstreamRow]) -> Iterator[Metric]:
         "Requests that an upstream with a limit allows us now, all workers together",
         ["upstream"],
         [([row["name"]], left) for row in rows if (left := row.get("budget_left")) is not None],
+    )
+
+
+def _tasks(tasks: Sequence[TaskRow]) -> Iterator[Metric]:
+    yield counter(
+        "gateway_task_failures",
+        "Ends of work behind requests that has to go on; it was started again",
+        ["task"],
+        [([row["task"]], row["failures"]) for row in tasks],
+    )
+    yield gauge(
+        "gateway_task_ill",
+        "1 while something is wrong with work behind requests; /health/background says what",
+        ["task"],
+        [([row["task"]], bool(row["problem"])) for row in tasks],
     )
 
 

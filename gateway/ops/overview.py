@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NotRequired, TypedDict
 
+from gateway.background import TaskRow, merge_tasks
 from gateway.ops.snapshot import StatisticsSnapshot, merge
 from gateway.ops.statistics import Statistics
 
@@ -104,6 +105,8 @@ class WorkerSnapshot(TypedDict):
     process: ProcessFigures
     cluster: NotRequired[Condition]
     """What the cluster's API says, if there is one."""
+    tasks: NotRequired[Sequence[TaskRow]]
+    """How its work behind requests goes on."""
     denylist: NotRequired[Mapping[str, object]]
     """`Denylist.state()`, if there is one."""
 
@@ -129,12 +132,21 @@ class Overview:
     upstreams: tuple[UpstreamRow, ...]
     cluster: Condition | None = None
     """What the cluster's API says, as the worker sees it that sees it worst."""
+    tasks: tuple[TaskRow, ...] = ()
+    """Work behind requests, of all processes together."""
     denylists: tuple[Mapping[str, object], ...] = ()
     """What each worker says of its denylist; empty without one."""
 
 
-def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
-    """Merge what all workers tell, those that have ended included; there may be none."""
+def merge_workers(
+    snapshots: Sequence[WorkerSnapshot], parent_tasks: Sequence[TaskRow] = ()
+) -> Overview:
+    """Merge what all workers tell, those that have ended included; there may be none.
+
+    Args:
+        snapshots: of the workers.
+        parent_tasks: how the work of their parent goes on.
+    """
     oldest_first = sorted(snapshots, key=lambda snapshot: (snapshot["started"], snapshot["pid"]))
     alive = [snapshot for snapshot in oldest_first if snapshot["pid"] != NO_PROCESS]
     latest_last = sorted(snapshots, key=lambda snapshot: snapshot["taken"])
@@ -147,6 +159,7 @@ def merge_workers(snapshots: Sequence[WorkerSnapshot]) -> Overview:
         _worst_condition([snapshot["cache_health"] for snapshot in alive]),
         merge_upstreams([snapshot["upstreams"] for snapshot in oldest_first]),
         _worst_condition(clusters) if clusters else None,
+        tuple(merge_tasks([parent_tasks, *(s.get("tasks", ()) for s in oldest_first)])),
         tuple(snapshot["denylist"] for snapshot in alive if "denylist" in snapshot),
     )
 

@@ -6,8 +6,10 @@ answer with `error` says that it was not carried out, and why.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
+from gateway.background import Background
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import GatewayError
 from gateway.ports import BlockKeeper, BlockStore, Clock, Denials, Retriever
@@ -18,6 +20,7 @@ from gateway.upkeep.warm import Warmer
 Order = Mapping[str, Any]
 Answer = dict[str, Any]
 
+TASK: Final = "pins"
 TOO_MANY_JOBS: Final = "too many warm orders are under way; wait for one to end"
 NO_JOB: Final = "the worker that did this is gone"
 
@@ -50,9 +53,10 @@ class Upkeep:
             "change-pins": self._change_pins,
         }
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to carry out pins."""
-        self._pinning = asyncio.create_task(self._pins.run())
+        tell = partial(background.tell, TASK)
+        self._pinning = background.keep(TASK, partial(self._pins.run, tell))
 
     async def close(self) -> None:
         """End what is under way."""

@@ -6,13 +6,13 @@ there, and takes marks off. Progress is in the cache's own index, where every pr
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
 from gateway.content.block import Block
 from gateway.content.cid import Cid, parse_cid
-from gateway.errors import CacheUnavailable, GatewayError, PinsFull
+from gateway.errors import BadCid, CacheUnavailable, GatewayError, PinsFull
 from gateway.ports import BlockKeeper, Clock, PinRow, PinState, Retriever
 from gateway.upkeep.fetch import fetch_dag
 
@@ -24,6 +24,13 @@ is tried again."""
 STEP_BYTES: Final = 8 * 1024 * 1024
 STEP_BLOCKS: Final = 256
 """Blocks marked in one transaction, some 10 ms."""
+
+MAX_TOLD_CHARACTERS: Final = 100
+"""Of an entry that is no CID, in health and in the log."""
+_NOT_BEGUN: Final = PinRow(b"", PinState.WAITING, "", 0, 0)
+_NO_CID: Final = PinRow(b"", PinState.FAILED, "", 0, 0)
+
+Tell = Callable[[str], None]
 
 _log = logging.getLogger("gateway.pins")
 
@@ -44,14 +51,14 @@ class PinKeeper:
         """Look at once: the list was changed."""
         self._woken.set()
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, tell: Tell) -> None:
+        """Work until cancelled; `tell` is told what is wrong, or that nothing is."""
         while True:
             try:
                 if await self._keeper.lead_pins():
-                    await self._check()
+                    await self._check(tell)
             except CacheUnavailable as exc:
-                _log.warning("the pins wait: %s", exc)
+                tell(f"the pins wait: {exc}")
                 self._version = -1
             self._woken.clear()
             try:
@@ -60,26 +67,31 @@ class PinKeeper:
             except TimeoutError:
                 continue
 
-    async def _check(self) -> None:
+    async def _check(self, tell: Tell) -> None:
         version, now_s = await self._keeper.pins_version(), self._clock.monotonic()
         if version == self._version and now_s - self._checked_s < REPAIR_S:
             return
-        await self.bring_in_line()
+        tell(await self.bring_in_line())
         self._version, self._checked_s = version, now_s
 
-    async def bring_in_line(self) -> None:
+    async def bring_in_line(self) -> str:
         """Unpin what is no longer wanted, fetch and mark what is not whole; returns when done.
+
+        Returns:
+            What of the list cannot be read, in words; empty if all can.
 
         Raises:
             CacheUnavailable: the cache cannot do it now.
         """
-        wanted = {cid.multihash: cid for cid in map(parse_cid, await self._keeper.pin_roots())}
+        cids, bad = read_roots(await self._keeper.pin_roots())
+        wanted = {cid.multihash: cid for cid in cids}
         known = {row.root: row for row in await self._keeper.pins()}
         for root in known.keys() - wanted.keys():
             await self._keeper.unpin(root)
         for root, cid in wanted.items():
             if root not in known or known[root].state is not PinState.PINNED:
                 await self._pin(cid)
+        return _problem_with(bad)
 
     async def _pin(self, root: Cid) -> None:
         try:
@@ -93,8 +105,11 @@ class PinKeeper:
             raise
         except GatewayError as exc:  # what came stays marked, for the next try
             await self._fail(root, exc)
+        except Exception as exc:  # noqa: BLE001 (one pin must not end the others)
+            _log.exception("pinning %s failed", root)
+            await self._fail(root, exc)
 
-    async def _fail(self, root: Cid, error: GatewayError) -> None:
+    async def _fail(self, root: Cid, error: Exception) -> None:
         _log.warning("%s could not be pinned: %s", root, error)
         await self._keeper.finish_pin(root, str(error))
 
@@ -120,19 +135,40 @@ class PinKeeper:
         return True
 
 
+def read_roots(texts: Iterable[str]) -> tuple[list[Cid], dict[str, str]]:
+    """Return the roots of a list, and by its text why another one is none."""
+    cids: list[Cid] = []
+    bad: dict[str, str] = {}
+    for text in texts:
+        try:
+            cids.append(parse_cid(text))
+        except BadCid as exc:
+            bad[text] = str(exc)
+    return cids, bad
+
+
+def _problem_with(bad: Mapping[str, str]) -> str:
+    if not bad:
+        return ""
+    text, reason = next(iter(bad.items()))
+    return f"{len(bad)} of the pins left out, the first is {text[:MAX_TOLD_CHARACTERS]!r}: {reason}"
+
+
 def describe_pins(roots: Mapping[str, float], rows: Mapping[bytes, PinRow]) -> list[dict[str, Any]]:
     """Return a row for each root that must stay, as JSON; the oldest first."""
+    cids, bad = read_roots(roots)
+    keys = dict(zip([text for text in roots if text not in bad], cids, strict=True))
     told = []
     for text, since in sorted(roots.items(), key=lambda item: (item[1], item[0])):
-        row = rows.get(parse_cid(text).multihash)
+        row = _NO_CID if text in bad else rows.get(keys[text].multihash, _NOT_BEGUN)
         told.append(
             {
                 "cid": text,
                 "since": since,
-                "state": str(row.state) if row else str(PinState.WAITING),
-                "blocks": row.blocks if row else 0,
-                "bytes": row.bytes if row else 0,
-                "reason": row.reason if row else "",
+                "state": str(row.state),
+                "blocks": row.blocks,
+                "bytes": row.bytes,
+                "reason": bad.get(text, row.reason),
             }
         )
     return told

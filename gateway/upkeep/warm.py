@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -30,6 +31,8 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+
+_log = logging.getLogger("gateway.warm")
 
 ENDED: Final = frozenset((JobState.DONE, JobState.FAILED, JobState.CANCELLED))
 
@@ -121,6 +124,9 @@ class Warmer:
         except asyncio.CancelledError:
             progress.state = JobState.CANCELLED
             raise
+        except Exception:  # noqa: BLE001 (who asks for the job would wait for ever)
+            _log.exception("warming %s failed", root)
+            progress.state, progress.reason = JobState.FAILED, "it failed; the log says why"
 
     async def _sweep(self) -> None:
         while self._jobs:

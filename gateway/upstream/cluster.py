@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver
 
+from gateway.background import Background
 from gateway.content.cid import Cid
 from gateway.errors import BadSetting, UpstreamError
 from gateway.ports import Clock
@@ -70,9 +71,9 @@ class Cluster:
         self._error = "not asked yet"
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to follow the cluster."""
-        self._task = asyncio.create_task(self._run())
+        self._task = background.keep("cluster", self._run)
 
     async def _run(self) -> None:
         while True:

@@ -10,6 +10,7 @@ Two answers in a row that contradict what is believed change it.
 import asyncio
 from typing import Final
 
+from gateway.background import Background
 from gateway.errors import BlockAbsent, UpstreamError
 from gateway.ports import Clock
 from gateway.settings import UpstreamSettings
@@ -55,9 +56,9 @@ class Prober:
         self._ticks: asyncio.Task[None] | None = None
         pool.on_suspicion = self.suspect
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to probe on time."""
-        self._ticks = asyncio.create_task(self._run())
+        self._ticks = background.keep("probes", self._run)
 
     async def _run(self) -> None:
         while True:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from gateway.background import Background, Work
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.scrub import BackgroundScrub
 from gateway.cache.shared import SharedTier
@@ -87,6 +88,7 @@ class Gateway:
         self.obey = self._upkeep.obey
         rate = settings.cache.scrub_rate
         self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
+        self._background = Background(clock)
         self._tasks: list[asyncio.Task[None]] = []
         server = settings.server
         clients = Clients(
@@ -116,15 +118,19 @@ class Gateway:
 
     async def start(self) -> None:
         """Begin to watch the upstreams and carry out pins; `build` opened what has to be open."""
-        self._upstreams.start()
-        self._upkeep.start()
+        background = self._background
+        self._upstreams.start(background)
+        self._upkeep.start(background)
         if self._store.shared is not None:
-            self._store.shared.start(self._keeper.follow_purge)
-        behind = [part.run() for part in (self._scrub, self._counts) if part is not None]
-        behind.append(expire_hosts(self._answers, self._clock))
+            self._store.shared.start(background, self._keeper.follow_purge)
+        behind: dict[str, Work] = {"hosts": partial(expire_hosts, self._answers, self._clock)}
+        if self._scrub is not None:
+            behind["scrub"] = self._scrub.run
+        if self._counts is not None:
+            behind["counts"] = self._counts.run
         if self._denylist is not None:
-            behind.append(self._denylist.follow(self._answers.clear))
-        self._tasks = [asyncio.create_task(running) for running in behind]
+            behind["denylist"] = partial(self._denylist.follow, self._answers.clear)
+        self._tasks = [background.keep(name, work) for name, work in behind.items()]
 
     def snapshot(self) -> WorkerSnapshot:
         """Return what this worker has counted."""
@@ -138,6 +144,7 @@ class Gateway:
             self._clock.now(),
             self._upstreams.cluster_condition(),
         )
+        snapshot["tasks"] = self._background.rows()
         if self._denylist is not None:
             snapshot["denylist"] = self._denylist.state()
         return snapshot

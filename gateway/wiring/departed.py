@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, cast
 
+from gateway.background import merge_tasks
 from gateway.ops.overview import (
     NO_PROCESS,
     UpstreamRow,
@@ -44,6 +45,9 @@ def retire(snapshots: Iterable[WorkerSnapshot]) -> WorkerSnapshot:
         "cache": {name: value for name, value in cache.items() if name in COUNTED},
         "cache_health": {"status": "healthy", "reason": ""},
         "upstreams": [_retire_row(row) for row in merge_upstreams([s["upstreams"] for s in last])],
+        "tasks": [
+            {**row, "problem": ""} for row in merge_tasks([s.get("tasks", ()) for s in last])
+        ],
         "process": {"rss_bytes": 0, "cpu_s": 0.0, "open_fds": 0},
     }
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from gateway.admin.app import create_admin
 from gateway.admin.fleet import Answer, Order
+from gateway.background import Background, TaskRow
 from gateway.errors import CannotStart
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.connections import ConnectionLimit
@@ -74,8 +75,11 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
     async with AsyncExitStack() as stack:
         content, operators = _open_listeners(stack, settings)
         inherited = Inherited(content, ClientTable.shared())
+        clock = SystemClock()
         supervisor = Supervisor(
-            partial(WorkerProcess.spawn, settings, inherited, factory), settings.server.workers
+            partial(WorkerProcess.spawn, settings, inherited, factory),
+            settings.server.workers,
+            Background(clock),
         )
         stack.push_async_callback(supervisor.kill)
         try:
@@ -89,7 +93,7 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
             supervisor,
             settings.admin.token,
             lambda: supervisor.is_serving and not stop.requested.is_set(),
-            SystemClock(),
+            clock,
         )
         private = await Serving.start(admin, operators, _operators_protocol(settings))
         stack.callback(private.cut)
@@ -97,6 +101,8 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
         await first_of(stop.requested.wait(), private.ended())
         await supervisor.drain()
         await private.drain()
+        if supervisor.failure:
+            raise CannotStart(f"a worker could not be started again: {supervisor.failure}")
 
 
 def _open_listeners(stack: AsyncExitStack, settings: Settings) -> tuple[Listener, Listener]:
@@ -119,6 +125,9 @@ class _Alone:
 
     async def snapshots(self) -> Sequence[WorkerSnapshot]:
         return (self._service.snapshot(),)
+
+    def tasks(self) -> Sequence[TaskRow]:
+        return ()  # its own are those of the service
 
     async def order(self, order: Order) -> Answer:
         return await self._service.obey(order)

@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from gateway.admin.fleet import NO_ANSWER, Answer, Order
+from gateway.background import STABLE_AFTER_S, Background, TaskRow, restart_delay_s
 from gateway.errors import BadSettings, CannotStart
 from gateway.ops.overview import WorkerSnapshot
 from gateway.wiring.departed import retire
@@ -17,9 +19,6 @@ ASK_TIMEOUT_S: Final = 2.0  # a page of metrics does not wait longer for a busy 
 HUNG_AFTER_S: Final = 5.0  # uvicorn's timeout_worker_healthcheck
 HEARTBEAT_S: Final = 1.0
 PAUSED_S: Final = 1.0  # who looks so much too late has not been running either
-FIRST_DELAY_S: Final = 0.1
-LONGEST_DELAY_S: Final = 30.0
-STABLE_AFTER_S: Final = 60.0  # who has lived so long did not die of starting
 KILL_AFTER_S: Final = GRACE_S + 5.0  # a worker cuts what is left after GRACE_S itself
 
 _log = logging.getLogger("gateway.supervisor")
@@ -64,11 +63,6 @@ class Worker(Protocol):
 Spawn = Callable[[], Awaitable[Worker]]
 
 
-def restart_delay_s(deaths: int) -> float:
-    """Return how long to wait before a restart, after so many deaths in a row (at least 1)."""
-    return min(FIRST_DELAY_S * 2.0 ** min(deaths - 1, 16), LONGEST_DELAY_S)
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often workers are looked at; tests look more often."""
@@ -79,20 +73,37 @@ class Pace:
     kill_after_s: float = KILL_AFTER_S
 
 
+@dataclass(slots=True)
+class _Place:
+    """One place among the workers, which is to be filled again and again."""
+
+    task: str
+    """What operators call the work to keep it filled."""
+    worker: Worker | None
+    deaths: int = 0
+    """In a row."""
+
+
 class Supervisor:
     """Keeps `count` workers alive. Implements the `Fleet` of the admin application."""
 
-    def __init__(self, spawn: Spawn, count: int, pace: Pace | None = None) -> None:
+    def __init__(
+        self, spawn: Spawn, count: int, background: Background, pace: Pace | None = None
+    ) -> None:
         """Prepare; nothing runs before `start`.
 
         Args:
-            spawn: starts one worker.
+            spawn: starts one worker; may raise OSError.
             count: how many workers there shall be.
+            background: where the work to keep them alive goes on.
             pace: how often they are looked at.
         """
         self._spawn = spawn
         self._count = count
         self._pace = pace or Pace()
+        self._background = background
+        self._failures: dict[str, str] = {}
+        """Why places are empty now, by their tasks."""
         self._alive: set[Worker] = set()
         self._serving: set[Worker] = set()
         self._departed: WorkerSnapshot | None = None
@@ -104,6 +115,15 @@ class Supervisor:
         """Whether at least one worker takes requests."""
         return bool(self._serving)
 
+    @property
+    def failure(self) -> str:
+        """Why a worker is missing that could not be started; empty if none is."""
+        return next(iter(self._failures.values()), "")
+
+    def tasks(self) -> Sequence[TaskRow]:
+        """Return how the work to keep the workers alive goes on."""
+        return self._background.rows()
+
     async def start(self) -> None:
         """Start all workers; returns once all accept.
 
@@ -111,7 +131,10 @@ class Supervisor:
             BadSettings, CannotStart: what the first one that failed says; all are ended then.
         """
         workers = [await self._spawn_one() for _ in range(self._count)]
-        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
+        places = [_Place(f"worker-{number}", worker) for number, worker in enumerate(workers)]
+        self._keepers = [
+            self._background.keep(place.task, partial(self._keep, place)) for place in places
+        ]
         await asyncio.gather(*(worker.wait_started() for worker in workers))
         self._serving |= self._alive
 
@@ -162,36 +185,64 @@ class Supervisor:
         self._alive.add(worker)
         return worker
 
-    async def _keep(self, worker: Worker) -> None:
-        """Stay with one place among the workers: when its worker dies, start another one."""
-        loop = asyncio.get_running_loop()
-        deaths = 0
-        while True:
-            born = loop.time()
-            code = await self._live(worker)
-            if self._is_stopping:
-                return
-            deaths = 1 if loop.time() - born > self._pace.stable_after_s else deaths + 1
-            delay_s = restart_delay_s(deaths)
-            _log.error("worker %d ended with %d; restart in %.1f s", worker.pid, code, delay_s)
-            await asyncio.sleep(delay_s)
-            worker = await self._spawn_one()
+    async def _keep(self, place: _Place) -> None:
+        """Stay with one place among the workers: when its worker dies, start another one.
 
-    async def _live(self, worker: Worker) -> int:
+        Raises:
+            OSError: none can be started now; this is called again after a while.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            worker = await self._fill(place)
+            born = loop.time()
+            code = await self._live(place, worker)
+            if self._is_stopping:
+                await asyncio.Event().wait()  # for who stops it: the place stays empty
+            is_stable = loop.time() - born > self._pace.stable_after_s
+            place.deaths = 1 if is_stable else place.deaths + 1
+            delay_s = restart_delay_s(place.deaths)
+            _log.error("worker %d ended with %d; restart in %.1f s", worker.pid, code, delay_s)
+            self._background.tell(place.task, f"its worker ended with {code}")
+            await asyncio.sleep(delay_s)
+
+    async def _fill(self, place: _Place) -> Worker:
+        """Return the worker of a place, a new one if it has none."""
+        if place.worker is None:
+            try:
+                place.worker = await self._spawn_one()
+            except Exception as exc:
+                self._failures[place.task] = str(exc)
+                raise
+            self._failures.pop(place.task, None)
+        return place.worker
+
+    async def _live(self, place: _Place, worker: Worker) -> int:
         """Watch one worker to its end, then take over what it had counted."""
-        watching = asyncio.create_task(self._watch(worker))
+        watching = asyncio.create_task(self._watch(place, worker))
         try:
             code = await worker.wait_ended()
         finally:
             watching.cancel()
         self._alive.discard(worker)
         self._serving.discard(worker)
+        place.worker = None
+        self._take_over(worker)
+        return code
+
+    def _take_over(self, worker: Worker) -> None:
         if worker.last is not None:
             known = [snapshot for snapshot in (self._departed, worker.last) if snapshot is not None]
             self._departed = retire(known)
-        return code
 
-    async def _watch(self, worker: Worker) -> None:
+    async def _watch(self, place: _Place, worker: Worker) -> None:
+        """Look after a worker; one that nobody can look after any more is killed."""
+        try:
+            await self._look_after(place, worker)
+        except Exception:  # noqa: BLE001 (an unwatched worker may hang for ever)
+            _log.exception("worker %d cannot be watched", worker.pid)
+            worker.kill()
+
+    async def _look_after(self, place: _Place, worker: Worker) -> None:
         """Ask again and again; kill a worker that says nothing for too long."""
         try:
             await worker.wait_started()
@@ -199,6 +250,7 @@ class Supervisor:
             _log.error("worker %d cannot start: %s", worker.pid, exc)
             return
         self._serving.add(worker)
+        self._background.tell(place.task, "")
         while not self._is_stopping:
             if await self._has_hung(worker) and not self._is_stopping:
                 _log.error("worker %d has hung", worker.pid)

@@ -1,5 +1,6 @@
 """The parts that fetch from upstreams, made of their settings and joined."""
 
+from gateway.background import Background
 from gateway.naming.hosts import DnsHosts, SystemHosts
 from gateway.ports import BlockStore, Clock, Observer
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
@@ -48,11 +49,11 @@ class UpstreamsRoom:
         if settings.routing.url:
             self._router = presence.router = Router(settings.routing, self.pool, clock, ours)
 
-    def start(self) -> None:
+    def start(self, background: Background) -> None:
         """Begin to watch the upstreams."""
-        self._prober.start()
+        self._prober.start(background)
         if self._cluster is not None:
-            self._cluster.start()
+            self._cluster.start(background)
 
     def cluster_condition(self) -> Condition | None:
         """Return how the cluster is; None without one."""

@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -45,19 +45,27 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(cls, settings: Settings, inherited: Inherited, factory: str) -> "WorkerProcess":
-        """Start a worker on what it inherits; `wait_started` tells how that went."""
+        """Start a worker on what it inherits; `wait_started` tells how that went.
+
+        Raises:
+            OSError: it cannot be started, and nothing is left of it.
+        """
         ours, its = socket.socketpair()
-        with its:
-            fds = (inherited.listener.socket.fileno(), its.fileno(), inherited.clients.fd)
-            # -P: a folder called "gateway" where we were started must not be imported instead.
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "gateway.wiring.worker", factory, *map(str, fds)),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=fds,
-                env={**os.environ, "PYTHONHASHSEED": inherited.hash_seed},
-            )
-        channel = await Channel.open(ours)
-        await channel.send({"settings": format_settings(settings)})
+        with ExitStack() as undo:
+            undo.callback(ours.close)
+            with its:
+                fds = (inherited.listener.socket.fileno(), its.fileno(), inherited.clients.fd)
+                # -P: a folder called "gateway" where we were started must not be imported instead.
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-P", "-m", "gateway.wiring.worker", factory, *map(str, fds)),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=fds,
+                    env={**os.environ, "PYTHONHASHSEED": inherited.hash_seed},
+                )
+            undo.callback(process.kill)
+            channel = await Channel.open(ours)
+            await channel.send({"settings": format_settings(settings)})
+            undo.pop_all()
         return cls(process, channel)
 
     @property

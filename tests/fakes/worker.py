@@ -57,8 +57,12 @@ class FakeSpawner:
     def __init__(self) -> None:
         self.born: asyncio.Queue[FakeWorker] = asyncio.Queue()
         self.count = 0
+        self.failures: list[OSError] = []
+        """What comes of the next tries."""
 
     async def __call__(self) -> Worker:
+        if self.failures:
+            raise self.failures.pop()
         self.count += 1
         worker = FakeWorker(1000 + self.count)
         self.born.put_nowait(worker)

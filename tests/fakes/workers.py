@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.admin.fleet import Answer, Fleet, Order
+from gateway.background import TaskRow
 from gateway.ops.overview import UpstreamRow, WorkerSnapshot
 from gateway.ops.statistics import Statistics
 
@@ -63,10 +64,14 @@ class FakeFleet:
         self.orders: list[Order] = []
         self.answers: dict[str, Answer] = {"pins": {"pins": []}}
         """By `do`; what has none is answered with nothing."""
+        self.parent_tasks: list[TaskRow] = []
         self.rest: list[Answer] = []
 
     async def snapshots(self) -> list[WorkerSnapshot]:
         return list(self.workers)
+
+    def tasks(self) -> list[TaskRow]:
+        return self.parent_tasks
 
     async def order(self, order: Order) -> Answer:
         self.orders.append(order)

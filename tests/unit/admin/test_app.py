@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from gateway.admin.app import create_admin
 from gateway.admin.fleet import Answer, Order
+from gateway.background import TaskRow
 from gateway.ops.overview import WorkerSnapshot
 from tests.fakes.browser import ask
 from tests.fakes.clock import FakeClock
@@ -37,6 +38,7 @@ def test_the_pages_are_those_of_the_interface() -> None:
         "/api/v1/pins",
         "/api/v1/upstreams",
         "/health",
+        "/health/background",
         "/health/cache",
         "/health/cluster",
         "/health/ipfs",
@@ -121,6 +123,7 @@ async def test_alive_asks_no_worker() -> None:
         pytest.param("/health/ipfs", [EJECTED], 503, "unhealthy", id="all-ejected"),
         pytest.param("/health/cluster", [], 200, "healthy", id="no-cluster"),
         pytest.param("/health/cache", [], 200, "healthy", id="cache"),
+        pytest.param("/health/background", [], 200, "healthy", id="background"),
     ],
 )
 async def test_health(path: str, rows: list[object], status: int, word: str) -> None:
@@ -145,6 +148,9 @@ class BrokenFleet:
     """A fleet that cannot be asked."""
 
     async def snapshots(self) -> list[WorkerSnapshot]:
+        raise RuntimeError("the secret reason")
+
+    def tasks(self) -> list[TaskRow]:
         raise RuntimeError("the secret reason")
 
     async def order(self, order: Order) -> Answer:

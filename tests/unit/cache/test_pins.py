@@ -130,6 +130,48 @@ def test_a_damaged_book_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "pins.json").read_text("ascii") == "{"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[]", id="list"),
+        pytest.param("[1]", id="list-of-numbers"),
+        pytest.param('"text"', id="text"),
+        pytest.param("7", id="number"),
+        pytest.param("null", id="nothing"),
+        pytest.param("[" * 100_000, id="nested"),
+        pytest.param("1" * 5000, id="long-number"),
+    ],
+)
+def test_a_book_that_is_no_table_is_damaged(tmp_path: Path, text: str) -> None:
+    """Issue 12, 13: what the keeper of the pins does not expect ended it."""
+    (tmp_path / "pins.json").write_text(text, "ascii")
+    with pytest.raises(OSError, match="damaged"):
+        PinBook(tmp_path).read()
+
+
+@pytest.mark.parametrize(
+    ("since", "seconds"),
+    [
+        ("1.5", 1.5),
+        ('"2.5"', 2.5),
+        ("null", 0.0),
+        ('"yesterday"', 0.0),
+        ("[]", 0.0),
+        ("NaN", 0.0),
+        ("-Infinity", 0.0),
+        ("1" + "0" * 400, 0.0),
+    ],
+)
+def test_a_pin_stays_whatever_its_time_says(tmp_path: Path, since: str, seconds: float) -> None:
+    (tmp_path / "pins.json").write_text(f'{{"a": {since}}}', "ascii")
+    assert PinBook(tmp_path).read() == {"a": seconds}
+
+
+def test_an_entry_that_is_no_cid_is_kept_for_its_writer_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "pins.json").write_text('{"no cid": 1, "\\ud800": 2}', "ascii")
+    assert PinBook(tmp_path).change({"a": 3.0}, []) == {"no cid": 1.0, "\\ud800": 2.0, "a": 3.0}
+
+
 def test_a_book_that_is_being_changed_is_left_alone(tmp_path: Path) -> None:
     book = PinBook(tmp_path)
     with book._locked(), pytest.raises(OSError, match="another process"):

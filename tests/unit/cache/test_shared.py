@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
+from gateway.background import Background
 from gateway.breaker import FAILURES
 from gateway.cache import shared as module
 from gateway.cache.keeper import CacheKeeper
@@ -132,7 +133,7 @@ async def ignore(_: Sequence[bytes]) -> None:
 
 
 async def written(shared: SharedTier, *blocks: Block) -> None:
-    shared.start(ignore)
+    shared.start(Background(FakeClock()), ignore)
     for block in blocks:
         shared.keep(block)
     while shared.stats()["shared_written"] != len(blocks):  # noqa: ASYNC110 (nobody tells)
@@ -246,7 +247,7 @@ async def test_what_is_purged_is_not_written_any_more(shared: SharedTier) -> Non
 
 async def test_writes_to_what_is_down_are_dropped(shared: SharedTier, redis: DictRedis) -> None:
     redis.fault.is_broken = True
-    shared.start(ignore)
+    shared.start(Background(FakeClock()), ignore)
     for _ in range(FAILURES + 2):
         shared.keep(SMALL)
     while not shared.stats()["shared_dropped"]:  # noqa: ASYNC110 (nobody tells)
@@ -282,7 +283,7 @@ async def test_following_goes_on_after_a_failure(
         done.set()
 
     redis.fault.is_broken = True
-    shared.start(follow)
+    shared.start(Background(FakeClock()), follow)
     while not shared.stats()["shared_errors"]:  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(0.001)
     redis.fault.is_broken = False
@@ -315,7 +316,7 @@ async def open_machine(
     shared = SharedTier(redis, None, 5.0, clock, observer)
     settings = CacheSettings(directory=str(directory), disk_size=64 * MIB, memory_size=MIB)
     store = await TieredStore.open(settings, clock, observer, shared)
-    shared.start(CacheKeeper(store, clock).follow_purge)
+    shared.start(Background(FakeClock()), CacheKeeper(store, clock).follow_purge)
     return store
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from gateway.background import TaskRow
 from gateway.ops.health import PARTS, Verdict, judge
 from gateway.ops.overview import Overview, Status, UpstreamRow, merge_workers
 from tests.fakes.workers import upstream_row, worker_snapshot
@@ -14,6 +15,20 @@ PUBLIC_EJECTED = upstream_row("e", tier="public", state="ejected", reason="silen
 def overview(*rows: UpstreamRow, cache: tuple[str, str] = ("healthy", "")) -> Overview:
     told = {"status": cache[0], "reason": cache[1]}
     return merge_workers([worker_snapshot(upstreams=rows, cache_health=told)])
+
+
+def test_work_behind_requests_that_does_not_go_on_degrades_the_whole() -> None:
+    """Issue 12, 13 and 26: also the work of the workers' parent."""
+    own: TaskRow = {"task": "pins", "failures": 2, "problem": "ValueError: odd"}
+    parents: TaskRow = {"task": "worker-0", "failures": 1, "problem": "no such file"}
+    well: TaskRow = {"task": "probes", "failures": 7, "problem": ""}
+    told = merge_workers([worker_snapshot(upstreams=[WELL], tasks=[own, well])], [parents])
+
+    assert PARTS["background"](told) == Verdict(
+        Status.DEGRADED,
+        "does not go on as it should: worker-0 (no such file), pins (ValueError: odd)",
+    )
+    assert judge(told).status is Status.DEGRADED
 
 
 @pytest.mark.parametrize(

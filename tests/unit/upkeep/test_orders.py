@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.background import Background
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.tiers import TieredStore
 from gateway.guard.denylist import Denylist
@@ -115,7 +116,7 @@ async def test_too_many_jobs_are_refused(upkeep: Upkeep) -> None:
 
 
 async def test_pins_are_listed_after_a_change_and_carried_out(upkeep: Upkeep) -> None:
-    upkeep.start()
+    upkeep.start(Background(FakeClock()))
     told = await upkeep.obey({"do": "change-pins", "add": [ROOT], "remove": []})
     while told["pins"][0]["state"] != "pinned":
         await asyncio.sleep(0.01)

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.cache_directory import index_file
 from gateway.cache.keeper import CacheKeeper
 from gateway.cache.tiers import TieredStore
+from gateway.content.cid import parse_cid
 from gateway.content.walk import Want
 from gateway.ports import PinState
 from gateway.upkeep import pins as module
@@ -133,8 +134,68 @@ async def test_a_lost_index_is_marked_again(
     assert (row.state, row.blocks) == (PinState.PINNED, len(DAG.blocks))
 
 
+async def test_one_wrong_root_costs_the_others_nothing(
+    tmp_path: Path, keeper: CacheKeeper, pins: PinKeeper
+) -> None:
+    """Issue 12, 13: pinning ended for good, and nobody was told."""
+    (tmp_path / "pins.json").write_text(f'{{"Qm...": 1, "{DAG.root}": 2}}', "ascii")
+
+    problem = await pins.bring_in_line()
+    await keeper.change_pins([], [parse_cid("bafkqaaa")])
+    rows = {row.root: row for row in await keeper.pins()}
+    told = describe_pins(await keeper.pin_roots(), rows)
+
+    assert problem == "1 of the pins left out, the first is 'Qm...': " + told[0]["reason"]
+    assert [(row["cid"], row["state"]) for row in told] == [
+        ("Qm...", "failed"),
+        (str(DAG.root), "pinned"),
+    ]
+    assert told[0]["reason"].startswith("invalid CID: ")
+
+
+async def test_a_bug_in_one_pin_costs_the_others_nothing(
+    keeper: CacheKeeper, pins: PinKeeper, retriever: KeepingRetriever
+) -> None:
+    odd = parse_cid("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy")
+    keep = retriever.before_get
+    assert keep is not None
+
+    async def break_once(want: Want) -> None:
+        if want.cid == odd:
+            raise ZeroDivisionError("a bug")
+        await keep(want)
+
+    retriever.before_get = break_once
+    await keeper.change_pins([odd, DAG.root], [])
+
+    await pins.bring_in_line()
+    rows = {row.root: (row.state, row.reason) for row in await keeper.pins()}
+
+    assert rows[odd.multihash] == (PinState.FAILED, "a bug")
+    assert rows[DAG.root.multihash][0] is PinState.PINNED
+
+
+async def test_what_is_wrong_with_the_list_is_told_until_it_is_mended(
+    tmp_path: Path, pins: PinKeeper
+) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    (tmp_path / "pins.json").write_text('{"Qm...": 1}', "ascii")
+    running = asyncio.create_task(pins.run(told.put_nowait))
+    first = await told.get()
+
+    (tmp_path / "pins.json").write_text("{}", "ascii")
+    pins.wake()
+    last = await told.get()
+
+    assert first.startswith("1 of the pins left out")
+    assert last == ""
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_the_leader_works_when_it_is_woken(keeper: CacheKeeper, pins: PinKeeper) -> None:
-    running = asyncio.create_task(pins.run())
+    told: list[str] = []
+    running = asyncio.create_task(pins.run(told.append))
     await keeper.change_pins([DAG.root], [])
     while not [row for row in await keeper.pins() if row.state is PinState.PINNED]:
         pins.wake()
@@ -143,12 +204,11 @@ async def test_the_leader_works_when_it_is_woken(keeper: CacheKeeper, pins: PinK
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_pins_wait_while_the_cache_is_unavailable(
-    tmp_path: Path, pins: PinKeeper, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_pins_wait_while_the_cache_is_unavailable(tmp_path: Path, pins: PinKeeper) -> None:
+    told: list[str] = []
     (tmp_path / "pins.json").write_text("?", "ascii")
-    running = asyncio.create_task(pins.run())
-    while "the pins wait" not in caplog.text:  # noqa: ASYNC110 (the log has no event)
+    running = asyncio.create_task(pins.run(told.append))
+    while not told:  # noqa: ASYNC110 (it has no event)
         await asyncio.sleep(0.01)
     assert not running.done()
     running.cancel()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.background import Background
 from gateway.content.cid import parse_cid
 from gateway.errors import BadSetting
 from gateway.ports import Choice
@@ -99,7 +100,7 @@ async def test_it_is_known_who_is_to_hold_a_cid(bench: Bench) -> None:
 
 
 async def test_it_is_followed_from_the_start(bench: Bench) -> None:
-    bench.cluster.start()
+    bench.cluster.start(Background(bench.clock))
     async with asyncio.timeout(5):
         while "two" not in bench.urls():  # noqa: ASYNC110 (nobody tells when it was read)
             await asyncio.sleep(0.001)

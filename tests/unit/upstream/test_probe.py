@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.background import Background
 from gateway.errors import BlockMismatch, Unverifiable, UpstreamUnreachable
 from gateway.ports import Choice
 from gateway.upstream import probe as module
@@ -15,6 +16,7 @@ from gateway.upstream.probe import EVERY_S, UNHEARD_S, Prober
 from gateway.upstream.shelf import Shelf
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
+from tests.fakes.clock import FakeClock
 from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream, honest
 from tests.fakes.upstream_kit import Kit, sample
 
@@ -379,6 +381,6 @@ async def test_it_probes_from_the_start_on(ward: Ward) -> None:
         await well(answer)
 
     ward.upstream.behaviour = tell
-    ward.prober.start()
+    ward.prober.start(Background(FakeClock()))
     async with asyncio.timeout(5):
         await probed.wait()

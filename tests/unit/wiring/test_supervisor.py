@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.admin.fleet import NO_ANSWER
+from gateway.background import Background
 from gateway.errors import BadSetting, BadSettings, CannotStart
 from gateway.ops.overview import WorkerSnapshot
-from gateway.wiring.supervisor import Pace, Supervisor, restart_delay_s
+from gateway.wiring import supervisor as module
+from gateway.wiring.supervisor import Pace, Supervisor
+from tests.fakes.clock import FakeClock
 from tests.fakes.worker import FakeSpawner, FakeWorker
 
 QUICK = Pace(heartbeat_s=0.001, hung_after_s=0.05, stable_after_s=60.0, kill_after_s=0.05)
@@ -19,7 +22,7 @@ class Crew:
 
     def __init__(self, count: int) -> None:
         self.spawner = FakeSpawner()
-        self.supervisor = Supervisor(self.spawner, count, QUICK)
+        self.supervisor = Supervisor(self.spawner, count, Background(FakeClock()), QUICK)
         self.count = count
 
     async def start(self) -> list[FakeWorker]:
@@ -40,13 +43,6 @@ async def crew_fixture() -> AsyncIterator[Crew]:
     crew = Crew(2)
     yield crew
     await crew.supervisor.kill()
-
-
-@pytest.mark.parametrize(
-    ("deaths", "delay_s"), [(1, 0.1), (2, 0.2), (4, 0.8), (9, 25.6), (10, 30.0), (10_000, 30.0)]
-)
-def test_a_restart_is_soon_at_first_and_later_slower(deaths: int, delay_s: float) -> None:
-    assert restart_delay_s(deaths) == pytest.approx(delay_s)
 
 
 async def test_it_serves_once_all_workers_have_started(crew: Crew) -> None:
@@ -78,6 +74,67 @@ async def test_a_worker_that_dies_is_replaced(crew: Crew) -> None:
 
     assert successor.pid != first.pid
     assert crew.supervisor.is_serving
+
+
+async def test_a_worker_that_cannot_be_started_is_tried_again(crew: Crew) -> None:
+    """Issue 12, 26: one OSError, as in an upgrade of the environment, was the end of its place."""
+    workers = await crew.start()
+    crew.spawner.failures = [FileNotFoundError(2, "No such file") for _ in range(3)]
+
+    for worker in workers:
+        worker.die(1)
+    for _ in workers:
+        (await crew.next_worker()).started.set_result(None)
+    while crew.supervisor.failure or not crew.supervisor.is_serving:  # noqa: ASYNC110 (no event)
+        await asyncio.sleep(0)
+
+    assert crew.spawner.failures == []
+    assert sum(row["failures"] for row in crew.supervisor.tasks()) == 3
+
+
+async def test_a_place_that_stays_empty_is_seen(crew: Crew) -> None:
+    first, _ = await crew.start()
+    crew.spawner.failures = [FileNotFoundError(2, "No such file") for _ in range(100)]
+
+    first.die(1)
+    while not crew.supervisor.failure:  # noqa: ASYNC110 (no event)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert crew.supervisor.failure == "[Errno 2] No such file"
+    assert [row["task"] for row in crew.supervisor.tasks() if row["problem"]] == ["worker-0"]
+
+
+async def test_what_cannot_be_taken_over_costs_no_worker(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await crew.start()
+
+    def fail(_: object) -> WorkerSnapshot:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(module, "retire", fail)
+    await crew.supervisor.snapshots()
+    first.die(1)
+
+    assert (await crew.next_worker()).pid != first.pid
+
+
+async def test_a_worker_that_cannot_be_watched_is_replaced(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await crew.start()
+    ask = FakeWorker.ask
+
+    async def fail(worker: FakeWorker, timeout_s: float) -> WorkerSnapshot | None:
+        if worker is first:
+            raise KeyError("snapshot")
+        return await ask(worker, timeout_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", fail)
+    await crew.next_worker()
+
+    assert first.signals == ["kill"]
 
 
 async def test_what_a_dead_worker_counted_stays(crew: Crew) -> None:
