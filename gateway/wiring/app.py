@@ -102,8 +102,7 @@ class Gateway:
         answers = HotTable(memory // SHARE_OF_MEMORY, files_size, store.lend)
         requests = RequestLog(statistics, logs)
         hot = HotPath(answers, admission, clients, requests, clock)
-        names = self._names.resolver
-        pages = Pages(ListingPage(), PreviewPage())
+        names, pages = self._names.resolver, Pages(ListingPage(), PreviewPage())
         pipeline = Pipeline(self._upstreams.retrieval, store, names, pages, self._denylist)
         router = Router(clients, settings.hosts, names)
         self._filler = Filler(pipeline, files_size)
