@@ -47,6 +47,7 @@ name = "origin"
 url = "{origin}"
 tier = "cluster"
 """
+# tcp_nopush is off: on loopback a segment has 64 KiB, and what is left of 100 KiB waited 40 ms.
 _NGINX = """
 daemon off;
 worker_processes {workers};
@@ -56,7 +57,7 @@ events {{ worker_connections 1024; }}
 http {{
     access_log off;
     sendfile on;
-    tcp_nopush on;
+    tcp_nopush off;
     open_file_cache {open_files};
     keepalive_requests 100000000;
     default_type application/octet-stream;

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.bars import Bar
-from benchmarks.contenders import GATEWAY_ALONE, GATEWAY_TAG, NGINX_CACHE, RAINBOW
+from benchmarks.contenders import (
+    GATEWAY_ALONE,
+    GATEWAY_TAG,
+    NGINX_CACHE,
+    NGINX_CACHE_TWO,
+    RAINBOW,
+)
 from benchmarks.measured import Results
 from benchmarks.promises import Promise, promises_table
 from benchmarks.report import Table
@@ -20,8 +26,9 @@ BARS: Final = (
     Bar(COLD, "rate", RAINBOW, 1),
     Bar(HOT, "rate", NGINX_CACHE, 1.25),
 )
+NGINXES: Final = (NGINX_CACHE, NGINX_CACHE_TWO)
 FAIR: Final = 5.0
-"""p99 is at most so many p50, in every row."""
+"""p99 is at most so many p50, in every row; nginx's ratio tells what the machine makes of it."""
 
 
 def mix_bars_table(results: Results) -> Table:
@@ -32,8 +39,8 @@ def mix_bars_table(results: Results) -> Table:
 
 def _check_turns(results: Results) -> Iterator[Promise]:
     for label, found in results.items():
-        for name in (name for name in found if name.startswith(GATEWAY_ALONE)):
-            ratio = found[name].p99_ms / found[name].p50_ms
-            yield Promise(
-                f"{name}: {label}, p99 <= {FAIR:g} x p50", f"{ratio:.1f}", is_held=ratio <= FAIR
-            )
+        ratios = {name: one.p99_ms / one.p50_ms for name, one in found.items()}
+        nginx = "".join(f", nginx {ratios[name]:.1f}" for name in NGINXES if name in ratios)
+        for name in (name for name in ratios if name.startswith(GATEWAY_ALONE)):
+            text = f"{name}: {label}, p99 <= {FAIR:g} x p50"
+            yield Promise(text, f"{ratios[name]:.1f}{nginx}", ratios[name] <= FAIR)
