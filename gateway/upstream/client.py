@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -75,7 +76,8 @@ class TrustlessClient:
         self._guarded: aiohttp.ClientSession | None = None
         self._session: aiohttp.ClientSession | None = None
         self._again = Again()
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """By name of upstream, as long as it is asked: strangers have names without end."""
 
     async def fetch_raw(
         self, upstream: UpstreamSettings, cid: Cid, received: Callable[[int], None]

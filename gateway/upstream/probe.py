@@ -69,6 +69,8 @@ class Prober:
         """Start the probes that are due."""
         now = self._clock.monotonic()
         states = self._pool.states()
+        names = {upstream.name for upstream, _ in states}
+        self._next_at = {name: at for name, at in self._next_at.items() if name in names}
         nodes = sum(upstream.tier == "cluster" for upstream, _ in states)
         for upstream, state in states:
             every_s = _every_s(upstream, state, nodes)

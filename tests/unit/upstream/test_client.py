@@ -369,3 +369,12 @@ async def test_what_is_no_word_about_holding_is_an_error(
     async with LyingUpstream([BLOCK], behaviour) as upstream:
         with pytest.raises(error, match="liar"):
             await client.has(upstream.settings, BLOCK.cid, 0.2)
+
+
+async def test_nothing_is_kept_of_upstreams_that_are_not_asked(client: TrustlessClient) -> None:
+    """issue 12, 14: strangers whom a router tells of have names without end."""
+    async with LyingUpstream([BLOCK]) as upstream:
+        for number in range(20):
+            settings = replace(upstream.settings, name=f"provider-{number}")
+            await client.fetch_raw(settings, BLOCK.cid, ignore)
+    assert len(client._turns) == 0

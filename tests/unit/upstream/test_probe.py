@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -384,3 +385,14 @@ async def test_it_probes_from_the_start_on(ward: Ward) -> None:
     ward.prober.start(Background(FakeClock()))
     async with asyncio.timeout(5):
         await probed.wait()
+
+
+async def test_nothing_is_kept_of_nodes_that_have_left(ward: Ward) -> None:
+    """issue 12, 14: nodes of a cluster come and go, with new names."""
+    for number in range(5):
+        node = replace(ward.upstream.settings, name=f"node-{number}")
+        ward.kit.pool.set_discovered([node])
+        ward.kit.clock.advance(EVERY_S)
+        ward.prober.tick()
+        await asyncio.gather(*ward.prober._checks.values())
+    assert ward.prober._next_at.keys() == {"node", "node-4"}
