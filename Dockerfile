@@ -9,7 +9,8 @@ COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY gateway ./gateway
-RUN pip install --no-deps .
+# With the setuptools that is locked: in isolation another one is fetched, without a hash.
+RUN pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
 RUN groupadd --gid 10001 gateway \

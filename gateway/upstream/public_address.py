@@ -14,7 +14,11 @@ _EMBEDDED: Final = (  # IPv6 that carries an IPv4 address, and where in its 16 b
     (ipaddress.ip_network("64:ff9b:1::/48"), 12),  # local NAT64, RFC 8215
     (ipaddress.ip_network("2002::/16"), 2),  # 6to4, RFC 3056
 )
-_TEREDO: Final = ipaddress.ip_network("2001::/32")  # RFC 4380; the address is hidden in it
+_REFUSED: Final = (  # which `ipaddress` takes for global
+    ipaddress.ip_network("2001::/32"),  # Teredo, RFC 4380; the address is hidden in it
+    ipaddress.ip_network("fec0::/10"),  # site-local, deprecated by RFC 3879, but routers know it
+    ipaddress.ip_network("::ffff:0:0:0/96"),  # IPv4-translated, RFC 2765: within one network
+)
 
 
 def is_public(text: str) -> bool:
@@ -27,7 +31,7 @@ def is_public(text: str) -> bool:
         return False
     if isinstance(address, ipaddress.IPv4Address):
         return True
-    if address in _TEREDO:
+    if any(address in network for network in _REFUSED):
         return False
     return all(
         is_public(str(ipaddress.IPv4Address(address.packed[start : start + 4])))

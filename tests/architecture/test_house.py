@@ -53,7 +53,6 @@ TESTED_ELSEWHERE = {
     "web/sending.py": "unit/web/test_hot_connection.py",
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
-    "wiring/app.py": "unit/cli/test_serve.py",
 }
 
 # Libraries that each room may use, beside the standard library. typing_extensions has `override`,
