@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.content.walk import Want
+from gateway.errors import RetrievalError
 from gateway.ports import Choice, Place, RetrievalTrace
 from gateway.upstream.carstream import CarStream
 from gateway.upstream.fetch import Fetch, RawFetch, Tools
@@ -72,12 +73,10 @@ class Asker:
         Raises:
             RetrievalError: nobody is left to be asked.
         """
-        pool = self._tools.pool
         self._failed |= trail.asked()
         steps = self._next_steps(want, trail)
         if not steps:
-            asked = trail.asked()
-            raise trail.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
+            raise self.error(want, trail, is_root=is_root)
         if steps[0].step is Step.CAR:
             self._shelf.leave_all()  # it has gone past what an older stream would bring
         fetch, *others = [self._make(want, step, trail) for step in steps]
@@ -93,6 +92,15 @@ class Asker:
         first = steps[0]
         self._is_block_wise = first.step is Step.RAW and self._is_raw_for(first.choice)
         self.ask_ahead(want)
+
+    def error(self, want: Want, trail: Trail, *, is_root: bool) -> RetrievalError:
+        """Make the error of a block that nobody gave; see `Trail.error`."""
+        pool, asked = self._tools.pool, trail.asked()
+        return trail.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
+
+    def is_exhausted(self, trail: Trail) -> bool:
+        """Tell whether nobody is left, even when there may be more retries."""
+        return self._choose(trail.asked()) is None
 
     def _next_steps(self, want: Want, trail: Trail) -> list[NextStep]:
         """Decide whom to ask; nobody when all were asked, or the retries are used up."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
@@ -22,6 +22,7 @@ from gateway.upstream.race import Race, Runner
 from gateway.upstream.request import Step
 from gateway.upstream.shelf import Shelf
 from gateway.upstream.trail import Failure, failure_of
+from gateway.upstream.waves import Waves
 
 LINGER_S: Final = 0.2
 """How long a fetch outlives its last reader: a browser that seeks closes one request and opens
@@ -41,6 +42,7 @@ class Tools:
     presence: Presence
     flights: Flights = field(default_factory=Flights)
     absences: Absences = field(default_factory=Absences)
+    waves: Waves = field(default_factory=Waves)
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
     retries: RetryBudget = field(default_factory=RetryBudget)
     parts: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
@@ -177,10 +179,7 @@ class Fetch(ABC):
         bug = None if task.cancelled() else task.exception()
         race, self.race = self.race, None
         if race is None or not race.left_by(self, self.failure):
-            failures = race.failures if race else [self.failure] if self.failure else []
-            for multihash, entry in self._entries.items():
-                self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
-            self._entries.clear()
+            self._drop(race.failures if race else [self.failure] if self.failure else [], bug)
         for shelf in self._shelves:
             shelf.workers.discard(self)
         self._shelves.clear()
@@ -190,6 +189,15 @@ class Fetch(ABC):
         if bug is not None:
             context = {"message": "a fetch has failed", "exception": bug, "task": task}
             task.get_loop().call_exception_handler(context)
+
+    def _drop(self, failures: Sequence[Failure], bug: BaseException | None) -> None:
+        """Tell those who wait why nothing comes."""
+        now = self.tools.clock.monotonic()
+        for multihash, entry in self._entries.items():
+            if failures and entry.is_wanted:
+                self.tools.waves.note(multihash, failures, now)
+            self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
+        self._entries.clear()
 
     def accept(self, cid: Cid, data: bytes) -> Block:
         """Make a block of what came.
@@ -217,6 +225,7 @@ class Fetch(ABC):
         self.delivered += 1
         self.delivered_bytes += len(block.data)
         self.tools.absences.forget(multihash)
+        self.tools.waves.forget(multihash)
         is_scan = bool(self._shelves) and all(shelf.is_scan for shelf in self._shelves)
         await self.tools.store.keep(block, is_scan=is_scan)
         self._entries.pop(multihash, None)

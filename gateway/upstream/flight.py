@@ -32,6 +32,8 @@ class Gone:
 
     failures: tuple[Failure, ...] = ()
     """Why, when upstreams are at fault: one each, in the order in which they failed."""
+    is_last: bool = False
+    """Nobody is left to be asked: that is the answer to all who wait."""
 
 
 class Owner(Protocol):
@@ -67,6 +69,11 @@ class Entry:
         owner.waiting(len(self._waiting))
         for shelf in self._waiting.values():
             owner.join(shelf)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self._waiting)
 
     async def wait(self, shelf: Shelf) -> Landed | Gone:
         """Wait for the end of the entry on behalf of a reader."""

@@ -243,9 +243,32 @@ class Session(BlockSource):
             outcome = await entry.wait(supply.shelf)
             if isinstance(outcome, Landed):
                 return outcome
-            trail.failures.extend(outcome.failures)
+            self._take_in(outcome, want, trail, supply.asker)
+
+    def _take_in(self, outcome: Gone, want: Want, trail: Trail, asker: Asker) -> None:
+        """Learn how others failed; what is left to be asked, one of those who wait will ask.
+
+        Raises:
+            RetrievalError: nobody is left to be asked.
+        """
+        if outcome.failures or outcome.is_last:
+            now = self._tools.clock.monotonic()
+            trail.take_in(self._tools.waves.find(want.cid.multihash, now))  # in order
+            trail.take_in(outcome.failures)
+        if outcome.is_last and not self._tools.pool.is_bound(self._place):
+            raise asker.error(want, trail, is_root=not self._has_delivered)
 
     async def _ask(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> None:
+        """Have a block fetched; when nobody is left for it, that is remembered for a moment."""
+        try:
+            await self._ask_all(want, entry, trail, asker)
+        except RetrievalError:
+            if self._speaks_for_all and asker.is_exhausted(trail):
+                now = self._tools.clock.monotonic()
+                self._tools.waves.end(want.cid.multihash, now)
+            raise
+
+    async def _ask_all(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> None:
         """Have a block fetched; by strangers that a router knows when nobody else has it."""
         is_root = not self._has_delivered
         try:
@@ -277,6 +300,7 @@ class Session(BlockSource):
             RetrievalError: nobody is left to be asked.
         """
         multihash = want.cid.multihash
+        outcome = Gone()
         try:
             if not trail.failures:
                 found = await self._tools.store.find(want.cid, is_scan=self._is_long_scan)
@@ -284,12 +308,33 @@ class Session(BlockSource):
                     landed = Landed(*found)
                     self._tools.flights.land(multihash, landed)
                     return landed
+                self._inherit(want, trail, asker)
             if not self._has_looked:
                 self._has_looked = True
                 await self._look_around(want, trail, asker)
             if entry.owner is None and entry.landed is None:
                 await self._ask(want, entry, trail, asker)
+        except RetrievalError:
+            outcome = Gone(is_last=self._speaks_for_all)
+            raise
         finally:
             if entry.owner is None:
-                self._tools.flights.drop(multihash, entry, Gone())
+                self._tools.flights.drop(multihash, entry, outcome)
         return None
+
+    def _inherit(self, want: Want, trail: Trail, asker: Asker) -> None:
+        """Leave out whom others have asked for the block a moment ago.
+
+        Raises:
+            RetrievalError: they have asked everybody.
+        """
+        waves, now = self._tools.waves, self._tools.clock.monotonic()
+        trail.take_in(waves.find(want.cid.multihash, now))
+        if waves.is_over(want.cid.multihash, now) and self._speaks_for_all:
+            raise asker.error(want, trail, is_root=not self._has_delivered)
+
+    @property
+    def _speaks_for_all(self) -> bool:
+        """Whether whom this request may ask, routed strangers included, all others may."""
+        has_all = not self._has_delivered or self._tools.presence.router is None
+        return has_all and not self._tools.pool.is_bound(self._place)

@@ -5,7 +5,7 @@ when it lacks the root, and other gateways know no CAR. So the same upstream is 
 block alone, which has a clear answer: the bytes or 404.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, NamedTuple
@@ -110,6 +110,10 @@ class Trail:
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
+
+    def take_in(self, failures: Iterable[Failure]) -> None:
+        """Take note of who failed when others asked for the same block."""
+        self.failures += [failure for failure in failures if failure not in self.failures]
 
     def note_lacking(self, upstreams: Collection[str], cid: Cid) -> None:
         """Take note of who said that it does not hold a block, and is not asked for it."""

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unverifiable
 from gateway.settings import RetrievalSettings
+from gateway.upstream.waves import REST_S
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Behaviour, LyingUpstream
 from tests.fakes.upstream_kit import PATIENT, QUICK, Kit, Sample, sample
@@ -197,6 +198,8 @@ async def test_an_ejected_upstream_is_asked_when_nobody_else_is_left() -> None:
     ):
         with pytest.raises(Unverifiable, match="do not match"):
             await kit.read(FILE.cid)
+        assert kit.state("liar") == "ejected"
+        kit.clock.advance(REST_S)
         assert kit.state("liar") == "ejected"
         assert await kit.read(FILE.cid) == FILE.content
 

@@ -15,6 +15,7 @@ from gateway.ports import Place, Tier
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream import fetch as fetch_module
 from gateway.upstream import retrieve as retrieve_module
+from gateway.upstream.waves import REST_S
 from tests.fakes import lies
 from tests.fakes.blocks import alias, numbered
 from tests.fakes.lying_upstream import Answer, LyingUpstream, honest
@@ -174,10 +175,11 @@ async def test_an_upstream_that_asks_for_peace_gets_it(upstream: LyingUpstream) 
     async with Kit(upstream.settings) as kit:
         with pytest.raises(Unverifiable, match="status 429"):
             await kit.read(FILE.cid)
-        with pytest.raises(Unverifiable, match=r"liar .none.: asked to be left alone for 60 s"):
+        kit.clock.advance(REST_S)
+        with pytest.raises(Unverifiable, match=r"liar .none.: asked to be left alone for 57 s"):
             await kit.read(FILE.cid)
         assert len(upstream.log) == 1
-        kit.clock.advance(60)
+        kit.clock.advance(57)
         assert await kit.read(FILE.cid) == FILE.content
 
 
