@@ -8,6 +8,7 @@ The house, from top to bottom; imports point down only:
     pipeline                         the life of a request
     upkeep                           what operators order: warm, pin, purge
     upstream | cache | naming | guard | ops   the I/O packages, which do not know each other
+    aside                            long work beside the event loop, and turns for others
     breaker                          what failed a few times in a row is left alone for a while
     regular_file                     files that a setting names are looked at before they are read
     shared_redis                     the connection to the Redis that machines share

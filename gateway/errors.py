@@ -217,7 +217,7 @@ class NotArchivable(ContentError):
     """Something that a TAR cannot hold, or must not."""
 
     def __init__(self, path: str, reason: str, cid: object = None) -> None:
-        super().__init__(f'no TAR can be made with "{path}": {reason}')
+        super().__init__(f'no TAR can be made with "{path[:1000]}": {reason}')
         self.cid = cid
 
 

@@ -46,33 +46,37 @@ class CacheKeeper(BlockKeeper):
 
     @override
     async def purge(self, cids: Sequence[Cid]) -> Purged:
-        keys = [cid.multihash for cid in cids]
-        told = await self._purge_here(keys)
+        is_named = len(cids) <= MAX_NAMED
+        told = Purged(0, 0, 0)
+        for start in range(0, len(cids), PURGE_STEP):
+            step = [cid.multihash for cid in cids[start : start + PURGE_STEP]]
+            one = await self._purge_step(step, is_named=is_named)
+            told = Purged(
+                told.blocks + one.blocks, told.bytes + one.bytes, told.pinned + one.pinned
+            )
         if self._store.shared is not None:
-            for start in range(0, len(keys), PURGE_STEP):
-                await self._store.shared.purge(keys[start : start + PURGE_STEP])
+            for start in range(0, len(cids), PURGE_STEP):
+                step = [cid.multihash for cid in cids[start : start + PURGE_STEP]]
+                await self._store.shared.purge(step)
         return told
 
     async def follow_purge(self, keys: Sequence[bytes]) -> None:
         """Take out what was purged on another machine; never raises."""
         try:
-            await self._purge_here(keys)
+            for start in range(0, len(keys), PURGE_STEP):
+                step = keys[start : start + PURGE_STEP]
+                await self._purge_step(step, is_named=len(keys) <= MAX_NAMED)
         except CacheUnavailable as exc:
             _log.warning("a purge of another machine could not be followed: %s", exc)
 
-    async def _purge_here(self, keys: Sequence[bytes]) -> Purged:
-        is_named = len(keys) <= MAX_NAMED
-        told = Purged(0, 0, 0)
-        for start in range(0, len(keys), PURGE_STEP):
-            step = keys[start : start + PURGE_STEP]
-            self._store.drop(step)
-            if self._store.disk is not None:
-                job = partial(purge, files=self._store.disk.files, keys=step, is_named=is_named)
-                one = await self._store.disk.run(job)
-                self._store.disk.count_purged(one)
-                told = Purged(
-                    told.blocks + one.blocks, told.bytes + one.bytes, told.pinned + one.pinned
-                )
+    async def _purge_step(self, keys: Sequence[bytes], *, is_named: bool) -> Purged:
+        await asyncio.sleep(0)  # without a disk nothing else here waits
+        self._store.drop(keys)
+        disk = self._store.disk
+        if disk is None:
+            return Purged(0, 0, 0)
+        told = await disk.run(partial(purge, files=disk.files, keys=keys, is_named=is_named))
+        disk.count_purged(told)
         return told
 
     @override

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.content.block import Block
-from gateway.content.cid import DAG_PB, Cid
+from gateway.content.block import MAX_BLOCK_BYTES, Block
+from gateway.content.cid import DAG_PB, RAW, Cid, CidKey
 from gateway.content.dag_pb import decode_node
 from gateway.content.document import DECODERS, open_document
 from gateway.content.hamt import max_levels
 from gateway.content.ipld import links_of
 from gateway.content.listing import sub_shards
+from gateway.content.memo import ENTRY_BYTES, Memo
 from gateway.content.named_links import named_links
 from gateway.content.read import MAX_PENDING, level_below, open_child, push_level
 from gateway.content.resolve import open_shard, resolve
@@ -24,7 +25,13 @@ from gateway.content.walk import Scope, Walk, Want, ask
 from gateway.errors import BadBlock
 
 MAX_LEVELS: Final = 1024  # of dag-scope=all; boxo has the same limit
+MAX_MEMO_BYTES: Final = MAX_BLOCK_BYTES + ENTRY_BYTES
+"""Of the blocks whose links are kept, be it one of the largest: 8 MB of objects at the most."""
 
+MANY_LINKS: Final = 1024
+"""Those of fewer are quickly found anew."""
+
+_memo: Memo[CidKey, tuple[Cid, ...]] = Memo(MAX_MEMO_BYTES, 1)
 _Seen = set[Cid] | None
 Path = tuple[str, ...]
 Check = Callable[[Path], None]
@@ -72,12 +79,25 @@ def walk_car(  # noqa: PLR0913 (what a CAR request has, and how to write its ans
 
 
 def find_links(block: Block) -> tuple[Cid, ...]:
-    """Return what a block links to, in order; nothing for codecs that we do not read."""
+    """Return what a block links to, in order; nothing for codecs that we do not read.
+
+    What many links were is remembered: clients that read the same CAR share them.
+    """
+    cid = block.cid
+    if cid.codec not in DECODERS and cid.codec != DAG_PB:
+        return ()
+    links = _memo.find(cid.key)
+    if links is None:
+        links = _find_links(block)
+        if len(links) > MANY_LINKS:
+            _memo.keep(cid.key, links, len(block.data) + ENTRY_BYTES)
+    return links
+
+
+def _find_links(block: Block) -> tuple[Cid, ...]:
     cid = block.cid
     if cid.codec in DECODERS:
         return links_of(open_document(block))
-    if cid.codec != DAG_PB:
-        return ()
     try:
         return tuple([link.cid for link in decode_node(block.data).links])
     except BadBlock as exc:
@@ -143,6 +163,8 @@ def _follow(
         cid, path = level.cids[index], level.path_of(index)
         if check is not None and path != level.path:
             check(path)
+        if cid.codec == RAW and cid.is_identity:
+            continue  # it holds its bytes, and nothing is below it
         if seen is not None:
             if cid in seen:
                 continue

@@ -58,6 +58,10 @@ _COMMON_PREFIXES: Mapping[bytes, int] = {
 _COMMON_BYTES = 36
 
 
+CidKey = tuple[int, int, bytes]
+"""A CID as a key of tables: hashed and compared in a third of the time, without Python code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cid:
     """A CID that is valid and whose hash we can compute."""
@@ -68,6 +72,11 @@ class Cid:
     """Multicodec code of the block's format; `DAG_PB` for version 0."""
     multihash: bytes
     """Code, length and digest: the key of the block, whatever CID names it."""
+
+    @property
+    def key(self) -> CidKey:
+        """The CID as a key of tables."""
+        return self.version, self.codec, self.multihash
 
     @property
     def hash_code(self) -> int:

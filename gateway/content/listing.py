@@ -33,11 +33,14 @@ def list_directory(entity: DirectoryEntity | ShardEntity) -> Stream[DirectoryEnt
     if isinstance(entity, ShardEntity):
         yield from _list_shards(entity)
         return
-    seen: set[str] = set()
-    for link in entity.links:
-        name = link.name or ""
-        if name not in seen:
-            seen.add(name)
+    has_unnamed = "" in entity.by_name
+    for link in entity.links:  # no set of what was listed: it would be megabytes for each reader
+        name = link.name
+        if name is None:
+            name, is_first, has_unnamed = "", not has_unnamed, True
+        else:
+            is_first = entity.by_name[name] is link
+        if is_first:
             yield DirectoryEntry(name, link.cid, link.size)
 
 

@@ -42,6 +42,10 @@ class Resolved:
         """
         return open_entity(self.block)
 
+    def keep_entity(self, entity: Entity) -> None:
+        """Remember what `open_entity` made of the block somewhere else."""
+        self.__dict__["entity"] = entity
+
 
 def resolve(
     root: Cid,
@@ -134,7 +138,8 @@ def check_prefix(shard: ShardEntity, name: str | None, prefix: str) -> None:
         BadBlock: naming the shard.
     """
     if name is None or not name.startswith(prefix):
-        raise BadBlock("hamt", f"the link of slot {prefix} has the name {name!r}", shard.cid)
+        shown = repr(name if name is None else name[:100])
+        raise BadBlock("hamt", f"the link of slot {prefix} has the name {shown}", shard.cid)
 
 
 def open_shard(block: Block, fanout: int) -> ShardEntity:

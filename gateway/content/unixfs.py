@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from gateway.content.block import Block
-from gateway.content.cid import DAG_PB, RAW, Cid
+from gateway.content.block import MAX_BLOCK_BYTES, Block
+from gateway.content.cid import DAG_PB, RAW, Cid, CidKey
 from gateway.content.dag_pb import PBLink, PBNode, decode_node
 from gateway.content.hamt import check_fanout, decode_bitfield
-from gateway.content.memo import Memo
+from gateway.content.memo import ENTRY_BYTES, Memo
 from gateway.content.protobuf import encode_uint64
 from gateway.content.unixfs_message import Mtime, UnixFs, UnixFsType, decode_unixfs
 from gateway.errors import BadBlock
@@ -92,10 +92,11 @@ class OpaqueEntity:
 Entity = FileEntity | DirectoryEntity | ShardEntity | SymlinkEntity | OpaqueEntity
 
 
-MAX_MEMO_BYTES: Final = 2 * 1024 * 1024
-"""Of the blocks whose entities are kept: 40,000 links, 15 MB of objects at the most."""
+MAX_MEMO_BYTES: Final = 2 * (MAX_BLOCK_BYTES + ENTRY_BYTES)
+"""Of the blocks whose entities are kept, one of the largest blocks among them: 80,000 links, 30 MB
+of objects at the most."""
 
-_memo: Memo[Cid, Entity] = Memo(MAX_MEMO_BYTES)
+_memo: Memo[CidKey, Entity] = Memo(MAX_MEMO_BYTES, 2)
 
 
 def open_entity(block: Block) -> Entity:
@@ -112,7 +113,7 @@ def open_entity(block: Block) -> Entity:
         return FileEntity(cid, len(block.data), block.data)
     if cid.codec != DAG_PB:
         return OpaqueEntity(cid, cid.codec)
-    entity = _memo.find(cid)
+    entity = _memo.find(cid.key)
     if entity is not None:
         return entity
     try:
@@ -121,8 +122,13 @@ def open_entity(block: Block) -> Entity:
     except BadBlock as exc:
         raise BadBlock(exc.codec, exc.reason, cid) from exc
     if node.links:
-        _memo.keep(cid, entity, len(block.data))
+        _memo.keep(cid.key, entity, len(block.data) + ENTRY_BYTES)
     return entity
+
+
+def is_entity_at_hand(cid: Cid) -> bool:
+    """Tell whether `open_entity` has to decode nothing."""
+    return cid.key in _memo
 
 
 def _open_node(cid: Cid, node: PBNode) -> Entity:
@@ -159,7 +165,7 @@ def _open_file(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> FileEnti
         raise BadBlock("unixfs", f"filesize says {size} bytes, the node holds {held}")
     for link in links:
         if link.name:
-            raise BadBlock("unixfs", f"a part of a file has the name {link.name!r}")
+            raise BadBlock("unixfs", f"a part of a file has the name {link.name[:100]!r}")
     children = tuple([link.cid for link in links])
     return FileEntity(cid, size, inline, children, message.blocksizes, message.mode, message.mtime)
 

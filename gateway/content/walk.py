@@ -10,7 +10,7 @@ The walks themselves: `resolve` (paths), `read` (file bytes), `listing` (directo
 
 from collections.abc import Generator, Iterator, Mapping
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from gateway.content.block import Block, identity_block, rename
 from gateway.content.cid import Cid
@@ -57,6 +57,39 @@ Walk = Generator[Want, Block, T]
 
 Stream = Generator[Want | T, Block | None, None]
 """Yields a `Want` and is sent the block, or yields a `T` and is sent None."""
+
+
+class Ended(NamedTuple, Generic[T]):
+    """A walk is over."""
+
+    value: T
+    """What it returned."""
+
+
+def advance(walk: Walk[T], block: Block | None) -> Want | Ended[T]:
+    """Take a walk one step on, for whoever cannot let a StopIteration through.
+
+    Args:
+        walk: one that is not running.
+        block: what it wants; None to start it.
+    """
+    try:
+        return next(walk) if block is None else walk.send(block)
+    except StopIteration as stop:
+        return Ended(stop.value)
+
+
+def advance_stream(stream: Stream[T], block: Block | None) -> Want | T | Ended[None]:
+    """Take a stream one step on; see `advance`.
+
+    Args:
+        stream: one that is not running.
+        block: what it wants; None to start it, or after a value.
+    """
+    try:
+        return stream.send(block)
+    except StopIteration:
+        return Ended(None)
 
 
 def ask(want: Want) -> Walk[Block]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Final
 
 from gateway.content.block import rename
 from gateway.content.car import car_header, car_section
@@ -14,8 +15,12 @@ from gateway.errors import BadRequest
 from gateway.pipeline.drive import Reader
 from gateway.protocol.car import CarParams
 
+MAX_COPY_BYTES: Final = 64 * 1024
+"""Larger blocks are sent as they are: a copy for each client that is slow to read would be
+megabytes."""
 
-def require_range(car: CarParams, resolved: Resolved) -> None:
+
+async def require_range(reader: Reader, car: CarParams, resolved: Resolved) -> None:
     """Check that some of the bytes that are asked for are in the file, if it is one.
 
     Raises:
@@ -24,7 +29,7 @@ def require_range(car: CarParams, resolved: Resolved) -> None:
     """
     if (car.start, car.stop) == (0, None) or resolved.cid.codec not in (RAW, DAG_PB):
         return
-    file = resolved.entity
+    file = await reader.open(resolved)
     if isinstance(file, FileEntity) and file.size:
         start, stop, _ = slice(car.start, car.stop).indices(file.size)
         if start >= stop:
@@ -57,13 +62,12 @@ async def read_car(
     )
     sent: set[bytes] = set()
     yield car_header((terminal,))
-    try:
-        want = next(walk)
-        while True:
-            block = await reader.get(want)
-            if car.dups or want.cid.multihash not in sent:
-                sent.add(want.cid.multihash)
-                yield b"".join(car_section(rename(block, want.cid)))
-            want = walk.send(block)
-    except StopIteration:
-        return
+    async for want, block in reader.blocks(walk):
+        if car.dups or want.cid.multihash not in sent:
+            sent.add(want.cid.multihash)
+            head, data = car_section(rename(block, want.cid))
+            if len(data) <= MAX_COPY_BYTES:
+                yield head + data
+            else:
+                yield head
+                yield data

@@ -77,7 +77,8 @@ class ContentReplies:
         scope, start, stop = _wanted(request)
         resolved = await reader.resolve(path, scope, start, stop)
         if reader.gate is not None and _has_all(request):
-            reader.gate.check_links(path, named_links(resolved.block))
+            links = await reader.look(resolved.block, named_links)
+            reader.gate.check_links(path, links)
         if request.format is ResponseFormat.CAR:
             return await self._car(request, path, reader, resolved)
         require_block(resolved)
@@ -87,7 +88,8 @@ class ContentReplies:
             return await reply_with_tar(request, path, reader, resolved)
         format_ = choose_block_format(request.format, resolved.cid)
         if format_ is not None:
-            return reply_with_document(request, reader, resolved, format_, self._pages.document)
+            page = self._pages.document
+            return await reply_with_document(request, reader, resolved, format_, page)
         redirect = slash_redirect(request.site, request.path, request.query)
         elsewhere = None if is_rewritten else redirect
         return await self._unixfs(request, path, reader, resolved, elsewhere)
@@ -102,24 +104,25 @@ class ContentReplies:
             ClientError, ContentError, RetrievalError: as `reply`.
         """
         found = await reader.resolve(path, Scope.ENTITY)
-        if not isinstance(found.entity, FileEntity):
+        file = await reader.open(found)
+        if not isinstance(file, FileEntity):
             raise BadRedirects(f"the page for {status} is not a file")
         source = Source(file_etag(found.cid), found.roots)
-        page = await self._files.reply(request.plain(), reader, found.entity, source, INDEX_NAME)
+        page = await self._files.reply(request.plain(), reader, file, source, INDEX_NAME)
         page.answer = page.answer._replace(status=status)
         return page
 
     async def _car(
         self, request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
     ) -> Reply:
-        require_range(request.car, resolved)
+        await require_range(reader, request.car, resolved)
         source = Source(car_etag(resolved.cid, str(path), request.car), resolved.roots)
         answer = car_answer(request, source)
         pieces = None
         if isinstance(answer.body, BodyCar):
             if request.only_if_cached:
                 car = request.car
-                await reader.drive(
+                await reader.require(
                     walk_car(resolved.cid, (), car.scope, car.start, car.stop, is_unique=True)
                 )
             pieces = read_car(reader, path, request.car, resolved.cid)
@@ -134,7 +137,8 @@ class ContentReplies:
         elsewhere: Redirect | None,
     ) -> Reply:
         """Answer with a file, a directory or a symlink; `elsewhere` is where a directory is."""
-        entity, source = resolved.entity, _source_of(resolved)
+        entity = await reader.open(resolved)
+        source = _source_of(resolved)
         if not isinstance(entity, FileEntity):
             require_default(request.format, entity.cid)
         match entity:
@@ -168,7 +172,7 @@ class ContentReplies:
         if unchanged := check_preconditions(request, source):
             return Reply(unchanged, None, reader.source).with_cache_fields()
         found = await reader.drive(resolve(index, (), Scope.ENTITY, *range_hint(request)))
-        file = found.entity
+        file = await reader.open(found)
         if not isinstance(file, FileEntity):
             raise BadIndex(entity.cid)
         return await self._files.reply(request, reader, file, source, INDEX_NAME)
@@ -187,7 +191,7 @@ class ContentReplies:
         pieces = None
         if isinstance(answer.body, BodyListing):
             if request.only_if_cached:
-                await reader.drive(walk_car(entity.cid, (), Scope.ENTITY))
+                await reader.require(walk_car(entity.cid, (), Scope.ENTITY))
             entries = reader.stream(list_directory(entity))
             pieces = page.render(request, entity.cid, entries)
         return Reply(answer, pieces, reader.source).with_cache_fields()

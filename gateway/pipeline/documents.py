@@ -1,5 +1,8 @@
 """Answers with one block: its bytes, or a page that shows the document in it."""
 
+from functools import partial
+
+from gateway.aside import run_aside
 from gateway.content.document import DECODERS, open_document
 from gateway.content.resolve import Resolved
 from gateway.errors import BadBlock, Unsupported
@@ -25,7 +28,7 @@ def reply_with_block(
     return Reply(answer, None, reader.source).with_cache_fields()
 
 
-def reply_with_document(
+async def reply_with_document(
     request: GatewayRequest,
     reader: Reader,
     resolved: Resolved,
@@ -44,11 +47,11 @@ def reply_with_document(
     if not wants_page or not is_shown:
         return reply_with_block(request, reader, resolved, format_)
     try:
-        value = open_document(resolved.block)
+        value = await reader.look(resolved.block, open_document)
     except BadBlock:
         return reply_with_block(request, reader, resolved, format_)
     etag = preview_etag(resolved.cid, page.template_hash)
-    data = page.render(request, resolved.cid, value)
+    data = await run_aside(partial(page.render, request, resolved.cid, value))
     answer = preview_answer(
         request, Source(etag, resolved.roots, is_generated=True), page.headers, data
     )

@@ -1,12 +1,16 @@
 """Running walks against a request's source of blocks."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
 from typing import TypeVar
 
+from gateway.aside import Turns, run_aside
 from gateway.content.block import Block
+from gateway.content.effort import is_at_hand, is_long
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved, resolve
-from gateway.content.walk import Scope, Stream, Walk, Want
+from gateway.content.unixfs import Entity, open_entity
+from gateway.content.walk import Ended, Scope, Stream, Walk, Want, advance, advance_stream
 from gateway.pipeline.gate import PathGate
 from gateway.ports import BlockSource
 
@@ -69,26 +73,72 @@ class Reader:
 
     async def drive(self, walk: Walk[T]) -> T:
         """Run a walk to its value."""
-        try:
-            want = next(walk)
-            while True:
-                want = walk.send(await self.get(want))
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
+        step = advance(walk, None)
+        while isinstance(step, Want):
+            block = await self.get(step)
+            if is_long(step.cid, block.data) and not is_at_hand(block):
+                step = await self._aside(partial(advance, walk, block))
+            else:
+                step = advance(walk, block)
+        return step.value
 
-    async def stream(self, steps: Stream[T]) -> AsyncGenerator[T, None]:
-        """Run a walk that also yields values, and yield the values."""
-        try:
-            step = next(steps)
-            while True:
-                if isinstance(step, Want):
-                    step = steps.send(await self.get(step))
-                else:
-                    yield step
-                    step = steps.send(None)
-        except StopIteration:
-            return
+    async def open(self, resolved: Resolved) -> Entity:
+        """Return what the block at the end of a path is; see `Resolved.entity`."""
+        if _is_long(resolved.block):
+            resolved.keep_entity(await self._aside(partial(open_entity, resolved.block)))
+        return resolved.entity
+
+    async def look(self, block: Block, work: Callable[[Block], T]) -> T:
+        """Return what `work`, which is pure, makes of all that is in a block."""
+        return await self._aside(partial(work, block)) if _is_long(block) else work(block)
+
+    async def stream(
+        self, steps: Stream[T], *, is_slow_to_start: bool = False
+    ) -> AsyncGenerator[T, None]:
+        """Run a walk that also yields values, and yield the values.
+
+        Args:
+            steps: the walk.
+            is_slow_to_start: whether its first step looks at all links of a large block.
+        """
+        begin = partial(advance_stream, steps, None)
+        step = await self._aside(begin) if is_slow_to_start else begin()
+        while not isinstance(step, Ended):
+            if not isinstance(step, Want):
+                yield step
+                step = advance_stream(steps, None)
+                continue
+            block = await self.get(step)
+            if is_long(step.cid, block.data):
+                step = await self._aside(partial(advance_stream, steps, block))
+            else:
+                step = advance_stream(steps, block)
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        self._before_wait()
+        return await run_aside(work)
+
+    async def require(self, walk: Walk[None]) -> None:
+        """Have all blocks of a walk once; raises what `get` raises for the first that is not."""
+        async for _ in self.blocks(walk):
+            pass
+
+    async def blocks(self, walk: Walk[None]) -> AsyncGenerator[tuple[Want, Block], None]:
+        """Run a walk and yield its blocks, and what was wanted of each."""
+        turns = Turns()
+        step = advance(walk, None)
+        while isinstance(step, Want):
+            block = await self.get(step)
+            yield step, block
+            await turns.step()
+            if is_long(step.cid, block.data):
+                step = await self._aside(partial(advance, walk, block))
+            else:
+                step = advance(walk, block)
+
+
+def _is_long(block: Block) -> bool:
+    return is_long(block.cid, block.data) and not is_at_hand(block)
 
 
 async def chain(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from functools import partial
 
 from gateway.content.car_walk import walk_car
+from gateway.content.effort import is_long
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved
 from gateway.content.tar import walk_tar
@@ -24,12 +25,13 @@ async def reply_with_tar(
         NotArchivable, BadBlock: as `walk_tar`, before anything is sent.
         PreconditionFailed: as `tar_answer`.
     """
-    entity = resolved.entity
+    entity = await reader.open(resolved)
     if request.only_if_cached and not request.is_head:
-        await reader.drive(walk_car(resolved.cid, is_unique=True))
+        await reader.require(walk_car(resolved.cid, is_unique=True))
     check = None if reader.gate is None else partial(reader.gate.check_below, path)
     steps = walk_tar(entity, str(resolved.cid), check)
-    pieces: AsyncGenerator[Piece, None] = reader.stream(steps)
+    is_slow = is_long(resolved.cid, resolved.block.data)  # each name in it is looked at
+    pieces: AsyncGenerator[Piece, None] = reader.stream(steps, is_slow_to_start=is_slow)
     first = await anext(pieces)
     mtime = None if isinstance(entity, OpaqueEntity) else entity.mtime
     source = Source(tar_etag(resolved.cid), resolved.roots, mtime=mtime.seconds if mtime else None)

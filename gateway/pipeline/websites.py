@@ -35,7 +35,7 @@ async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
     """
     own = ContentPath(path.namespace, path.root, (FILE_NAME,))
     try:
-        file = (await reader.resolve(own, Scope.ENTITY, 0, MAX_FILE_BYTES + 1)).entity
+        file = await reader.open(await reader.resolve(own, Scope.ENTITY, 0, MAX_FILE_BYTES + 1))
     except (NoSuchLink, NotTraversable, Unsupported):
         return None
     if not isinstance(file, FileEntity):

@@ -74,7 +74,9 @@ def document_rows(site: Site, path: AnyPath, value: Value) -> DocumentRows:
 
 def _href_below(above: str | None, key: str) -> str | None:
     """Return the path of a value by its key; None when a path cannot have it."""
-    if above is None or key in _NO_SEGMENTS or "\0" in key or not _is_unicode(key):
+    if above is None or len(key) > MAX_HREF_CHARACTERS:  # first: a key may be two megabytes
+        return None
+    if key in _NO_SEGMENTS or "\0" in key or not _is_unicode(key):
         return None
     href = f"{above}/{escape_segment(key)}"
     return href if len(href) <= MAX_HREF_CHARACTERS else None

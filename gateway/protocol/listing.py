@@ -15,6 +15,11 @@ from gateway.content.path import AnyPath, escape_segment
 from gateway.protocol.media import guess_type
 from gateway.protocol.sites import Site, SiteKind, url_path
 
+MAX_SHOWN_CHARACTERS: Final = 255  # of a name; Linux has none with more
+MAX_LINKED_CHARACTERS: Final = 1024
+"""Of a name that is a part of links, where it is escaped up to twice: what is longer, and would
+soon be longer than a URL may be, is linked to by its CID."""
+
 
 class Crumb(NamedTuple):
     """A link to the directory itself or to one above it."""
@@ -108,12 +113,19 @@ def _crumbs(site: Site, path: AnyPath) -> tuple[Crumb, ...]:
 
 def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
     """Return one entry of a directory."""
-    cid, segment = str(entry.cid), escape_segment(entry.name)
-    by_cid = f"{head.cid_base}{cid}?filename={quote(segment, safe='')}"
+    cid = str(entry.cid)
+    hash_href = f"{head.cid_base}{cid}" if head.cid_base else f"{_CID_PAGE}{cid}"
+    href, cut = hash_href, ""
+    if len(entry.name) <= MAX_LINKED_CHARACTERS:
+        segment = escape_segment(entry.name)
+        href = head.base_href + segment
+        hash_href += f"?filename={quote(segment, safe='')}" if head.cid_base else ""
+    if len(entry.name) > MAX_SHOWN_CHARACTERS:
+        cut = "\N{HORIZONTAL ELLIPSIS}"
     return Row(
-        name=show_name(entry.name),
-        href=head.base_href + segment,
-        hash_href=by_cid if head.cid_base else f"{_CID_PAGE}{cid}",
+        name=show_name(entry.name[:MAX_SHOWN_CHARACTERS]) + cut,
+        href=href,
+        hash_href=hash_href,
         cid=cid,
         short_cid=f"{cid[:_SHORT_ENDS]}\N{HORIZONTAL ELLIPSIS}{cid[-_SHORT_ENDS:]}",
         size="" if entry.tsize is None else format_size(entry.tsize),
@@ -137,7 +149,7 @@ def format_size(size_bytes: int) -> str:
 
 def choose_icon(entry: DirectoryEntry) -> str:
     """Guess what an entry is from its name and CID; the entry itself is not fetched."""
-    media_type = guess_type(entry.name)
+    media_type = guess_type(entry.name[-MAX_SHOWN_CHARACTERS:])
     if media_type is None:
         # Writers of CIDv1 make small files raw blocks; what is left is mostly directories.
         is_folder = "." not in entry.name and entry.cid.version == 1 and entry.cid.codec == DAG_PB

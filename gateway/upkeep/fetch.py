@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncGenerator
 
+from gateway.aside import Turns, take_step
 from gateway.content.block import Block
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import DAG_PB, Cid
 from gateway.content.dag_pb import decode_node
-from gateway.content.walk import Walk, Want
+from gateway.content.walk import Walk, Want, advance
 from gateway.errors import DeadlineExceeded
 from gateway.ports import BlockSource, Retriever
 
@@ -23,9 +24,11 @@ async def fetch_dag(retriever: Retriever, root: Cid) -> AsyncGenerator[Block, No
     walk: Walk[None] = walk_car(root, is_unique=True)
     source = retriever.open_session(None)
     has_progress = False
+    turns = Turns()
+    want = advance(walk, None)
     try:
-        want = next(walk)
-        while True:
+        while isinstance(want, Want):
+            await turns.step()
             try:
                 block = await _get(source, want)
             except DeadlineExceeded:
@@ -37,9 +40,7 @@ async def fetch_dag(retriever: Retriever, root: Cid) -> AsyncGenerator[Block, No
                 continue
             has_progress = True
             yield block
-            want = walk.send(block)
-    except StopIteration:
-        return
+            want = await take_step(walk, want, block)
     finally:
         await source.close()
 

@@ -1,9 +1,12 @@
 """Taking content out: which cached blocks belong to a root, and all of them gone."""
 
 from dataclasses import dataclass
+from functools import partial
 
+from gateway.aside import Turns, run_aside
 from gateway.content.car_walk import find_links
 from gateway.content.cid import RAW, Cid
+from gateway.content.effort import is_long
 from gateway.errors import BadBlock
 from gateway.ports import BlockKeeper, BlockStore, Purged
 
@@ -26,7 +29,9 @@ class Reach:
 async def reach(store: BlockStore, root: Cid) -> Reach:
     """Find all that is cached below a root, without asking anybody else for it."""
     waiting, seen, found, holes = [root], {root.multihash}, list[Cid](), 0
+    turns = Turns()
     while waiting and len(found) < MAX_BLOCKS:
+        await turns.step()
         cid = waiting.pop()
         found.append(cid)
         if cid.codec == RAW or cid.is_identity:
@@ -56,7 +61,10 @@ async def _find_below(store: BlockStore, cid: Cid) -> tuple[Cid, ...] | None:
     found = await store.find(cid)
     if found is None:
         return None
+    block = found[0]
     try:
-        return find_links(found[0])
+        if is_long(block.cid, block.data):
+            return await run_aside(partial(find_links, block))
+        return find_links(block)
     except BadBlock:
         return ()

@@ -6,8 +6,10 @@ import logging
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
+from gateway.aside import run_aside
 from gateway.content.cid import Cid
 from gateway.errors import GatewayError
 from gateway.ports import BlockKeeper, Clock, Retriever
@@ -114,7 +116,9 @@ class Warmer:
                 async with aclosing(fetch_dag(self._retriever, root)) as blocks:
                     async for block in blocks:
                         if not progress.blocks:
-                            progress.expected_bytes = expected_bytes(block)
+                            progress.expected_bytes = await run_aside(
+                                partial(expected_bytes, block)
+                            )
                         await self._keeper.keep(block)
                         progress.blocks += 1
                         progress.bytes += len(block.data)

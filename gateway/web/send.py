@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from gateway.content.read import cut
+from gateway.content.unixfs import Piece
 from gateway.pipeline import Reply
-from gateway.protocol.answer import BodyBytes
+from gateway.protocol.answer import BodyBytes, BodyFile, BodyParts
 from gateway.protocol.headers import Headers
 
 TURN_BYTES: Final = 512 * 1024
@@ -13,6 +15,13 @@ TURN_BYTES: Final = 512 * 1024
 disk it is 0.5 ms of work."""
 MIN_PIECE_BYTES: Final = 16 * 1024
 """What a smaller piece counts as: it takes as long."""
+
+MIN_MADE_BYTES: Final = TURN_BYTES // 4
+"""Likewise of bodies that are made and not read, where a piece is a few milliseconds of work."""
+MAX_HELD_BYTES: Final = 256 * 1024
+"""Handed to the connection at once; it waits for its client when it holds more than 64 KiB."""
+
+_READ: Final = (BodyFile, BodyParts)
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -81,16 +90,28 @@ async def send_reply(
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if reply.pieces is None:
         data = answer.body.data if isinstance(answer.body, BodyBytes) else b""
+        if len(data) > MAX_HELD_BYTES:
+            watch.start()
+            await _send_piece(data, send, count)
+            data = b""
         count(len(data))
         await send({"type": "http.response.body", "body": data})
         return
     watch.start()
+    least = MIN_PIECE_BYTES if isinstance(answer.body, _READ) else MIN_MADE_BYTES
     turn_bytes = 0
     async for piece in reply.pieces:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-        count(len(piece))
-        turn_bytes += max(len(piece), MIN_PIECE_BYTES)
+        await _send_piece(piece, send, count)
+        turn_bytes += max(len(piece), least)
         if turn_bytes >= TURN_BYTES:
             turn_bytes = 0
             await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_piece(piece: Piece, send: Send, count: Callable[[int], None]) -> None:
+    """Send a piece in parts, so that the connection of a slow client never holds all of it."""
+    for start in range(0, len(piece), MAX_HELD_BYTES):
+        part = cut(piece, start, start + MAX_HELD_BYTES)
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        count(len(part))

@@ -16,6 +16,7 @@ from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
 from gateway.web.connection import GatewayProtocol, protocol_for
 from gateway.wiring.allocator import set_up_allocator
+from gateway.wiring.collector import spare_collector
 from gateway.wiring.descriptors import OPERATORS_ROOM, raise_descriptor_limit
 from gateway.wiring.listeners import Listener, open_listener
 from gateway.wiring.service import Service, open_service
@@ -64,6 +65,7 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
         )
         private = await Serving.start(admin, operators, _operators_protocol(settings))
         stack.callback(private.cut)
+        spare_collector()
         say(f"listening on {operators}")
         await first_of(stop.requested.wait(), public.ended(), private.ended())
         await public.drain()

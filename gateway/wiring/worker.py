@@ -18,6 +18,7 @@ from gateway.guard.table import ClientTable
 from gateway.settings import parse_settings
 from gateway.wiring.allocator import set_up_allocator
 from gateway.wiring.channel import Channel
+from gateway.wiring.collector import spare_collector
 from gateway.wiring.listeners import Listener
 from gateway.wiring.scheduling import be_patient
 from gateway.wiring.service import Service, open_service
@@ -71,6 +72,7 @@ async def work(
             return
         serving = await Serving.start(service.app, listener, service.http_protocol)
         stack.callback(serving.cut)
+        spare_collector()
         await channel.send({"ready": True})
         await first_of(stop.requested.wait(), serving.ended(), _answer(channel, service))
         await serving.drain()

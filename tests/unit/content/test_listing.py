@@ -4,7 +4,8 @@ from itertools import islice
 import pytest
 
 from gateway.content.build import Built, build_directory, collect
-from gateway.content.cid import RAW, Cid, sha256_cid
+from gateway.content.cid import DAG_PB, RAW, Cid, sha256_cid
+from gateway.content.dag_pb import PBLink
 from gateway.content.listing import DirectoryEntry, list_directory, sub_shards
 from gateway.content.unixfs import DirectoryEntity, ShardEntity, open_entity
 from gateway.content.walk import Scope, Want, run_stream
@@ -171,3 +172,18 @@ def test_hamt_bomb_gives_an_entry_for_every_few_shards() -> None:
     assert isinstance(entity, ShardEntity)
 
     assert len(list(islice(run_stream(list_directory(entity), forge.blocks), 1000))) == 1000
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [((None, None, "a"), ["", "a"]), ((None, "", "a", "a"), ["", "a"]), (("", ""), [""])],
+)
+def test_of_each_name_the_first_is_listed(
+    names: tuple[str | None, ...], expected: list[str]
+) -> None:
+    links = tuple(
+        PBLink(sha256_cid(RAW, bytes([n]) * 32).encode(), name, 1) for n, name in enumerate(names)
+    )
+    entity = DirectoryEntity(sha256_cid(DAG_PB, bytes(32)), links)
+    found = [entry.name for entry in list_directory(entity) if isinstance(entry, DirectoryEntry)]
+    assert found == expected

@@ -26,3 +26,13 @@ def test_what_is_too_heavy_is_not_kept() -> None:
 
     assert len(memo) == 0
     assert memo.weight == 0
+
+
+def test_what_two_found_at_once_is_weighed_once() -> None:
+    memo: Memo[str, int] = Memo(100, 1)
+    memo.keep("a", 1, 60)
+    memo.keep("a", 2, 60)
+
+    assert (memo.find("a"), memo.weight) == (1, 60)
+    assert "a" in memo
+    assert "b" not in memo

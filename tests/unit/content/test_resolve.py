@@ -330,3 +330,11 @@ def test_deepest_hamt_is_walked() -> None:
 
     with pytest.raises(NoSuchLink, match=NAME):
         run(resolve(root, (NAME,)), forge.blocks)
+
+
+def test_what_was_opened_elsewhere_is_not_opened_again() -> None:
+    forge = Forge()
+    resolved = run(resolve(forge.raw(b"x")), forge.blocks)
+    entity = open_entity(resolved.block)
+    resolved.keep_entity(entity)
+    assert resolved.entity is entity

@@ -3,7 +3,17 @@ import re
 import pytest
 
 from gateway.content.cid import parse_cid
-from gateway.content.walk import Stream, Walk, Want, ask, run, run_stream
+from gateway.content.walk import (
+    Ended,
+    Stream,
+    Walk,
+    Want,
+    advance,
+    advance_stream,
+    ask,
+    run,
+    run_stream,
+)
 from tests.fakes.dag_forge import Forge
 
 FORGE = Forge()
@@ -50,3 +60,14 @@ def test_ask_gives_the_block_the_cid_it_asked_for() -> None:
 def test_ask_refuses_another_block() -> None:
     with pytest.raises(ValueError, match="does not name the bytes of"):
         run(ask(Want(A)), {A.multihash: FORGE.blocks[B.multihash]})
+
+
+def test_a_walk_can_be_taken_step_by_step() -> None:
+    walk, a, b = both(), FORGE.blocks[A.multihash], FORGE.blocks[B.multihash]
+    assert [advance(walk, block) for block in (None, a, b)] == [Want(A), Want(B), Ended(b"ab")]
+
+
+def test_so_can_a_stream() -> None:
+    stream, a = pieces(), FORGE.blocks[A.multihash]
+    steps = [advance_stream(stream, block) for block in (None, a, None, None)]
+    assert steps == [Want(A), b"a", b"-", Ended(None)]

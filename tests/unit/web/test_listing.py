@@ -10,7 +10,8 @@ from gateway.content.listing import DirectoryEntry
 from gateway.errors import NotFound
 from gateway.pipeline.reply import DirectoryPage
 from gateway.protocol.etags import listing_etag
-from gateway.web.listing import ROWS_AT_ONCE, ListingPage
+from gateway.web import listing
+from gateway.web.listing import ROWS_AT_ONCE, SPARE_BYTES, ListingPage
 from gateway.web.pages import PAGE_FIELDS
 from tests.fakes.gateway_requests import HELLO, make_request
 from tests.fakes.html import Page
@@ -121,3 +122,21 @@ async def test_no_name_becomes_markup(names: list[str]) -> None:
     page = Page(await render(names))
     assert page.forbidden == []
     assert len(page.links) == 1 + 2 * len(names)
+
+
+async def test_a_name_of_two_megabytes_is_cut_and_linked_by_its_cid() -> None:
+    """Issue 12, 20: it made a page of 24 MB."""
+    name = "n" * 2_000_000
+    page = await render([name])
+    assert len(page) < 20_000
+    assert f'<a href="/ipfs/{cid_of(name)}">{"n" * 255}\N{HORIZONTAL ELLIPSIS}</a>' in page
+
+
+async def test_a_page_has_a_bound_and_says_that_there_is_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "MAX_PAGE_BYTES", SPARE_BYTES + 64 * 1024)
+    page = await render(f"{n:01000}" for n in range(5000))
+    assert len(page) < SPARE_BYTES + 64 * 1024
+    assert "entries of more: the others can be asked for by name" in page
+    assert "of more" not in await render(["a"])

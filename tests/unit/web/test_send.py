@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.pipeline import Reply
-from gateway.protocol.answer import Answer, BodyFile
-from gateway.web.send import MIN_PIECE_BYTES, TURN_BYTES, Message, Watch, send_reply
+from gateway.protocol.answer import Answer, BodyBytes, BodyFile
+from gateway.web.send import MAX_HELD_BYTES, MIN_PIECE_BYTES, TURN_BYTES, Message, Watch, send_reply
 
 
 async def take(message: Message) -> None:
@@ -51,3 +51,24 @@ async def test_others_have_their_turn_after_so_much(count: int, size: int, turns
     other.cancel()
     assert sum(counted) == count * size
     assert had == turns
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_connection_is_never_handed_more_than_its_share(*, is_streamed: bool) -> None:
+    """Issue 12, 21: what a client does not read stays in the connection, as a copy of its own."""
+    data = bytes(range(256)) * 4096
+    answer = Answer(200, (), BodyFile(0, len(data)) if is_streamed else BodyBytes(data))
+    sent: list[bytes] = []
+
+    async def note(message: Message) -> None:
+        sent.append(bytes(message.get("body", b"")))
+
+    async def one() -> AsyncIterator[bytes]:
+        yield data
+
+    watch, counted = Watch(stay), list[int]()
+    await send_reply(Reply(answer, one() if is_streamed else None), (), note, watch, counted.append)
+    watch.stop()
+    assert b"".join(sent) == data
+    assert max(map(len, sent)) == MAX_HELD_BYTES
+    assert sum(counted) == len(data)
