@@ -121,7 +121,8 @@ def merge_tasks(tables: Iterable[Iterable[TaskRow]]) -> list[TaskRow]:
 
 def _problem_of(kept: _Kept, now_s: float) -> str:
     has_just_failed = kept.failures > 0 and now_s - kept.failed_s <= STABLE_AFTER_S
-    return kept.told or (kept.reason if has_just_failed else "")
+    problems = (kept.told, kept.reason if has_just_failed else "")
+    return "; ".join(problem for problem in problems if problem)
 
 
 def _is_being_cancelled() -> bool:

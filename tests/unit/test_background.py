@@ -111,6 +111,17 @@ def test_a_task_that_goes_on_can_say_what_is_wrong(
     assert caplog.text.count("chore: one of two") == 1
 
 
+async def test_both_what_it_says_and_why_it_ended_are_seen(clock: FakeClock) -> None:
+    background, chore = Background(clock), Chore(ValueError("odd"))
+    background.tell("chore", "one of two")
+
+    task = background.keep("chore", chore.work)
+    await asyncio.wait_for(chore.goes_on.wait(), END_S)
+
+    assert [row["problem"] for row in background.rows()] == ["one of two; ValueError: odd"]
+    await end(task)
+
+
 def test_the_problem_of_one_process_is_that_of_all() -> None:
     def row(task: str, failures: int, problem: str = "") -> TaskRow:
         return {"task": task, "failures": failures, "problem": problem}

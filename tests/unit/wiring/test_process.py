@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -180,6 +181,53 @@ async def test_a_killed_worker_loses_no_count_and_is_replaced(running: Running) 
 
     assert (await running.read_cache())["misses"] > before
     assert (await running.fetch(running.admin, "/readyz"))[0] == 200
+
+
+async def die(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill all workers at a moment when no other one can be started."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    pids = set[bytes]()
+    while len(pids) < 2:
+        pids.add((await running.fetch(running.content))[1])
+    for pid in pids:
+        os.kill(int(pid), signal.SIGKILL)
+    while (await running.fetch(running.admin, "/readyz"))[0] == 200:
+        pass
+
+
+@workers
+async def test_workers_that_cannot_be_started_for_a_while_come_back(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 12, 26: there were no workers ever again, and the parent lived on."""
+    executable = sys.executable
+    await die(running, monkeypatch)
+    status, told = 0, {"reason": ""}
+    while "No such file" not in told["reason"]:
+        status, body = await running.fetch(running.admin, "/health/background")
+        told = json.loads(body)
+    whole, _ = await running.fetch(running.admin, "/health")
+
+    monkeypatch.setattr(sys, "executable", executable)
+    while (await running.fetch(running.admin, "/readyz"))[0] != 200:
+        pass
+
+    assert (status, told["status"], whole) == (200, "degraded", 503)
+    assert (await running.fetch(running.content))[0] == 200
+
+
+async def test_an_end_without_workers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    running = Running(2)
+    await running.wait_listening()
+    await die(running, monkeypatch)
+    while "No such file" not in str(await running.fetch(running.admin, "/health/background")):
+        pass
+
+    running.stop.requested.set()
+
+    with pytest.raises(CannotStart, match=r"could not be started again: .*No such file"):
+        await running.task
 
 
 @workers

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -116,3 +117,17 @@ async def test_a_failed_start_is_told(
         await worker.wait_started()
 
     await worker.wait_ended()
+
+
+async def test_a_worker_that_cannot_be_started_leaves_nothing_open(
+    spawn: Spawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 12, 26: it is tried again and again, and must not use up the descriptors."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    seen = []
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError, match="No such file"):
+            await spawn(service.FACTORY)
+        seen.append(sorted(os.listdir("/proc/self/fd")))  # noqa: PTH208 (names are all)
+
+    assert seen[2] == seen[0]
