@@ -1,6 +1,8 @@
 """Scrubs: every block is hashed, and damage is out of the way."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,23 @@ async def test_the_background_scrub_waits_for_an_index(
     assert not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"no multihash", id="words"),
+        pytest.param(b"\x12\x20short", id="short"),
+        pytest.param(b"\xff" * 40, id="long-number"),
+        pytest.param(b"\x12\x20" + bytes(300), id="too-long"),
+    ],
+)
+async def test_a_row_that_names_no_block_does_not_end_a_pass(
+    store: TieredStore, directory: Path, key: bytes
+) -> None:
+    """Issue 12, 13: one bad record is one block less, not the end of the work behind it."""
+    with closing(sqlite3.connect(index_file(directory))) as index, index:
+        index.execute("UPDATE entries SET key = ? WHERE id = 3", (key,))
+
+    assert (await run(store))[-1].blocks == COUNT
