@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.content.walk import Want
-from gateway.errors import RetrievalError
+from gateway.errors import RetrievalError, UpstreamSilent
 from gateway.ports import Choice, Place, RetrievalTrace
 from gateway.upstream.carstream import CarStream
 from gateway.upstream.fetch import Fetch, RawFetch, Tools
@@ -15,6 +16,7 @@ from gateway.upstream.flight import Entry
 from gateway.upstream.request import Step, is_single_block, plan_of
 from gateway.upstream.selection import ChoiceReason
 from gateway.upstream.shelf import Shelf
+from gateway.upstream.stalls import STALL_S
 from gateway.upstream.trail import NextStep, Trail
 
 WINDOW: Final = 16
@@ -161,6 +163,44 @@ class Asker:
         hedged = NextStep(replace(choice, reason=ChoiceReason.HEDGED), way)
         self._make(want, hedged, trail).start_beside(fetch)
         return True
+
+    def overtake(self, want: Want, trail: Trail, slow: Fetch) -> None:
+        """Ask another one, too, for what a stalled upstream does not bring.
+
+        Who waits for the same stream finds that it was done. The request does not return to who
+        has stalled.
+        """
+        tools, name = self._tools, slow.exchange.upstream.name
+        now = tools.clock.monotonic()
+        if now - slow.raced_at < STALL_S:
+            return
+        choice = self._choose(trail.asked() | {name} | slow.rivals)
+        if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
+            return
+        tools.pool.suspect(name)
+        if not tools.hedges.take():
+            return
+        slow.raced_at = now
+        slow.rivals.add(choice.upstream)
+        self._failed.add(name)
+        way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else slow.step
+        rival = self._make(want, NextStep(replace(choice, reason=ChoiceReason.HEDGED), way), trail)
+        rival.on_delivery = partial(self._overtaken, slow, rival)
+        rival.start_beside(slow)
+
+    def _overtaken(self, slow: Fetch, rival: Fetch, _upstream: str) -> None:
+        """Leave who has stalled, with all that it was to bring and does not."""
+        name, now = slow.exchange.upstream.name, self._tools.clock.monotonic()
+        error = UpstreamSilent(name, "fell far behind its own pace")
+        slow.exchange.failed(error)
+        if self.front is slow:
+            self.front = rival
+        for worker in tuple(self._shelf.workers):
+            if isinstance(worker, Fetch) and worker is not slow:
+                books = worker.exchange
+                is_stuck = books.upstream.name == name and now - books.heard_at >= STALL_S
+                if is_stuck and books.on_ejection is not None:
+                    books.on_ejection(error)
 
     def ask_ahead(self, want: Want) -> None:
         """Have the next siblings fetched, too, when upstreams are asked block by block."""

@@ -146,7 +146,7 @@ class CarStream(Fetch):
                 parser.finish()
                 await self._conclude()
                 return
-            self.exchange.received(len(data))
+            self.received(len(data))
             for cid, piece in parser.feed(data):
                 await self._arrive(cid, piece)
                 await self._give_way(len(piece))

@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, final
 
 from typing_extensions import override
@@ -74,6 +75,13 @@ class Fetch(ABC):
         self.delivered = 0
         """Blocks that came, were right and were due."""
         self.delivered_bytes = 0
+        self.received_bytes = 0
+        """All of the body that came, whatever it is worth."""
+        self.began_at = tools.clock.monotonic()
+        self.raced_at = -inf
+        """When another one was asked last because this one had stalled; monotonic."""
+        self.rivals: set[str] = set()
+        """Who was asked for the same then."""
         self.on_delivery: Callable[[str], None] | None = None
         """Told the upstream's name when the first block has come."""
         self._entries: dict[bytes, Entry] = {}
@@ -199,6 +207,11 @@ class Fetch(ABC):
             self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
         self._entries.clear()
 
+    def received(self, size_bytes: int) -> None:
+        """Count bytes of the body."""
+        self.received_bytes += size_bytes
+        self.exchange.received(size_bytes)
+
     def accept(self, cid: Cid, data: bytes) -> Block:
         """Make a block of what came.
 
@@ -292,7 +305,7 @@ class RawFetch(Fetch):
     async def fetch(self) -> None:
         """Bring the block; see `Fetch.fetch`."""
         upstream = self.exchange.upstream
-        data = await self.tools.client.fetch_raw(upstream, self._cid, self.exchange.received)
+        data = await self.tools.client.fetch_raw(upstream, self._cid, self.received)
         block = self.accept(self._cid, data)
         if self._is_car_useless:
             self.tools.pool.go_block_wise(upstream.name, BLOCK_WISE_S)

@@ -1,6 +1,7 @@
 """Blocks for one request: from the cache, from whoever brings them already, or from an upstream."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from typing_extensions import override
@@ -29,6 +30,7 @@ from gateway.upstream.players import Players
 from gateway.upstream.pool import UpstreamPool
 from gateway.upstream.presence import Presence
 from gateway.upstream.shelf import Shelf
+from gateway.upstream.stalls import StallWatch
 from gateway.upstream.stripes import Stripes
 from gateway.upstream.trail import Trail
 
@@ -240,7 +242,9 @@ class Session(BlockSource):
                     return landed
             else:
                 supply.asker.ask_ahead(want)
-            outcome = await entry.wait(supply.shelf)
+            overtake = partial(supply.asker.overtake, want, trail)
+            with StallWatch(entry, self._tools.clock, overtake):
+                outcome = await entry.wait(supply.shelf)
             if isinstance(outcome, Landed):
                 return outcome
             self._take_in(outcome, want, trail, supply.asker)
