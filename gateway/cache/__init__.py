@@ -10,6 +10,7 @@
       writer      the one thread that changes the disk; takes `orders`
         flush     a batch of writes, all or nothing
         eviction  room for them, the longest unused first
+        future    uses that were noted while the clock was ahead
         midpoint  where in the order of use new blocks begin
         scan      files and index brought together, in small steps
       folder      whose the directory is: ours, or nothing is touched

@@ -16,6 +16,7 @@ from typing import Final
 from gateway.cache.eviction import Eviction
 from gateway.cache.files import BlockFiles
 from gateway.cache.flush import Batch
+from gateway.cache.future import bring_back
 from gateway.cache.handle import IndexOwner
 from gateway.cache.index import Index, IndexDamaged, IndexUnavailable
 from gateway.cache.midpoint import Midpoint
@@ -293,7 +294,8 @@ class Writer:
         self._eviction.limit_bytes = self._limit_bytes - self._quarantine.size_bytes()
         fits = self._eviction.make_room(index, 0)
         is_shrinking = self._shrink(index)
-        if is_shrinking or (self._eviction.evicted and not fits):
+        is_late = bring_back(index, int(self._clock.now() * 1000))
+        if is_late or is_shrinking or (self._eviction.evicted and not fits):
             self._patience_s = 0.0  # there is more to do
         report.purges = purges_after(index, self._purges_seen)
         self._purges_seen = report.purges.last
