@@ -247,7 +247,7 @@ class Asker:
     def choose_free(self, busy: Iterable[str]) -> Choice | None:
         """Choose whom to ask for a part of a file: an equal of who brings the front of it."""
         pool, front = self._tools.pool, self.front
-        if front is None:
+        if front is None or self._first is Step.RAW:  # parts are CARs, and mode says blocks
             return None
         name = front.exchange.upstream.name
         exclude = {*busy, *self._left_out, *self._failed}

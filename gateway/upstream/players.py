@@ -90,6 +90,8 @@ class Players:
         choice = tools.pool.choose(place, (), (mark.upstream,))
         if choice is None or choice.upstream != mark.upstream:
             return
+        if tools.pool.is_block_wise(choice.upstream):  # parts are CARs
+            return
         self.marks[want.cid.multihash] = mark._replace(start=stop)
         _forget_oldest(self.marks, MAX_MARKS)
         tools.parts.add(part)

@@ -72,7 +72,8 @@ class Retrieval(Retriever):
         session = Session(
             self.tools, self._settings, place, cached_only=cached_only, is_scan=is_scan
         )
-        session.players = self._players
+        if self._settings.mode == "car":  # what they read ahead are CARs
+            session.players = self._players
         return session
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway.upstream import players as module
 from tests.fakes import lies
 from tests.fakes.lying_upstream import LyingUpstream
-from tests.fakes.upstream_kit import SMALL, Kit, NoStore, sample
+from tests.fakes.upstream_kit import PATIENT, SMALL, Kit, NoStore, sample
 
 FILE = sample(200_000, replace(SMALL, max_links=1000))
 SLICE = 20 * 1024
@@ -59,6 +59,23 @@ async def test_after_two_slices_the_next_are_fetched_ahead(player: Player) -> No
 async def test_who_reads_on_never_waits_again(player: Player) -> None:
     await player.watch(*range(9))
     assert player.ranges()[2:] == [span(2, 2), span(4, 2), span(6, 2), span(8, 2)]
+
+
+async def test_no_car_is_read_ahead_block_by_block(player: Player) -> None:
+    """Issue 12, 35: what mode says is what is asked."""
+    settings = replace(PATIENT, mode="block")
+    async with Kit(player.upstream.settings, settings=settings) as kit:
+        player.kit = kit
+        await player.watch(0, 1, 2)
+    assert player.upstream.asked("car") == []
+
+
+async def test_no_car_is_read_ahead_from_who_is_asked_for_blocks(player: Player) -> None:
+    """Issue 12, 35."""
+    await player.watch(0)
+    player.kit.pool.go_block_wise("liar", 300)
+    await player.watch(1, 2)
+    assert len(player.upstream.asked("car")) == 1
 
 
 async def test_one_slice_makes_no_player(player: Player) -> None:
