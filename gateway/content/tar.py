@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from tarfile import BLOCKSIZE, DIRTYPE, PAX_FORMAT, REGTYPE, SYMTYPE, TarInfo
 from typing import Final
 
-from gateway.content.cid import Cid
+from gateway.content.cid import Cid, CidKey
 from gateway.content.listing import DirectoryEntry, list_directory
+from gateway.content.memo import Memo
 from gateway.content.read import read_file
 from gateway.content.unixfs import (
     DirectoryEntity,
@@ -32,6 +33,10 @@ MAX_PENDING: Final = 1 << 17  # entries known but not yet written, over all leve
 MAX_PATH_BYTES: Final = 16 * 1024  # four times what Linux can open; each header repeats it
 MAX_SYMLINKS: Final = 1 << 16
 """Their paths are remembered, four megabytes of hashes: nothing may be written through one."""
+MAX_MEMO_DIRECTORIES: Final = 2
+"""Whose entries are kept when they are over `MANY_LINKS`: 16 MB of objects at the most."""
+MANY_LINKS: Final = 1024
+"""Those of fewer are quickly found anew."""
 GATHERED_BYTES: Final = 16 * 1024  # a header alone is no piece worth sending
 
 _PERMISSIONS: Final = 0o777  # setuid and setgid are no business of who publishes a file
@@ -39,6 +44,8 @@ _FILE_MODE: Final = 0o644  # https://specs.ipfs.tech/unixfs/: what a missing mod
 _DIRECTORY_MODE: Final = 0o755
 _EPOCH: Final = 0  # the time of what has none: the same bytes every time
 _END: Final = bytes(2 * BLOCKSIZE)
+
+_memo: Memo[CidKey, tuple[Cid, ...]] = Memo(MAX_MEMO_DIRECTORIES, 1)
 
 Path = tuple[str, ...]
 Check = Callable[[Path], None]
@@ -171,7 +178,19 @@ class _Archive:
 
 
 def _first_links(directory: DirectoryEntity) -> tuple[Cid, ...]:
-    """Return the entries as `list_directory` yields them: of each name the first."""
+    """Return the entries as `list_directory` yields them: of each name the first.
+
+    Those of a large directory are remembered: clients that read the same TAR share them.
+    """
+    links = _memo.find(directory.cid.key)
+    if links is None:
+        links = _find_first_links(directory)
+        if len(links) > MANY_LINKS:
+            _memo.keep(directory.cid.key, links, 1)
+    return links
+
+
+def _find_first_links(directory: DirectoryEntity) -> tuple[Cid, ...]:
     first: dict[str, Cid] = {}
     for link in directory.links:
         first.setdefault(link.name or "", link.cid)

@@ -20,15 +20,18 @@ from gateway.content.build import (
     build_symlink,
     collect,
 )
-from gateway.content.cid import DAG_CBOR, Cid
+from gateway.content.cid import DAG_CBOR, DAG_PB, RAW, Cid, sha256_cid
+from gateway.content.dag_pb import PBLink
 from gateway.content.tar import (
     GATHERED_BYTES,
+    MANY_LINKS,
     MAX_LEVELS,
     MAX_PATH_BYTES,
+    _first_links,
     join_path,
     walk_tar,
 )
-from gateway.content.unixfs import FileEntity, open_entity
+from gateway.content.unixfs import DirectoryEntity, FileEntity, open_entity
 from gateway.content.unixfs_message import Mtime, UnixFs, UnixFsType
 from gateway.content.walk import Scope, Want, run_stream
 from gateway.errors import BadBlock, NotArchivable
@@ -445,3 +448,13 @@ def test_memory_does_not_grow_with_the_archive() -> None:
 
     assert size == 10_000_000
     assert sum(len(next(steps)) for _ in range(2000)) > 1_000_000
+
+
+@pytest.mark.parametrize(("count", "is_shared"), [(MANY_LINKS + 1, True), (3, False)])
+def test_readers_of_a_large_directory_share_its_entries(count: int, *, is_shared: bool) -> None:
+    """Issue 12, 21: every reader of a TAR had 1.4 MiB of its own."""
+    link = sha256_cid(RAW, bytes(32)).encode()
+    links = tuple(PBLink(link, f"{n}", 1) for n in range(count))
+    entity = DirectoryEntity(sha256_cid(DAG_PB, bytes([count % 256]) * 32), links)
+    assert (_first_links(entity) is _first_links(entity)) is is_shared
+    assert len(_first_links(entity)) == count
