@@ -53,15 +53,18 @@ class Keys:
         self._clock = clock
         self._keeper = Keeper(POLICY, clock, self._search, self._is_valid)
 
-    async def get(self, key: Cid, *, cached_only: bool = False) -> Answer[IpnsRecord]:
-        """Return the newest valid record of a key.
+    async def get(
+        self, key: Cid, *, cached_only: bool = False, is_afresh: bool = False
+    ) -> Answer[IpnsRecord]:
+        """Return the newest valid record of a key; see `Keeper.get`.
 
         Raises:
             NotFound, Unverifiable, DeadlineExceeded: see `ports.NameResolver`.
             NotCached: with `cached_only`, it is not known without asking.
         """
-        find = self._keeper.recall if cached_only else self._keeper.get
-        return await find(str(key))
+        if cached_only:
+            return await self._keeper.recall(str(key))
+        return await self._keeper.get(str(key), is_afresh=is_afresh)
 
     def _is_valid(self, record: IpnsRecord) -> bool:
         return self._clock.now() < record.valid_until

@@ -66,8 +66,12 @@ class Keeper(Generic[T]):
         self._failures: Table[tuple[GatewayError, float]] = Table(capacity)
         self._flights: Flights[str, Answer[T]] = Flights()
 
-    async def get(self, name: str) -> Answer[T]:
+    async def get(self, name: str, *, is_afresh: bool = False) -> Answer[T]:
         """Return the answer for a name.
+
+        Args:
+            name: what is asked for.
+            is_afresh: wait for a newer answer than one that is stale, as long as for an old one.
 
         Raises:
             GatewayError: the search failed, now or a moment ago, and no older answer counts.
@@ -77,7 +81,7 @@ class Keeper(Generic[T]):
         age = Age.GONE if held is None else held.age(now)
         if held is not None and age in (Age.FRESH, Age.RESTING):
             return Answer(held, age is Age.RESTING)
-        if held is not None and age is Age.STALE:
+        if held is not None and age is Age.STALE and not is_afresh:
             self._flights.begin(name, lambda: self._renew(name, held))
             return Answer(held, is_stale=True)
         failure = await self._failures.find(name)

@@ -38,15 +38,17 @@ class Names(NameResolver):
         self._clock = clock
 
     @override
-    async def resolve(self, path: MutablePath, *, cached_only: bool = False) -> Resolution:
+    async def resolve(
+        self, path: MutablePath, *, cached_only: bool = False, is_afresh: bool = False
+    ) -> Resolution:
         """Follow a name to immutable content; see `ports.NameResolver`."""
         try:
             async with asyncio.timeout(RESOLVE_S):
-                return await self._follow(path, cached_only=cached_only)
+                return await self._follow(path, cached_only=cached_only, is_afresh=is_afresh)
         except TimeoutError:
             raise DeadlineExceeded(path.name, []) from None
 
-    async def _follow(self, path: MutablePath, *, cached_only: bool) -> Resolution:
+    async def _follow(self, path: MutablePath, *, cached_only: bool, is_afresh: bool) -> Resolution:
         links: list[Link] = []
         ways: list[tuple[Name, int]] = []
         name, segments = path.name, path.segments
@@ -56,7 +58,7 @@ class Names(NameResolver):
             if self._denials is not None:
                 self._denials.check(MutablePath(name, segments))
             ways.append((name, len(segments)))
-            link = await self._get_link(name, cached_only=cached_only)
+            link = await self._get_link(name, cached_only=cached_only, is_afresh=is_afresh)
             links.append(link)
             segments = link.target.segments + segments
             if len(segments) > MAX_SEGMENTS:
@@ -70,10 +72,10 @@ class Names(NameResolver):
                 break
         raise NameLoop(path.name, len(seen))
 
-    async def _get_link(self, name: Name, *, cached_only: bool) -> Link:
+    async def _get_link(self, name: Name, *, cached_only: bool, is_afresh: bool) -> Link:
         if isinstance(name, str):
             return await self._dnslinks.get(name, cached_only=cached_only)
-        held, is_stale = await self._keys.get(name, cached_only=cached_only)
+        held, is_stale = await self._keys.get(name, cached_only=cached_only, is_afresh=is_afresh)
         left_s = held.left_s(self._clock.monotonic())
         return Link(_target_of(held.value), left_s, is_stale=is_stale)
 

@@ -1,17 +1,25 @@
 """From a parsed request to a reply, top to bottom."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 from gateway.content.path import ContentPath, MutablePath
 from gateway.content.walk import Scope
-from gateway.errors import BadRequest, NoSuchLink, NotCached, NotTraversable, RetrievalError
+from gateway.errors import (
+    BadRequest,
+    NoSuchLink,
+    NotCached,
+    NotFound,
+    NotTraversable,
+    RetrievalError,
+)
 from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.gate import PathGate
 from gateway.pipeline.reply import Pages, Reply
 from gateway.pipeline.websites import find_rule, reply_as_told
-from gateway.ports import BlockStore, Denials, Hop, NameResolver, Place, Retriever
+from gateway.ports import BlockStore, Denials, Hop, NameResolver, Place, Resolution, Retriever
 from gateway.protocol.answer import cached_answer
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.freshness import mutable_freshness
@@ -68,10 +76,44 @@ class Pipeline:
         if isinstance(path, ContentPath):
             return await self._open(request, path, self._gate(), place, before_wait)
         before_wait()
+        return await self._reply_named(request, path, place, before_wait)
+
+    async def _reply_named(
+        self,
+        request: GatewayRequest,
+        path: MutablePath,
+        place: Place | None,
+        before_wait: Callable[[], None],
+    ) -> Reply:
+        """Answer for a name; when a stale target has not what is wanted, look afresh once."""
         found = await self._names.resolve(path, cached_only=request.only_if_cached)
-        gate = self._gate(found.hops)
+        if not found.is_stale or request.only_if_cached:
+            return await self._open_named(request, found, place, before_wait)
+        try:
+            reply = await self._open_named(request, found, place, before_wait)
+        except (NoSuchLink, NotFound):
+            newer = await self._names.resolve(path, is_afresh=True)
+            if newer.path == found.path:
+                raise
+        else:
+            if reply.answer.status != HTTPStatus.NOT_FOUND:
+                return reply
+            newer = await self._names.resolve(path, is_afresh=True)
+            if newer.path == found.path:
+                return reply
+            await reply.close()
+        return await self._open_named(request, newer, place, before_wait)
+
+    async def _open_named(
+        self,
+        request: GatewayRequest,
+        found: Resolution,
+        place: Place | None,
+        before_wait: Callable[[], None],
+    ) -> Reply:
+        """Answer with the content that a name points to."""
         request = request._replace(freshness=mutable_freshness(found.ttl_s))
-        reply = await self._open(request, found.path, gate, place, before_wait)
+        reply = await self._open(request, found.path, self._gate(found.hops), place, before_wait)
         if found.is_stale:
             reply.answer = reply.answer._replace(headers=mark_stale(reply.answer.headers))
         return reply

@@ -78,12 +78,15 @@ class DnsOverHttps(Protocol):
 class NameResolver(Protocol):
     """Names to what they point to. Production: `gateway.naming.resolver.Names`."""
 
-    async def resolve(self, path: MutablePath, *, cached_only: bool = False) -> Resolution:
+    async def resolve(
+        self, path: MutablePath, *, cached_only: bool = False, is_afresh: bool = False
+    ) -> Resolution:
         """Follow a name, and the names that it points to, to immutable content.
 
         Args:
             path: starts with the name.
             cached_only: ask nobody.
+            is_afresh: wait for a newer target than one that is stale.
 
         Raises:
             NotCached: with `cached_only`, a name whose target is not known.

@@ -76,6 +76,17 @@ async def test_a_stale_answer_is_used_while_it_is_asked_for_again(world: World) 
     assert world.asked == [None, 1]
 
 
+async def test_who_asks_afresh_waits_for_what_is_newer_than_stale(world: World) -> None:
+    """Issue 12, 35."""
+    await world.get()
+    world.value = 2
+    world.clock.advance(TTL_S + 1)
+    assert await world.get() == (1, True)
+    answer: Answer[int] = await world.keeper.get("a", is_afresh=True)
+    assert (answer.held.value, answer.is_stale) == (2, False)
+    assert world.asked == [None, 1]
+
+
 async def test_an_old_answer_is_asked_for_first(world: World) -> None:
     await world.get()
     world.value = 2

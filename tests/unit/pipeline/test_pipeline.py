@@ -52,6 +52,7 @@ from gateway.ports import Denials, NameResolver
 from gateway.protocol.answer import BodyBytes
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest, parse_request
+from gateway.protocol.sites import PATH_SITE, Site, SiteKind
 from tests.fakes.blocks import block_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.documents import encode_cbor, encode_json
@@ -105,6 +106,7 @@ class World:
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
+        self.site = PATH_SITE
         self.before_get: Callable[[Want], Awaitable[None]] | None = None
         self.denials: Denials | None = None
 
@@ -138,7 +140,7 @@ class World:
         pipeline = Pipeline(retriever, store, names or TableNames(), PAGES, self.denials)
         path, _, query = target.partition("?")
         fields = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
-        request = parse_request(method, path.encode(), query.encode(), fields)
+        request = parse_request(method, path.encode(), query.encode(), fields, self.site)
         assert isinstance(request, GatewayRequest)
         return await pipeline.reply(request, None, lambda: None)
 
@@ -642,6 +644,46 @@ async def test_a_name_that_is_being_asked_for_again_is_told_as_stale(world: Worl
     assert field(reply, b"x-cache-status") == b"STALE"
     assert field(reply, b"cache-status") == b"ipfs-gateway; hit; detail=memory"
     assert field(reply, b"cache-control") == b"public, max-age=0"
+
+
+async def test_a_404_of_a_stale_name_is_looked_at_afresh(world: World) -> None:
+    """Issue 12, 35: a site was swapped, and its new page was told as 404."""
+    file = world.build(build_file(TEXT, SMALL))
+    old = world.build(build_directory([("old", file)]))
+    new = world.build(build_directory([("page", file)]))
+    newer = {"site.example": f"/ipfs/{new.cid}"}
+    names = TableNames({"site.example": f"/ipfs/{old.cid}"}, 0.0, is_stale=True, newer=newer)
+    reply = await world.ask("/ipns/site.example/page", names=names)
+    assert await body(reply) == TEXT
+    assert field(reply, b"x-cache-status") != b"STALE"
+    with pytest.raises(NoSuchLink, match="nothing"):
+        await world.ask("/ipns/site.example/nothing", names=names)
+
+
+async def test_a_404_of_a_stale_name_stays_when_it_points_to_the_same(world: World) -> None:
+    """Issue 12, 35."""
+    old = world.build(build_directory([("old", world.build(build_file(TEXT, SMALL)))]))
+    names = TableNames({"site.example": f"/ipfs/{old.cid}"}, 0.0, is_stale=True)
+    with pytest.raises(NoSuchLink, match="page"):
+        await world.ask("/ipns/site.example/page", names=names)
+    assert len(names.asked) == 2
+
+
+@pytest.mark.parametrize("has_newer", [True, False])
+async def test_a_404_page_of_a_stale_site_is_looked_at_afresh(
+    world: World, *, has_newer: bool
+) -> None:
+    """Issue 12, 35: `_redirects` of the old site said 404."""
+    page = world.build(build_file(TEXT, SMALL))
+    rules = world.build(build_file(b"/* /404.html 404\n", SMALL))
+    old = world.build(build_directory([("404.html", page), ("_redirects", rules)]))
+    new = world.build(build_directory([("page", page)]))
+    newer = {"site.example": f"/ipfs/{new.cid}"} if has_newer else {}
+    names = TableNames({"site.example": f"/ipfs/{old.cid}"}, 0.0, is_stale=True, newer=newer)
+    world.site = Site(SiteKind.DNSLINK, "site.example", root="/ipns/site.example")
+    reply = await world.ask("/page", names=names)
+    assert reply.answer.status == (200 if has_newer else 404)
+    assert await body(reply) == TEXT
 
 
 async def test_a_car_of_a_name_is_the_one_of_its_content(world: World) -> None:
