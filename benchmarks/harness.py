@@ -262,7 +262,7 @@ def running_delay(target_port: int, round_trip_ms: float) -> Iterator[str]:
 
 @contextmanager
 def running_nginx(folder: Path, url: str, *, core: int | None = None) -> Iterator[Server]:
-    """Run nginx with `folder/nginx.conf`.
+    """Run nginx with `nginx.conf` in `folder`.
 
     Raises:
         Missing: nginx is not here.

@@ -44,6 +44,7 @@
         +-- BadSettings         all that is wrong in a configuration
         +-- CannotStart         the configuration is right, but this machine does not allow it
         +-- CacheUnavailable    an order that the cache cannot carry out now
+            +-- PinsFull        the pins would fill more than their part of the disk tier
 
 `ClientError` and `ContentError` are final. `gateway.web.problem` has the one table that turns
 these classes into statuses.

@@ -14,7 +14,10 @@ NO_ANSWER: Final[Answer] = {"error": "the worker does not answer"}
 
 
 class Fleet(Protocol):
-    """All workers. Production: in `gateway.wiring`, one process or a supervisor of several."""
+    """All workers.
+
+    Production: `gateway.wiring.process._Alone` or `gateway.wiring.supervisor.Supervisor`.
+    """
 
     async def snapshots(self) -> Sequence[WorkerSnapshot]:
         """Return what each worker tells, in time; workers that do not answer are left out."""

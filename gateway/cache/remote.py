@@ -1,6 +1,6 @@
 """The two stores behind the shared tier: Redis for small blocks, a bucket for large ones.
 
-Redis is spoken to directly. aiocache, which the design names for it, adds a serializer, key
+Redis is spoken to directly. aiocache, which `gateway.naming` uses, adds a serializer, key
 prefixes and a time limit of its own, and has none of what is needed here: streams for purges,
 and several keys in one command.
 """

@@ -27,7 +27,7 @@ from gateway.regular_file import read_regular
 
 SUFFIX: Final = ".deny"
 LOOK_EVERY_S: Final = 1.0
-"""A change takes effect within 5 s (reliability.md 6): this, and the time to read the lists."""
+"""A change of a short list takes effect within 5 s: this, `SETTLE_S`, and the time to read it."""
 SETTLE_S: Final = 0.5
 """Between two looks at a list that has changed: one that changes between them is being written."""
 MAX_LIST_BYTES: Final = 256 * 1024 * 1024

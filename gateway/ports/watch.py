@@ -15,7 +15,10 @@ class Rejection(StrEnum):
 
 
 class Observer(Protocol):
-    """Told what happened; the core never names a metric. Production: `gateway.ops.metrics`."""
+    """Hears what happened; the core never names a metric.
+
+    Production: `gateway.ops.events.LoggedStatistics`.
+    """
 
     def block_found(self, tier: Tier, size_bytes: int) -> None:
         """A block was served from the cache."""

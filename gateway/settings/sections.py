@@ -289,4 +289,4 @@ PUBLIC_UPSTREAMS = (
 )
 """Asked when no upstream is configured: public, metered, and trusted no more than any other.
 
-4everland allows 300 requests a minute, others 200 (performance notes of the design, 1.6)."""
+4everland allows 300 requests a minute, Filebase and nftstorage.link 200: the lowest for all."""

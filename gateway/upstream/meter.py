@@ -1,7 +1,7 @@
 """What an upstream may be asked: a token bucket and a budget for each day. Pure: takes `now`.
 
-Public gateways are other people's. Their limits are between 100 and 300 requests a minute for
-each address (performance notes of the design, 1.6), and who goes beyond is locked out.
+Public gateways are other people's. Where operators publish a limit, it is 200 requests a minute
+for each address (Filebase, nftstorage.link) or 300 (4everland); an address beyond it is locked out.
 """
 
 from math import inf

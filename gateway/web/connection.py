@@ -23,7 +23,7 @@ from gateway.web.request_line import MAX_BLANK_BYTES, VERSIONS, is_complete, ver
 
 MAX_HEADER_LINES: Final = 100  # HAProxy allows 101, Varnish 64
 MAX_HEAD_BYTES: Final = 32 * 1024  # Varnish's http_req_size
-MAX_TARGET_BYTES: Final = 8 * 1024  # design: URL 8 KiB; nginx's large_client_header_buffers
+MAX_TARGET_BYTES: Final = 8 * 1024  # that of nginx: one of its large_client_header_buffers
 MAX_LINE_BYTES: Final = MAX_TARGET_BYTES + MAX_BLANK_BYTES
 HEAD_TIMEOUT_S: Final = 10.0  # slow heads are cut; nginx's own default is 60 s
 BODY_TIMEOUT_S: Final = 30.0  # so are slow bodies, of which orders of operators have the largest
