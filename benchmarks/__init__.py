@@ -12,6 +12,7 @@
     python -m benchmarks.policies   how often caches hit, on a trace like that of ipfs.io
     python -m benchmarks.kills      SIGKILL: of writers to a cache, and of a gateway with a full one
     python -m benchmarks.swaps      answers in order: a slow HEAD and a hot GET on one connection
+    python -m benchmarks.stalls     hostile requests: how long each holds up all others
     python -m benchmarks.scale      the disk tier with a million blocks: finds, and evictions
 
 Of single functions and parts:
