@@ -15,6 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 
 from gateway import errors
+from gateway.demo.pack import DEMO_ROOT
+from gateway.demo.site import VIDEO_PATH
+from gateway.demo.video import video_pieces
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (".ci", "benchmarks", "config", "docs", "gateway", "nginx", "tests")
@@ -149,6 +152,15 @@ def with_parents(tree: list[tuple[int, str]]) -> list[tuple[str, str]]:
 def test_no_text_refers_to_a_page_outside_of_the_repository() -> None:
     """Issue 13, 6: "reliability.md 6" is a page that no reader has."""
     assert [(name, match[0]) for name in TEXTS for match in OUTSIDE.finditer(read(name))] == []
+
+
+def test_the_readme_begins_with_the_root_of_the_demo() -> None:
+    """The video and the length of its range are those that `make serve` serves."""
+    example = read("README.md").partition("## ")[0]
+    video = f"/ipfs/{DEMO_ROOT}/{'/'.join(VIDEO_PATH)}"
+
+    assert video in example
+    assert f"bytes 50000000-50000099/{sum(map(len, video_pieces()))}" in example
 
 
 def test_each_link_leads_to_a_file() -> None:

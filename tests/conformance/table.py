@@ -1,4 +1,4 @@
-"""The suite's results as a table of specifications and ways; the README's is made of it."""
+"""The suite's results as a table of specifications and ways; docs/conformance.md has one."""
 
 import re
 from collections import Counter
