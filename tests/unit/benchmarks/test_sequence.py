@@ -17,6 +17,7 @@ from benchmarks.sequence import (
     read_figures,
     write_script,
 )
+from tests.refusal import check_refused
 
 BODIES = {"/one": b"1" * 100, "/two": b"2" * 100}
 ASKS = [Ask(path, 100, partial(BODIES.__getitem__, path)) for path in BODIES]
@@ -81,8 +82,7 @@ def test_figures_are_read() -> None:
     ],
 )
 def test_figures_of_a_run_that_failed_are_refused(output: str, run: Run, told: str) -> None:
-    with pytest.raises(LoadFailed, match=told):
-        read_figures(output, in_turn(ASKS), run)
+    check_refused(LoadFailed, told, read_figures, output, in_turn(ASKS), run)
 
 
 @pytest.mark.usefixtures("wrk")
@@ -103,8 +103,14 @@ def test_a_counted_run_ends_with_its_last_answer(server: Server) -> None:
 def test_a_checked_run_refuses_answers_that_are_not_as_they_should_be(
     server: Server, ask: Ask
 ) -> None:
-    with pytest.raises(LoadFailed, match="'wrong': 4"):
-        ask_all(server.url, in_turn([ask]), Run(1, count=4, is_checked=True))
+    check_refused(
+        LoadFailed,
+        "'wrong': 4",
+        ask_all,
+        server.url,
+        in_turn([ask]),
+        Run(1, count=4, is_checked=True),
+    )
 
 
 def test_bodies_are_compared_to_the_byte(server: Server) -> None:

@@ -18,6 +18,7 @@ from gateway.content.cid import DAG_CBOR, DAG_PB, RAW, Cid, make_cid, parse_cid,
 from gateway.content.multihash import HASHES, IDENTITY, MAX_IDENTITY_BYTES
 from gateway.errors import BadBlock, BadCid
 from tests.fakes.blocks import block_of
+from tests.refusal import check_refused
 from tests.strategies import blocks
 
 HELLO = sha256_cid(RAW, hashlib.sha256(b"hello").digest())
@@ -38,8 +39,9 @@ def test_verify_knows_every_hash_function(code: int) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"hell", b"hello ", b"Hello"])
 def test_verify_refuses_other_bytes(data: bytes) -> None:
-    with pytest.raises(BadBlock, match=f"malformed block in block {HELLO}: the bytes do not match"):
-        verify(HELLO, data)
+    check_refused(
+        BadBlock, f"malformed block in block {HELLO}: the bytes do not match", verify, HELLO, data
+    )
 
 
 def test_verify_takes_the_largest_block_and_no_larger() -> None:

@@ -24,6 +24,7 @@ from gateway.content.build import (
 )
 from gateway.content.cid import RAW, sha256_cid
 from gateway.content.unixfs_message import Mtime
+from tests.refusal import check_refused
 
 TARGET = Built(sha256_cid(RAW, bytes(32)), 1, 1)
 SMALL_V0 = replace(PROFILE_V0_2015, chunk_bytes=16, max_links=3)
@@ -276,8 +277,12 @@ def test_entries_are_sorted_by_the_bytes_of_their_names() -> None:
 
 @pytest.mark.parametrize("build", [build_directory, build_hamt])
 def test_name_twice_is_refused(build: Callable[[Entries], Build]) -> None:
-    with pytest.raises(ValueError, match="the name 'a' is there twice"):
-        collect(build([("a", TARGET), ("b", TARGET), ("a", TARGET)]))
+    check_refused(
+        ValueError,
+        "the name 'a' is there twice",
+        collect,
+        build([("a", TARGET), ("b", TARGET), ("a", TARGET)]),
+    )
 
 
 def test_empty_name_in_a_hamt_is_refused() -> None:

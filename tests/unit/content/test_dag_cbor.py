@@ -16,6 +16,7 @@ from gateway.content.ipld import MAX_DEPTH, MAX_ITEMS, Value
 from gateway.errors import BadBlock, BadCid
 from tests.fakes.car_data import DATA, read_car
 from tests.fakes.documents import encode_cbor
+from tests.refusal import check_refused
 from tests.strategies import values
 
 
@@ -159,8 +160,7 @@ LINK = "d82a 45 00 01 55 00 00"
     ],
 )
 def test_malformed_block_is_refused(data: str, reason: str) -> None:
-    with pytest.raises(BadBlock, match=reason):
-        decode(bytes.fromhex(data))
+    check_refused(BadBlock, reason, decode, bytes.fromhex(data))
 
 
 def test_identity_links_are_links() -> None:

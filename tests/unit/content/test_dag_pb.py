@@ -13,6 +13,7 @@ from gateway.content.block import MAX_BLOCK_BYTES, verify
 from gateway.content.cid import CODEC_NAMES, DAG_PB, RAW, Cid, decode_cid, parse_cid, sha256_cid
 from gateway.content.dag_pb import MAX_LINKS, MAX_SIZE, PBLink, PBNode, decode_node, encode_node
 from gateway.errors import BadBlock, BadCid
+from tests.refusal import check_refused
 from tests.strategies import known_cids, links, nodes
 
 DATA = Path(__file__).parents[2] / "data/codec-fixtures"
@@ -60,8 +61,7 @@ def test_public_blocks_say_what_their_dag_json_says(path: Path) -> None:
 
 @pytest.mark.parametrize("text", EDGES)
 def test_public_negative_blocks_are_refused(text: str) -> None:
-    with pytest.raises(BadBlock, match="malformed dag-pb: "):
-        decode_node(bytes.fromhex(text))
+    check_refused(BadBlock, "malformed dag-pb: ", decode_node, bytes.fromhex(text))
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,7 @@ def test_decode_node_reads(data: bytes, node: PBNode) -> None:
     ],
 )
 def test_decode_node_refuses(data: bytes, reason: str) -> None:
-    with pytest.raises(BadBlock, match=f"malformed dag-pb: .*{reason}"):
-        decode_node(data)
+    check_refused(BadBlock, f"malformed dag-pb: .*{reason}", decode_node, data)
 
 
 def test_decode_node_takes_as_many_links_as_a_block_of_sha2_256_links_has() -> None:
@@ -178,8 +177,9 @@ def test_decode_node_takes_as_many_links_as_a_block_of_sha2_256_links_has() -> N
 
 @pytest.mark.parametrize("size", [-1, MAX_SIZE + 1])
 def test_encode_node_refuses_a_size_over_64_bits(size: int) -> None:
-    with pytest.raises(ValueError, match="a uint64 holds"):
-        encode_node(PBNode((PBLink(V0, None, size),), None))
+    check_refused(
+        ValueError, "a uint64 holds", encode_node, PBNode((PBLink(V0, None, size),), None)
+    )
 
 
 def test_link_gives_its_cid() -> None:

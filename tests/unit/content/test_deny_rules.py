@@ -16,6 +16,7 @@ from gateway.content.deny_rules import (
     parse_rule,
     read_header,
 )
+from tests.refusal import check_refused
 
 ROOT = "QmecDgNqCRirkc3Cjz9eoRBNwXGckJ9WvTdmY16HP88768"
 
@@ -61,8 +62,7 @@ def test_a_header_is_read(data: bytes, header: Header) -> None:
     ],
 )
 def test_a_bad_header_is_refused(data: bytes, reason: str) -> None:
-    with pytest.raises(BadDenylist, match=reason):
-        read_header(data)
+    check_refused(BadDenylist, reason, read_header, data)
 
 
 @pytest.mark.parametrize("line", ["", "   ", "# a comment", "#/ipfs/x"])
@@ -91,8 +91,7 @@ def test_empty_lines_and_comments_are_no_rules(line: str) -> None:
     ],
 )
 def test_what_is_no_rule_is_refused_with_the_reason(line: str, reason: str) -> None:
-    with pytest.raises(BadDenylist, match=reason):
-        parse_rule(line)
+    check_refused(BadDenylist, reason, parse_rule, line)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from gateway.content.hamt import (
 from gateway.content.unixfs import ShardEntity, open_entity
 from gateway.errors import BadBlock
 from tests.fakes.car_data import read_car
+from tests.refusal import check_refused
 
 FANOUTS = [8, 16, 32, 64, 128, 256, 512, 1024]
 FIXTURE = "gateway-conformance/trustless_gateway_car/single-layer-hamt-with-multi-block-files.car"
@@ -44,14 +45,18 @@ def test_fanouts_of_the_specification_are_taken(fanout: int) -> None:
 
 @pytest.mark.parametrize("fanout", [None, 0, 1, 3, 4, 7, 12, 255, 2048, 2**31, 2**63])
 def test_other_fanouts_are_refused(fanout: int | None) -> None:
-    with pytest.raises(BadBlock, match=f"fanout {fanout} is not a power of two from 8 to 1024"):
-        check_fanout(fanout, 0x22)
+    check_refused(
+        BadBlock,
+        f"fanout {fanout} is not a power of two from 8 to 1024",
+        check_fanout,
+        fanout,
+        0x22,
+    )
 
 
 @pytest.mark.parametrize("hash_type", [None, 0, 0x12, 0x23])
 def test_other_hashes_are_refused(hash_type: int | None) -> None:
-    with pytest.raises(BadBlock, match="is not murmur3-x64-64"):
-        check_fanout(256, hash_type)
+    check_refused(BadBlock, "is not murmur3-x64-64", check_fanout, 256, hash_type)
 
 
 @given(st.sets(st.integers(0, 255)))
@@ -78,8 +83,7 @@ def test_bitfield_is_big_endian_without_leading_zeros() -> None:
     ],
 )
 def test_bitfield_is_refused(bitfield: bytes, links: int, reason: str) -> None:
-    with pytest.raises(BadBlock, match=reason):
-        decode_bitfield(bitfield, 8, links)
+    check_refused(BadBlock, reason, decode_bitfield, bitfield, 8, links)
 
 
 @pytest.mark.parametrize(("fanout", "levels"), [(8, 21), (16, 16), (256, 8), (1024, 6)])

@@ -4,6 +4,7 @@ from hypothesis import given
 from gateway.content.cid import Cid, parse_cid
 from gateway.content.ipld import Followed, Value, follow, links_of, visit_values
 from gateway.errors import NoSuchLink
+from tests.refusal import check_refused
 from tests.strategies import values
 
 LINK, OTHER = parse_cid("bafkqaaa"), parse_cid("bafkqaaia")
@@ -69,8 +70,9 @@ def test_path_leads_to_the_first_link(segments: tuple[str, ...], expected: Follo
     ],
 )
 def test_path_to_nothing_is_proven_absent(segments: tuple[str, ...], name: str) -> None:
-    with pytest.raises(NoSuchLink, match=f'no link named "{name}" under {DOCUMENT}'):
-        follow(VALUE, segments, DOCUMENT)
+    check_refused(
+        NoSuchLink, f'no link named "{name}" under {DOCUMENT}', follow, VALUE, segments, DOCUMENT
+    )
 
 
 def test_link_that_is_the_whole_document_has_no_children() -> None:

@@ -15,6 +15,7 @@ from tests.fakes.ipns_forge import (
     old_fields,
     owner,
 )
+from tests.refusal import check_refused
 
 OWNER = owner()
 DATA = OWNER.data()
@@ -54,8 +55,7 @@ def test_unknown_fields_are_passed_over() -> None:
     ],
 )
 def test_a_message_that_is_none_is_refused(raw: bytes, reason: str) -> None:
-    with pytest.raises(BadRecord, match=reason):
-        decode_message(raw)
+    check_refused(BadRecord, reason, decode_message, raw)
 
 
 def test_data_is_a_map() -> None:
@@ -118,8 +118,7 @@ TWICE = b"\xa2\x65Value\x40\x65Value\x40"
     ],
 )
 def test_data_that_is_none_is_refused(data: bytes, reason: str) -> None:
-    with pytest.raises(BadRecord, match=reason):
-        decode_data(data)
+    check_refused(BadRecord, reason, decode_data, data)
 
 
 @pytest.mark.parametrize(
@@ -148,5 +147,10 @@ def test_an_older_form_that_says_the_same_is_taken(old: bytes, signed: bytes) ->
     ],
 )
 def test_an_older_form_that_says_something_else_is_refused(old: bytes, reason: str) -> None:
-    with pytest.raises(BadRecord, match=f"{reason}.*outside of the signature"):
-        check_old_form(decode_message(old), decode_data(DATA))
+    check_refused(
+        BadRecord,
+        f"{reason}.*outside of the signature",
+        check_old_form,
+        decode_message(old),
+        decode_data(DATA),
+    )

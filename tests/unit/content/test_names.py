@@ -6,6 +6,7 @@ from gateway.content.cid import LIBP2P_KEY, Cid, parse_cid
 from gateway.content.names import parse_domain, parse_key, parse_name
 from gateway.content.path import MutablePath, parse_path, parse_target
 from gateway.errors import BadCid, BadPath
+from tests.refusal import check_refused
 
 ED25519 = "k51qzi5uqu5dk3v4rmjber23h16xnr23bsggmqqil9z2gduiis5se8dht36dam"
 RSA = "k2k4r8m7xvggw5pxxk3abrkwyer625hg01hfyggrai7lk1m63fuihi7w"
@@ -41,8 +42,7 @@ def test_a_key_has_one_canonical_text(text: str, canonical: str | None) -> None:
     ],
 )
 def test_parse_name_refuses(text: str, reason: str) -> None:
-    with pytest.raises(BadCid, match=reason):
-        parse_name(text)
+    check_refused(BadCid, reason, parse_name, text)
 
 
 @pytest.mark.parametrize(
@@ -91,5 +91,4 @@ def test_parse_target_undoes_no_escapes() -> None:
     ],
 )
 def test_parse_target_refuses(text: str, reason: str) -> None:
-    with pytest.raises(BadPath, match=reason):
-        parse_target(text)
+    check_refused(BadPath, reason, parse_target, text)

@@ -13,6 +13,7 @@ from gateway.content.path import (
     parse_path,
 )
 from gateway.errors import BadCid, BadPath
+from tests.refusal import check_refused
 from tests.strategies import cids
 
 C = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
@@ -95,8 +96,9 @@ def test_parse_path_reads(raw: str, segments: tuple[str, ...], *, is_directory: 
     ],
 )
 def test_parse_path_refuses(raw: bytes, reason: str) -> None:
-    with pytest.raises(BadPath, match=f'^invalid path ".*": .*{reason}'):
-        parse_path(raw.replace(b"/C", b"/bafkqaaa"))
+    check_refused(
+        BadPath, f'^invalid path ".*": .*{reason}', parse_path, raw.replace(b"/C", b"/bafkqaaa")
+    )
 
 
 def test_parse_path_takes_as_much_as_allowed() -> None:

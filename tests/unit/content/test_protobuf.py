@@ -13,6 +13,7 @@ from gateway.content.protobuf import (
     encode_uint64,
 )
 from gateway.errors import BadBlock
+from tests.refusal import check_refused
 
 
 @given(st.integers(0, 2**64 - 1), st.binary(max_size=3))
@@ -24,8 +25,7 @@ def test_decode_undoes_encode(value: int, after: bytes) -> None:
 
 @pytest.mark.parametrize("value", [-1, 2**64])
 def test_encode_rejects_what_is_no_uint64(value: int) -> None:
-    with pytest.raises(ValueError, match="a uint64 holds"):
-        encode_uint64(value)
+    check_refused(ValueError, "a uint64 holds", encode_uint64, value)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,7 @@ def test_encode_rejects_what_is_no_uint64(value: int) -> None:
     ],
 )
 def test_decode_rejects(data: bytes, reason: str) -> None:
-    with pytest.raises(BadBlock, match=reason):
-        decode_uint64(data, 0)
+    check_refused(BadBlock, reason, decode_uint64, data, 0)
 
 
 def test_varints_need_not_be_minimal() -> None:
@@ -74,5 +73,4 @@ def test_field_is_decoded_by_its_wire_type(data: bytes, field: Field) -> None:
     ],
 )
 def test_field_is_refused(data: bytes, reason: str) -> None:
-    with pytest.raises(BadBlock, match=reason):
-        decode_field(data, 0)
+    check_refused(BadBlock, reason, decode_field, data, 0)

@@ -22,6 +22,7 @@ from gateway.errors import BadBlock, NoSuchLink, NotTraversable
 from tests.fakes.car_data import CarData, read_car
 from tests.fakes.dag_forge import Forge, Part, Slot
 from tests.fakes.documents import encode_cbor
+from tests.refusal import check_refused
 
 HAMT = "gateway-conformance/trustless_gateway_car/single-layer-hamt-with-multi-block-files.car"
 
@@ -251,8 +252,13 @@ def test_path_that_ends_inside_of_a_document_leaves_a_remainder(document: CarDat
 
 @pytest.mark.parametrize("path", ["nope", "foo/nope", "foo/link/nope", "foo/object/fruit/x"])
 def test_path_to_a_field_that_is_not_there_is_proven_absent(document: CarData, path: str) -> None:
-    with pytest.raises(NoSuchLink, match="no link named"):
-        run(resolve(document.root, tuple(path.split("/"))), document.blocks)
+    check_refused(
+        NoSuchLink,
+        "no link named",
+        run,
+        resolve(document.root, tuple(path.split("/"))),
+        document.blocks,
+    )
 
 
 def test_path_goes_from_a_directory_through_a_document_to_a_file() -> None:

@@ -11,6 +11,7 @@ from gateway.content.unixfs_message import (
     encode_unixfs,
 )
 from gateway.errors import BadBlock
+from tests.refusal import check_refused
 
 uint64s = st.integers(0, 2**64 - 1)
 mtimes = st.builds(Mtime, st.integers(-(2**63), 2**63 - 1), st.integers(0, MAX_NANOS))
@@ -100,8 +101,7 @@ def test_message_is_decoded(data: str, message: UnixFs) -> None:
     ],
 )
 def test_message_is_refused(data: str, reason: str) -> None:
-    with pytest.raises(BadBlock, match=reason):
-        decode_unixfs(bytes.fromhex(data))
+    check_refused(BadBlock, reason, decode_unixfs, bytes.fromhex(data))
 
 
 @given(st.binary(max_size=60))
@@ -118,5 +118,9 @@ def test_any_bytes_are_a_message_or_a_bad_block(data: bytes) -> None:
     "mtime", [Mtime(2**63), Mtime(-(2**63) - 1), Mtime(0, -1), Mtime(0, MAX_NANOS + 1)]
 )
 def test_encode_rejects_times_that_do_not_fit(mtime: Mtime) -> None:
-    with pytest.raises(ValueError, match="not a time that UnixFS can hold"):
-        encode_unixfs(UnixFs(UnixFsType.FILE, mtime=mtime))
+    check_refused(
+        ValueError,
+        "not a time that UnixFS can hold",
+        encode_unixfs,
+        UnixFs(UnixFsType.FILE, mtime=mtime),
+    )

@@ -14,6 +14,7 @@ from gateway.guard.addresses import (
     forwarded_proto,
     parse_address,
 )
+from tests.refusal import check_refused
 
 PROXY = "127.0.0.1"
 TRUSTED = TrustedProxies.parse(("127.0.0.1", "10.0.0.0/8", "2001:db8:ffff::/48", "unix"))
@@ -142,8 +143,9 @@ def test_what_a_client_writes_never_changes_who_it_is(spoofed: str, client: str)
     ],
 )
 def test_trusted_proxies_refuse_and_name_the_setting(text: str) -> None:
-    with pytest.raises(BadSetting, match=r"server\.trusted_proxies: .* is no address"):
-        TrustedProxies.parse([text])
+    check_refused(
+        BadSetting, r"server\.trusted_proxies: .* is no address", TrustedProxies.parse, [text]
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from gateway.errors import BadSetting
 from gateway.guard.limits import Rate, TokenBuckets, parse_rate
 from gateway.guard.table import ClientTable
+from tests.refusal import check_refused
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,7 @@ def test_parse_rate_reads(text: str, rate: Rate | None) -> None:
     ],
 )
 def test_parse_rate_refuses_and_names_the_setting(text: str) -> None:
-    with pytest.raises(BadSetting, match=r"limits\.requests: "):
-        parse_rate(text)
+    check_refused(BadSetting, r"limits\.requests: ", parse_rate, text)
 
 
 def full_buckets(rate: Rate, burst: int) -> TokenBuckets:

@@ -25,6 +25,7 @@ from gateway.naming.dnslink import (
 from gateway.settings import NamesSettings
 from tests.fakes.clock import FakeClock
 from tests.fakes.txts import FakeTxts
+from tests.refusal import check_refused
 
 SITE = "site.example"
 A = "/ipfs/bafkqaaa"
@@ -127,8 +128,7 @@ async def test_the_static_map_wins_and_has_no_ttl() -> None:
     ],
 )
 def test_a_bad_static_map_is_refused(table: dict[str, str], key: str) -> None:
-    with pytest.raises(BadSetting, match=key):
-        World(dnslink=table)
+    check_refused(BadSetting, key, World, dnslink=table)
 
 
 @pytest.mark.parametrize(
@@ -271,5 +271,4 @@ def test_the_dnslink_among_texts(texts: list[str], target: str | None) -> None:
     ],
 )
 def test_a_dnslink_that_cannot_be_followed_is_an_error(texts: list[bytes], reason: str) -> None:
-    with pytest.raises(BadTarget, match=reason):
-        choose_target(SITE, tuple(texts))
+    check_refused(BadTarget, reason, choose_target, SITE, tuple(texts))

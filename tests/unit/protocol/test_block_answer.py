@@ -27,6 +27,7 @@ from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.freshness import IMMUTABLE
 from gateway.protocol.headers import Headers
 from tests.fakes.gateway_requests import HELLO, make_request
+from tests.refusal import check_refused
 
 ETAG = f'"{HELLO}"'
 CID = parse_cid(HELLO)
@@ -92,8 +93,7 @@ def test_choose_block_format(asked: str, codec: int, expected: str | None) -> No
     ],
 )
 def test_no_codec_is_converted(asked: str, codec: int, reason: str) -> None:
-    with pytest.raises(NotAcceptable, match=reason):
-        choose_block_format(ResponseFormat(asked), cid_of(codec))
+    check_refused(NotAcceptable, reason, choose_block_format, ResponseFormat(asked), cid_of(codec))
 
 
 def test_only_files_may_be_plain_formats() -> None:

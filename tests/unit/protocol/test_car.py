@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from gateway.content.walk import Scope
 from gateway.errors import BadRequest
 from gateway.protocol.car import DEFAULT_CAR, CarParams, parse_car_params, parse_entity_bytes
+from tests.refusal import check_refused
 
 
 def test_default_car_is_all_blocks_once() -> None:
@@ -59,8 +60,7 @@ def test_parse_car_params(
     ],
 )
 def test_parse_car_params_refuses(query: dict[str, str], accept: dict[str, str], name: str) -> None:
-    with pytest.raises(BadRequest, match=name):
-        parse_car_params(query, accept)
+    check_refused(BadRequest, name, parse_car_params, query, accept)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,7 @@ def test_parse_entity_bytes(text: str, expected: tuple[int, int | None]) -> None
     ],
 )
 def test_parse_entity_bytes_refuses(text: str) -> None:
-    with pytest.raises(BadRequest, match="entity-bytes"):
-        parse_entity_bytes(text)
+    check_refused(BadRequest, "entity-bytes", parse_entity_bytes, text)
 
 
 @pytest.mark.property

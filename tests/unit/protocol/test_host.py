@@ -2,6 +2,7 @@ import pytest
 
 from gateway.errors import BadRequest
 from gateway.protocol.host import _is_host, check_host, is_host
+from tests.refusal import check_refused
 
 
 @pytest.mark.parametrize(
@@ -43,8 +44,7 @@ def test_check_host_lets_http_1_0_leave_it_out() -> None:
     ],
 )
 def test_check_host_refuses(hosts: list[bytes], reason: str) -> None:
-    with pytest.raises(BadRequest, match=f"Host: {reason}"):
-        check_host(hosts, is_required=True)
+    check_refused(BadRequest, f"Host: {reason}", check_host, hosts, is_required=True)
 
 
 def test_hosts_that_are_too_long_are_not_remembered() -> None:

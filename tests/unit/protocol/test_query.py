@@ -2,6 +2,7 @@ import pytest
 
 from gateway.errors import BadRequest
 from gateway.protocol.query import MAX_PARAMETERS, MAX_QUERY_BYTES, parse_query
+from tests.refusal import check_refused
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,7 @@ def test_parse_query_looks_at_a_bounded_number_of_parameters() -> None:
     ],
 )
 def test_parse_query_refuses(query: bytes, reason: str) -> None:
-    with pytest.raises(BadRequest, match=reason):
-        parse_query(query)
+    check_refused(BadRequest, reason, parse_query, query)
 
 
 def test_parse_query_takes_as_much_as_it_promises() -> None:

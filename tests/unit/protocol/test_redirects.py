@@ -14,6 +14,7 @@ from gateway.protocol.redirects import (
     uri_redirect,
 )
 from gateway.protocol.sites import PATH_SITE, Site, SiteKind, url_path
+from tests.refusal import check_refused
 
 KEY = "k51qzi5uqu5dk3v4rmjber23h16xnr23bsggmqqil9z2gduiis5se8dht36dam"
 PEER_ID = "12D3KooWLQzUv2FHWGVPXTXSZpdHs7oHbXub2G5WC8Tx4NQhyd2d"
@@ -73,8 +74,7 @@ def test_uri_redirect_does_nothing(target: bytes, query: bytes) -> None:
     ["https://evil.example/", "ipfs:x", "ipfs://", "ipfs:///x", "ipfs://../x", "ipns://.", "x"],
 )
 def test_uri_redirect_refuses(uri: str) -> None:
-    with pytest.raises(BadRequest, match="uri: it has to start with ipfs://"):
-        uri_redirect({"uri": uri})
+    check_refused(BadRequest, "uri: it has to start with ipfs://", uri_redirect, {"uri": uri})
 
 
 @pytest.mark.property

@@ -18,6 +18,7 @@ from gateway.upstream.request import (
     routing_target,
 )
 from tests.fakes.blocks import alias
+from tests.refusal import check_refused
 
 CID = parse_cid("bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e")
 NODE = alias(CID, DAG_PB)
@@ -121,14 +122,14 @@ def test_good_heads_are_taken(step: Step, headers: dict[str, str]) -> None:
     ],
 )
 def test_bad_heads_are_refused(step: Step, headers: dict[str, str], reason: str) -> None:
-    with pytest.raises(UpstreamRefused, match=reason):
-        check_head("u", CID, step, 200, headers, NOW)
+    check_refused(UpstreamRefused, reason, check_head, "u", CID, step, 200, headers, NOW)
 
 
 @pytest.mark.parametrize("status", [404, 410, 451])
 def test_absence_is_an_answer(status: int) -> None:
-    with pytest.raises(BlockAbsent, match=f"u does not have {CID}"):
-        check_head("u", CID, Step.RAW, status, {}, NOW)
+    check_refused(
+        BlockAbsent, f"u does not have {CID}", check_head, "u", CID, Step.RAW, status, {}, NOW
+    )
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206, 299, 301, 302, 304, 400, 403, 418, 500])

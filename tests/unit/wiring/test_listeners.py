@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import CannotStart
 from gateway.wiring.listeners import open_listener
+from tests.refusal import check_refused
 
 
 @pytest.fixture(name="folder")
@@ -55,8 +56,7 @@ def test_a_taken_port_is_told() -> None:
     ],
 )
 def test_an_address_that_is_not_ours_is_told(listen: str, reason: str) -> None:
-    with pytest.raises(CannotStart, match=reason):
-        open_listener(listen)
+    check_refused(CannotStart, reason, open_listener, listen)
 
 
 def test_a_unix_socket_is_for_owner_and_group(folder: Path) -> None:

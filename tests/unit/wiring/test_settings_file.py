@@ -12,6 +12,7 @@ from gateway.errors import BadSettings
 from gateway.settings import CacheSettings, HostSettings, Settings, UpstreamSettings
 from gateway.wiring import settings_file
 from gateway.wiring.settings_file import MAX_FILE_BYTES, load_settings, warnings_about
+from tests.refusal import check_refused
 
 WriteFile = Callable[[str], Path]
 
@@ -159,8 +160,7 @@ def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
     ids=["syntax", "nested", "huge"],
 )
 def test_a_file_that_cannot_be_read_says_why(write: WriteFile, text: str, reason: str) -> None:
-    with pytest.raises(BadSettings, match=reason):
-        load_settings(write(text), {})
+    check_refused(BadSettings, reason, load_settings, write(text), {})
 
 
 def test_a_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
@@ -254,8 +254,7 @@ def test_without_a_home_only_what_is_used_needs_a_place(environment: dict[str, s
 def test_without_a_home_what_is_below_it_is_refused_by_its_key(
     environment: dict[str, str], key: str
 ) -> None:
-    with pytest.raises(BadSettings, match=f"{key}: .*home directory"):
-        load_settings(None, environment)
+    check_refused(BadSettings, f"{key}: .*home directory", load_settings, None, environment)
 
 
 def test_a_folder_that_is_not_used_is_not_looked_at(write: WriteFile) -> None:
