@@ -25,4 +25,4 @@ def test_another_refusal_is_none(error: type[Exception], reason: str, text: str)
 
 def test_what_is_accepted_is_no_refusal() -> None:
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        check_refused(BadCid, "", parse_cid, "bafkqaaa")
+        check_refused(BadCid, "invalid", parse_cid, "bafkqaaa")
