@@ -258,7 +258,7 @@ def test_each_line_about_production_is_read() -> None:
     assert len({(promise.module, promise.protocol) for promise in PROMISES}) == lines > 0
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.production)
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda told: f"{told.protocol}-{told.production}")
 def test_the_class_of_production_fits_its_protocol(promise: Promise) -> None:
     """Each public method and attribute is there and takes the same arguments; mypy checks types."""
     protocol = find_named(f"{promise.module}.{promise.protocol}")
