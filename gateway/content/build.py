@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from gateway.content.block import Block, verify
 from gateway.content.cid import DAG_PB, RAW, Cid, sha256_cid
 from gateway.content.dag_pb import PBLink, PBNode, encode_node
+from gateway.content.entry_name import encode_name
 from gateway.content.hamt import (
     MURMUR3_X64_64,
     encode_bitfield,
@@ -251,7 +252,7 @@ def build_directory(
 
 def _sort(entries: Entries) -> list[tuple[str, Built]]:
     """Sort by the bytes of the name, as all writers do."""
-    ordered = sorted(entries, key=lambda entry: entry[0].encode())
+    ordered = sorted(entries, key=lambda entry: encode_name(entry[0]))
     for (name, _), (following, _) in pairwise(ordered):
         if name == following:
             raise ValueError(f"the name {name!r} is there twice")

@@ -4,7 +4,8 @@
     message PBNode { bytes Data = 1; repeated PBLink Links = 2 }
 
 Stricter than protobuf, as the specification asks: known fields only, each once, those of a link in
-order, varints minimal, and every Hash a CID that we could verify. Links stay in wire order.
+order, varints minimal, and every Hash a CID that we could verify. Links stay in wire order. Only
+names may be any bytes: see `entry_name`.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple, cast
 
 from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.content.cid import Cid, decode_cid
+from gateway.content.entry_name import decode_name, encode_name
 from gateway.errors import BadBlock, BadCid
 
 MAX_SIZE: Final = (1 << 64) - 1  # protobuf uint64
@@ -43,6 +45,7 @@ class PBLink(NamedTuple):
     hash: bytes
     """A valid binary CID."""
     name: str | None
+    """As `entry_name` decodes it."""
     size: int | None
     """Tsize: a hint, never to be trusted."""
 
@@ -108,7 +111,7 @@ def _decode_link(data: bytes) -> PBLink:
     if end < len(data) and data[end] == _NAME:
         size_bytes, start = _decode_varint(data, end + 1)
         end = start + size_bytes
-        name = _decode_name(data[start:end])
+        name = decode_name(data[start:end])
     if end < len(data) and data[end] == _TSIZE:
         size, end = _decode_varint(data, end + 1)
     if end < len(data):
@@ -129,13 +132,6 @@ def _check_hash(data: bytes) -> tuple[int, int]:
     if cid_bytes != size:
         raise _bad(f"{size - cid_bytes} bytes follow the CID in a link's Hash")
     return start, start + size
-
-
-def _decode_name(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _bad("a link's Name is not UTF-8") from None
 
 
 def _decode_alike(data: bytes, begin: int, end: int, links: list[PBLink]) -> int:
@@ -214,7 +210,7 @@ def encode_node(node: PBNode) -> bytes:
 def _encode_link(link: PBLink) -> bytes:
     out = bytearray((_HASH,)) + _encode_varint(len(link.hash)) + link.hash
     if link.name is not None:
-        name = link.name.encode("utf-8")
+        name = encode_name(link.name)
         out.append(_NAME)
         out += _encode_varint(len(name))
         out += name

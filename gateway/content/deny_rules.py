@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from gateway.content.cid import Cid, parse_cid
+from gateway.content.entry_name import decode_name, encode_name, show_bytes
 from gateway.content.multibase import decode_base58, encode_base32, encode_base58
 from gateway.content.multihash import HASHES, decode_multihash, encode_multihash
 from gateway.content.names import Name, parse_name
@@ -79,21 +80,21 @@ def subject_of(name: Name, *, is_root: bool) -> bytes:
 
 def exact_key(subject: bytes, path: str) -> bytes:
     """Return the key of a path below a subject; `path` has no slash at its ends."""
-    return _short(b"exact/" + subject + b"/" + path.encode("utf-8", "surrogatepass"))
+    return _short(b"exact/" + subject + b"/" + encode_name(path))
 
 
 def double_key(name: Name, path: str, hash_code: int) -> bytes:
     """Return the key under which a double hash of this path would be, hashed as IPIP-383 says."""
     root = f"/ipns/{name}" if isinstance(name, str) else encode_base58(name.multihash)
     text = f"{root}/{path}" if path else root
-    digest = HASHES[hash_code].digest(text.encode("utf-8", "surrogatepass"))
+    digest = HASHES[hash_code].digest(encode_name(text))
     return _short(b"double/" + encode_multihash(hash_code, digest))
 
 
 def legacy_key(name: Name, path: str) -> bytes:
     """Return the key under which an old badbits anchor of this path would be."""
     root = name if isinstance(name, str) else "b" + encode_base32(name.as_v1().encode())
-    digest = hashlib.sha256(f"{root}/{path}".encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(encode_name(f"{root}/{path}")).digest()
     return _short(b"legacy/" + digest)
 
 
@@ -154,7 +155,7 @@ def parse_rule(line: str, hints: Hints | None = None) -> Rule | None:
     return rule._replace(
         is_allowed=is_allowed,
         status=LEGAL if told.get("gateway_status") == str(LEGAL) else GONE,
-        reason=_unquote(told.get("reason", ""))[:MAX_REASON_CHARACTERS],
+        reason=show_bytes(_unquote(told.get("reason", "")))[:MAX_REASON_CHARACTERS],
     )
 
 
@@ -228,10 +229,7 @@ def _clean(path: str) -> str:
 
 
 def _unquote(text: str) -> str:
-    try:
-        return unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadDenylist("it is percent-encoded, but not of UTF-8") from None
+    return decode_name(unquote_to_bytes(text))
 
 
 def _short(data: bytes) -> bytes:

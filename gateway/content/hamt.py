@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import mmh3
 
+from gateway.content.entry_name import encode_name
 from gateway.errors import BadBlock
 
 MURMUR3_X64_64 = 0x22  # multicodec table; the only hash that any writer uses
@@ -20,7 +21,7 @@ HASH_BITS = 64
 
 def hash_name(name: str) -> int:
     """Hash an entry's name: the first half of murmur3 x64-128 with seed 0, 64 bits."""
-    return mmh3.hash64(name.encode("utf-8", "surrogatepass"), 0, x64arch=True, signed=False)[0]
+    return mmh3.hash64(encode_name(name), 0, x64arch=True, signed=False)[0]
 
 
 def check_fanout(fanout: int | None, hash_type: int | None) -> int:

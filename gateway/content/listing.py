@@ -2,15 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.content.dag_pb import PBLink
-from gateway.content.hamt import max_levels, prefix_digits, slot_prefix, taken_slots
-from gateway.content.resolve import check_prefix, open_shard
+from gateway.content.hamt import (
+    HASH_BITS,
+    hash_name,
+    max_levels,
+    prefix_digits,
+    taken_slots,
+)
+from gateway.content.resolve import open_shard
 from gateway.content.unixfs import DirectoryEntity, ShardEntity
-from gateway.content.walk import Scope, Stream, Want, ask
+from gateway.content.walk import Scope, Stream, Walk, Want, ask
 from gateway.errors import BadBlock
+
+MAX_BARREN: Final = 1024
+"""Shards opened beyond those that the entries need: a sound shard has an entry for each way down,
+so that an entry takes as many shards as there are levels at most."""
 
 
 class DirectoryEntry(NamedTuple):
@@ -25,10 +36,12 @@ class DirectoryEntry(NamedTuple):
 def list_directory(entity: DirectoryEntity | ShardEntity) -> Stream[DirectoryEntry]:
     """Yield the entries in link order; asks for the shards of a HAMT, never for the entries.
 
-    Of a name that is there twice only the first is yielded, as lookups find only that one.
+    Of a name that is there twice only the first is yielded, as lookups find only that one; and of
+    a HAMT nothing that is in another bucket than its hash says, where no lookup comes to.
 
     Raises:
-        BadBlock: a shard is malformed, of another fanout, empty or too deep.
+        BadBlock: a shard is malformed, of another fanout, empty or too deep; or there are more
+            shards than entries account for.
     """
     if isinstance(entity, ShardEntity):
         yield from _list_shards(entity)
@@ -46,48 +59,58 @@ def list_directory(entity: DirectoryEntity | ShardEntity) -> Stream[DirectoryEnt
 
 @dataclass(slots=True)
 class _Level:
-    links: Iterator[PBLink]
+    links: Iterator[tuple[int, PBLink]]
+    """With the beginning of the hash that names there have, its bits up to this level."""
     shards: tuple[Cid, ...]
     index: int = 0
 
 
 def _list_shards(root: ShardEntity) -> Stream[DirectoryEntry]:
-    digits = prefix_digits(root.fanout)
-    levels = [_open_level(root)]
+    digits, deepest = prefix_digits(root.fanout), max_levels(root.fanout)
+    width = root.fanout.bit_length() - 1
+    levels = [_open_level(root, 0)]
+    spare = MAX_BARREN
     while levels:
         level = levels[-1]
-        for link in level.links:
+        shift = HASH_BITS - width * len(levels)
+        for start, link in level.links:
             name = link.name or ""
-            if len(name) > digits:
-                yield DirectoryEntry(name[digits:], link.cid, link.size)
+            if len(name) != digits:
+                if len(name) > digits and hash_name(name[digits:]) >> shift == start:
+                    spare += deepest
+                    yield DirectoryEntry(name[digits:], link.cid, link.size)
                 continue
             want = Want(link.cid, (), Scope.ENTITY, 0, None, root.cid, level.shards, level.index)
             level.index += 1
-            if len(levels) >= max_levels(root.fanout):
-                raise BadBlock("hamt", f"more than {len(levels)} levels of shards", link.cid)
-            shard = open_shard((yield from ask(want)), root.fanout)
-            if not shard.links:  # else a few blocks could claim 2**56 shards and not one entry
-                raise BadBlock("hamt", "an empty shard below another one", link.cid)
-            levels.append(_open_level(shard))
+            shard = open_shard((yield from _ask_below(want, len(levels), deepest)), root.fanout)
+            spare -= 1
+            _check_below(shard, spare)
+            levels.append(_open_level(shard, start))
             break
         else:
             levels.pop()
 
 
-def _open_level(shard: ShardEntity) -> _Level:
-    return _Level(iter(shard.links), sub_shards(shard))
+def _ask_below(want: Want, levels: int, deepest: int) -> Walk[Block]:
+    if levels >= deepest:
+        raise BadBlock("hamt", f"more than {levels} levels of shards", want.cid)
+    return (yield from ask(want))
+
+
+def _check_below(shard: ShardEntity, spare: int) -> None:
+    """Refuse what a few blocks could claim 2**56 of without one entry that a path leads to."""
+    if not shard.links:
+        raise BadBlock("hamt", "an empty shard below another one", shard.cid)
+    if spare < 0:
+        raise BadBlock("hamt", f"over {MAX_BARREN} shards without an entry", shard.cid)
+
+
+def _open_level(shard: ShardEntity, start: int) -> _Level:
+    slots = (start * shard.fanout + slot for slot in taken_slots(shard.bits))
+    return _Level(zip(slots, shard.links, strict=True), sub_shards(shard))
 
 
 def sub_shards(shard: ShardEntity) -> tuple[Cid, ...]:
-    """Return the shards below a shard, in order.
-
-    Raises:
-        BadBlock: a link is not in the slot that its name says.
-    """
+    """Return the shards below a shard, in order: links whose names are the digits of a slot."""
     digits = prefix_digits(shard.fanout)
-    shards: list[Cid] = []
-    for slot, link in zip(taken_slots(shard.bits), shard.links, strict=True):
-        check_prefix(shard, link.name, slot_prefix(slot, shard.fanout))
-        if link.name is not None and len(link.name) == digits:
-            shards.append(link.cid)
-    return tuple(shards)
+    return tuple([link.cid for link in shard.links if len(link.name or "") == digits])

@@ -1,8 +1,8 @@
 """Content paths: `/ipfs/{cid}/a/b` and `/ipns/{name}/a/b`, decoded once from raw bytes.
 
 https://specs.ipfs.tech/http-gateways/path-gateway/. Strict, so that two spellings never share a
-cache key by accident: each segment is percent-decoded once and has to be UTF-8, and an encoded
-slash stays inside its segment.
+cache key by accident: each segment is percent-decoded once, and an encoded slash stays inside its
+segment. Segments are bytes, as names of entries are: see `entry_name`.
 """
 
 import re
@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from typing_extensions import override
 
 from gateway.content.cid import Cid, parse_cid
+from gateway.content.entry_name import decode_name, is_text, quote_name
 from gateway.content.names import Name, parse_name
 from gateway.errors import BadCid, BadPath
 
@@ -32,7 +33,7 @@ class ContentPath:
     """`ipfs`."""
     root: Cid
     segments: tuple[str, ...] = ()
-    """Decoded; never empty, `.` or `..`. A slash inside of one was percent-encoded."""
+    """Decoded (`entry_name`); never empty, `.` or `..`. A slash in one was percent-encoded."""
     is_directory: bool = False
     """Whether the path ended with a slash."""
     root_text: str = field(default="", compare=False)
@@ -101,8 +102,7 @@ def parse_path(raw: bytes) -> AnyPath:
     Empty segments and `.` are dropped, `..` removes the segment before it.
 
     Raises:
-        BadPath: too long, not UTF-8, badly escaped, above its root, or without a valid CID or
-            name.
+        BadPath: too long, badly escaped, above its root, or without a valid CID or name.
     """
     if len(raw) > MAX_PATH_BYTES:
         raise _bad(raw, f"{len(raw)} bytes are more than {MAX_PATH_BYTES}")
@@ -120,8 +120,8 @@ def parse_target(text: str) -> AnyPath:
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_PATH_BYTES:
         raise _bad(raw, f"{len(raw)} bytes are more than {MAX_PATH_BYTES}")
-    if not text.startswith("/") or "\0" in text:
-        raise _bad(raw, "it does not start with a slash, or has a NUL in it")
+    if not text.startswith("/") or "\0" in text or not is_text(text):
+        raise _bad(raw, "it does not start with a slash, has a NUL in it, or is not UTF-8")
     return _make(raw, _clean(raw, text.split("/")))
 
 
@@ -131,6 +131,8 @@ def _make(raw: bytes, parts: list[str]) -> AnyPath:
     if len(parts) - 2 > MAX_SEGMENTS:
         raise _bad(raw, f"{len(parts) - 2} segments are more than {MAX_SEGMENTS}")
     namespace, root_text, *segments = parts
+    if not is_text(root_text):
+        raise _bad(raw, "the CID or name is not UTF-8")
     try:
         if namespace == "ipfs":
             root = parse_cid(root_text)
@@ -144,12 +146,9 @@ def _make(raw: bytes, parts: list[str]) -> AnyPath:
 def _decode(raw: bytes) -> list[str]:
     if not raw.startswith(b"/"):
         raise _bad(raw, "it does not start with a slash")
-    try:
-        if b"%" not in raw:
-            return raw.decode("utf-8").split("/")
-        return [unquote_to_bytes(part).decode("utf-8") for part in raw.split(b"/")]
-    except UnicodeDecodeError:
-        raise _bad(raw, "a segment is not UTF-8") from None
+    if b"%" not in raw:
+        return decode_name(raw).split("/")
+    return [decode_name(unquote_to_bytes(part)) for part in raw.split(b"/")]
 
 
 def _clean(raw: bytes, parts: list[str]) -> list[str]:
@@ -171,7 +170,7 @@ def _bad(raw: bytes, reason: str) -> BadPath:
 
 def escape_path(text: str) -> str:
     """Percent-encode a path for a Location header or an href; slashes stay."""
-    return quote(text, safe=_UNESCAPED)
+    return quote_name(text, _UNESCAPED)
 
 
 def escape_segment(name: str) -> str:

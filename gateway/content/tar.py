@@ -12,6 +12,7 @@ from tarfile import BLOCKSIZE, DIRTYPE, PAX_FORMAT, REGTYPE, SYMTYPE, TarInfo
 from typing import Final
 
 from gateway.content.cid import Cid, CidKey
+from gateway.content.entry_name import UNREACHABLE, encode_name
 from gateway.content.listing import DirectoryEntry, list_directory
 from gateway.content.memo import Memo
 from gateway.content.read import read_file
@@ -119,13 +120,17 @@ class _Archive:
         """Yield the pieces of the archive as they come, headers apart from content."""
         if isinstance(root, DirectoryEntity):
             for link in root.links:
-                join_path((name,), link.name or "")
+                if not is_no_name(link.name or ""):
+                    join_path((name,), link.name or "")
         yield from self._write(root, (name,))
         while self._levels:
             level = self._levels[-1]
             entry = yield from _next_entry(level.entries)
             if entry is None:
                 self._levels.pop()
+                continue
+            if is_no_name(entry.name):
+                level.index += 1
                 continue
             path = join_path(level.path, entry.name)
             if self._check is not None:
@@ -205,6 +210,11 @@ def _next_entry(entries: Stream[DirectoryEntry]) -> Walk[DirectoryEntry | None]:
     return item
 
 
+def is_no_name(name: str) -> bool:
+    """Tell whether neither a path nor a file system has such a name; the archive leaves it out."""
+    return name in UNREACHABLE or "\0" in name
+
+
 def join_path(above: Path, name: str) -> Path:
     """Return the path of an entry in a directory.
 
@@ -225,7 +235,7 @@ def join_path(above: Path, name: str) -> Path:
     if last in ("", ".", "..") or "\0" in name:
         raise NotArchivable(f"{'/'.join(above)}/{name}", "it is no name of a file")
     path.append(last)
-    if sum(len(part.encode()) + 1 for part in path) > MAX_PATH_BYTES:
+    if sum(len(encode_name(part)) + 1 for part in path) > MAX_PATH_BYTES:
         raise NotArchivable(f"{last[:40]}...", f"its path is over {MAX_PATH_BYTES} bytes")
     return tuple(path)
 

@@ -93,7 +93,7 @@ class _Handler(logging.Handler):
     @override
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._writer.write(self.format(record).encode() + b"\n")
+            self._writer.write(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
         except Exception:  # noqa: BLE001 (what logging itself does: a bad record ends nothing)
             self.handleError(record)
 

@@ -4,6 +4,8 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from gateway.content.entry_name import show_bytes
+
 MAX_FILENAME_CHARACTERS: Final = 255  # what common file systems take
 
 _ATTR_CHARACTERS: Final = "!#$&+-.^_`|~"  # RFC 8187, 3.2.1: beside letters and digits
@@ -24,7 +26,11 @@ def clean_filename(text: str) -> str | None:
 
 
 def content_disposition(name: str, *, is_attachment: bool) -> bytes:
-    """Return the field's value for a file name, in both the plain and the encoded form."""
+    """Return the field's value for a file name, in both the plain and the encoded form.
+
+    Bytes that are no UTF-8 are escaped once more: the field has no other way for them.
+    """
+    name = show_bytes(name)
     kind = "attachment" if is_attachment else "inline"
     encoded = quote(name, safe=_ATTR_CHARACTERS)
     return f"{kind}; filename=\"{_NOT_PLAIN.sub('_', name)}\"; filename*=UTF-8''{encoded}".encode()

@@ -7,6 +7,7 @@ otherwise. The CID is printed as the DAG has it: a CIDv0 stays `Qm...`.
 import hashlib
 
 from gateway.content.cid import Cid
+from gateway.content.entry_name import encode_name
 from gateway.protocol.car import CarParams
 from gateway.protocol.formats import ResponseFormat
 
@@ -39,5 +40,5 @@ def listing_etag(cid: Cid, template_hash: str) -> bytes:
 def car_etag(root: Cid, path: str, car: CarParams) -> bytes:
     """Weak tag of a CAR; differs for every path, scope, range and order."""
     asked = f"{path}\0{car.scope}\0dfs\0{car.dups}\0{car.start}\0{car.stop}"
-    digest = hashlib.blake2b(asked.encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(encode_name(asked), digest_size=8).hexdigest()
     return f'W/"{root}.car.{digest}"'.encode("ascii")

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.content.cid import Cid
+from gateway.content.entry_name import quote_name
 
 Header = tuple[bytes, bytes]
 Headers = tuple[Header, ...]
@@ -35,7 +36,7 @@ def header_text(text: str) -> bytes:
     """Percent-encode what is not printable ASCII, and percent signs, so that it can be undone."""
     if text.isascii() and text.isprintable() and "%" not in text:  # nearly all of them
         return text.encode("ascii")
-    return quote(text, safe=_PRINTABLE).encode("ascii")
+    return quote_name(text, _PRINTABLE).encode("ascii")
 
 
 def location_text(url: bytes) -> bytes:

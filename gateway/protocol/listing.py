@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from gateway.content.cid import DAG_PB, Cid
+from gateway.content.entry_name import UNREACHABLE, show_bytes
 from gateway.content.listing import DirectoryEntry
 from gateway.content.path import AnyPath, escape_segment
 from gateway.protocol.media import guess_type
@@ -50,6 +51,7 @@ class Row(NamedTuple):
 
     name: str
     href: str
+    """Below the directory; by its CID where no path has such a name."""
     hash_href: str
     """By the entry's own CID: stays right when the directory changes."""
     cid: str
@@ -115,16 +117,16 @@ def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
     """Return one entry of a directory."""
     cid = str(entry.cid)
     hash_href = f"{head.cid_base}{cid}" if head.cid_base else f"{_CID_PAGE}{cid}"
-    href, cut = hash_href, ""
+    href, cut = "", ""
     if len(entry.name) <= MAX_LINKED_CHARACTERS:
         segment = escape_segment(entry.name)
-        href = head.base_href + segment
+        href = "" if entry.name in UNREACHABLE else head.base_href + segment
         hash_href += f"?filename={quote(segment, safe='')}" if head.cid_base else ""
     if len(entry.name) > MAX_SHOWN_CHARACTERS:
         cut = "\N{HORIZONTAL ELLIPSIS}"
     return Row(
         name=show_name(entry.name[:MAX_SHOWN_CHARACTERS]) + cut,
-        href=href,
+        href=href or hash_href,
         hash_href=hash_href,
         cid=cid,
         short_cid=f"{cid[:_SHORT_ENDS]}\N{HORIZONTAL ELLIPSIS}{cid[-_SHORT_ENDS:]}",
@@ -134,8 +136,8 @@ def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
 
 
 def show_name(name: str) -> str:
-    """Return a name with the characters made visible that are not, or hide what others are."""
-    return name.translate(_VISIBLE)
+    """Return a name with what is no text escaped, and no character invisible or hiding others."""
+    return show_bytes(name.translate(_VISIBLE))
 
 
 def format_size(size_bytes: int) -> str:

@@ -7,8 +7,8 @@ one website's own, and only for paths that do not exist.
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
-from urllib.parse import quote
 
+from gateway.content.entry_name import quote_name
 from gateway.content.memo import Memo
 from gateway.content.path import MAX_PATH_BYTES, escape_segment
 from gateway.errors import BadRedirects
@@ -215,7 +215,7 @@ class _Found:
         if text is None:
             parts = self._values[name]
             escaped = (
-                map(escape_segment, parts) if safe is None else [quote(p, safe) for p in parts]
+                map(escape_segment, parts) if safe is None else [quote_name(p, safe) for p in parts]
             )
             text = self._escaped[name, safe] = "/".join(escaped)
         return text

@@ -10,11 +10,12 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from gateway import __version__
 from gateway.content.block import MAX_BLOCK_BYTES
 from gateway.content.cid import RAW, Cid
+from gateway.content.entry_name import quote_name
 from gateway.content.ipns import MAX_RECORD_BYTES
 from gateway.content.walk import Scope, Want
 from gateway.errors import BlockAbsent, UpstreamRefused
@@ -111,7 +112,7 @@ def car_target(plan: CarPlan) -> str:
     Order and duplicates are asked for in the query, too: it wins over `Accept` (IPIP-523), and a
     cache on the way may look at nothing else.
     """
-    path = "".join("/" + quote(segment, safe="") for segment in plan.segments)
+    path = "".join("/" + quote_name(segment) for segment in plan.segments)
     target = f"/ipfs/{plan.base}{path}?format=car&dag-scope={plan.scope}"
     if plan.scope is Scope.ENTITY and (plan.start, plan.stop) != (0, None):
         last = "*" if plan.stop is None else str(plan.stop - 1)

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from gateway.content.cid import LIBP2P_KEY, Cid
+from gateway.content.entry_name import show_bytes
 from gateway.errors import (
     Attempt,
     BadBlock,
@@ -182,8 +183,8 @@ def describe(error: BaseException) -> Problem:
 
 
 def _clean(text: str) -> str:
-    """Cut a text that may quote the request or an upstream, and take line ends out of it."""
-    return text[:MAX_DETAIL_CHARACTERS].translate(_VISIBLE)
+    """Cut a text that may quote the request or an upstream; nothing in it ends a line."""
+    return show_bytes(text[:MAX_DETAIL_CHARACTERS].translate(_VISIBLE))
 
 
 def problem_answer(error: BaseException, accept: str, *, is_head: bool = False) -> Answer:

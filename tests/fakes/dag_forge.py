@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from gateway.content.block import Block, verify
@@ -105,3 +106,13 @@ class Forge:
             cid = self.shard({slot: Slot(cid, held)}, fanout)
             held = ""
         return cid
+
+
+def name_in(*slots: int, fanout: int = 256) -> str:
+    """Return a name that belongs in these slots, level by level."""
+    names = (f"{number}" for number in count())
+    return next(
+        name
+        for name in names
+        if all(slot_of(hash_name(name), level, fanout) == slot for level, slot in enumerate(slots))
+    )

@@ -305,12 +305,6 @@ ABSENT = sha256_cid(RAW, bytes(32))
             "has 2 bytes, its parent says 3",
             id="wrong-size",
         ),
-        pytest.param(
-            lambda forge: forge.any_shard([("01", ABSENT)], 1),
-            Scope.ENTITY,
-            "the link of slot 00",
-            id="wrong-slot",
-        ),
     ],
 )
 def test_malformed_dag_is_refused(make: Make, scope: Scope, reason: str) -> None:

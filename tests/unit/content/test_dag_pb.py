@@ -12,6 +12,7 @@ from multiformats import CID as ORACLE_CID
 from gateway.content.block import MAX_BLOCK_BYTES, verify
 from gateway.content.cid import CODEC_NAMES, DAG_PB, RAW, Cid, decode_cid, parse_cid, sha256_cid
 from gateway.content.dag_pb import MAX_LINKS, MAX_SIZE, PBLink, PBNode, decode_node, encode_node
+from gateway.content.entry_name import encode_name, is_text
 from gateway.errors import BadBlock, BadCid
 from tests.refusal import check_refused
 from tests.strategies import known_cids, links, nodes
@@ -149,8 +150,6 @@ def test_decode_node_reads(data: bytes, node: PBNode) -> None:
         pytest.param(link_of(HASH + b"\x1a\x01\x00"), "tag 0x1a unknown", id="size-as-bytes"),
         pytest.param(link_of(HASH + b"\x12"), "does not end", id="name-without-length"),
         pytest.param(link_of(HASH + b"\x12\x02a"), "does not end", id="name-past-the-end"),
-        pytest.param(link_of(HASH + b"\x12\x01\xff"), "not UTF-8", id="name-not-utf-8"),
-        pytest.param(link_of(HASH + b"\x12\x03\xed\xa0\x80"), "not UTF-8", id="name-surrogate"),
         pytest.param(link_of(HASH + b"\x18"), "does not end", id="size-cut"),
         pytest.param(link_of(HASH + b"\x18\x80\x00"), "not minimal", id="size-not-minimal"),
         pytest.param(
@@ -349,11 +348,27 @@ def test_nodes_agree_with_ipld_dag_pb(node: PBNode) -> None:
     assert oracle.decode(data) == theirs(node)
 
 
+def is_known_to_the_oracle(link: PBLink) -> bool:
+    return link.cid.codec in CODEC_NAMES and is_text(link.name or "")
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.txt", b"\xff", b"\xed\xa0\x80", b"\xc0\xae", b"\xc3\xa9", b""]
+)
+def test_names_keep_every_byte(name: bytes) -> None:
+    """Issue 12, 11: names are bytes, whether they are UTF-8 or not."""
+    data = link_of(HASH + b"\x12" + bytes([len(name)]) + name)
+    node = decode_node(data)
+
+    assert encode_name(node.links[0].name or "") == name
+    assert encode_node(node) == data
+
+
 @pytest.mark.property
 @given(known_nodes, st.data())
 def test_what_is_taken_means_the_same_to_ipld_dag_pb(node: PBNode, draw: st.DataObject) -> None:
     data = bytearray(encode_node(node) + b"\x0a\x00" * (node.data is None))
     data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     ours = decoded(bytes(data))
-    if ours is not None and all(link.cid.codec in CODEC_NAMES for link in ours.links):
+    if ours is not None and all(is_known_to_the_oracle(link) for link in ours.links):
         assert oracle.decode(bytes(data)) == theirs(ours)

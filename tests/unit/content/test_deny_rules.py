@@ -82,7 +82,6 @@ def test_empty_lines_and_comments_are_no_rules(line: str) -> None:
         pytest.param("/ipfs/nothing", "invalid CID", id="cid"),
         pytest.param(f"/ipfs/{ROOT}*", "invalid CID", id="star-in-the-root"),
         pytest.param("/ipns/nothing", "invalid CID", id="name"),
-        pytest.param(f"/ipfs/{ROOT}/%ff", "not of UTF-8", id="escape"),
         pytest.param("//", "a double hash is", id="no-hash"),
         pytest.param("//abc", "a double hash is", id="short-hash"),
         pytest.param("//" + "0" * 63, "a double hash is", id="hex-too-short"),

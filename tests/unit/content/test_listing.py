@@ -1,17 +1,18 @@
 from collections.abc import Callable
-from itertools import islice
 
 import pytest
 
 from gateway.content.build import Built, build_directory, collect
 from gateway.content.cid import DAG_PB, RAW, Cid, sha256_cid
 from gateway.content.dag_pb import PBLink
+from gateway.content.hamt import hash_name, slot_of
 from gateway.content.listing import DirectoryEntry, list_directory, sub_shards
+from gateway.content.resolve import find_entry
 from gateway.content.unixfs import DirectoryEntity, ShardEntity, open_entity
-from gateway.content.walk import Scope, Want, run_stream
+from gateway.content.walk import Scope, Want, run, run_stream
 from gateway.errors import BadBlock
 from tests.fakes.car_data import read_car
-from tests.fakes.dag_forge import Forge, Slot
+from tests.fakes.dag_forge import Forge, Slot, name_in
 
 ABSENT = sha256_cid(RAW, bytes(32))
 
@@ -66,27 +67,28 @@ def test_hamt_of_the_specification_has_1000_entries() -> None:
 
 def test_hamt_is_listed_depth_first_in_slot_order() -> None:
     forge = Forge()
-    inner = forge.shard({7: Slot(ABSENT, "c")})
-    middle = forge.shard({1: Slot(ABSENT, "b"), 200: Slot(inner)})
-    root = forge.shard({0: Slot(ABSENT, "a"), 9: Slot(middle), 10: Slot(ABSENT, "d")})
+    a, b, c, d = name_in(0), name_in(9, 1), name_in(9, 200), name_in(10)
+    inner = forge.shard({1: Slot(ABSENT, b), 200: Slot(ABSENT, c)})
+    root = forge.shard({0: Slot(ABSENT, a), 9: Slot(inner), 10: Slot(ABSENT, d)})
 
-    assert [entry.name for entry in listed(forge, root)] == ["a", "b", "c", "d"]
+    assert [entry.name for entry in listed(forge, root)] == [a, b, c, d]
 
 
 def test_shards_are_announced_together() -> None:
     forge = Forge()
-    first = forge.shard({1: Slot(ABSENT, "b")})
-    second = forge.shard({2: Slot(ABSENT, "c")})
-    root = forge.shard({0: Slot(ABSENT, "a"), 5: Slot(first), 6: Slot(second)})
+    a, b, c = name_in(0), name_in(5, 1), name_in(6, 2)
+    first = forge.shard({1: Slot(ABSENT, b)})
+    second = forge.shard({2: Slot(ABSENT, c)})
+    root = forge.shard({0: Slot(ABSENT, a), 5: Slot(first), 6: Slot(second)})
     entity = open_entity(forge.blocks[root.multihash])
     assert isinstance(entity, ShardEntity)
     steps = list_directory(entity)
 
-    assert next(steps) == DirectoryEntry("a", ABSENT, None)
+    assert next(steps) == DirectoryEntry(a, ABSENT, None)
     assert next(steps) == Want(
         first, (), Scope.ENTITY, root=root, siblings=(first, second), index=0
     )
-    assert steps.send(forge.blocks[first.multihash]) == DirectoryEntry("b", ABSENT, None)
+    assert steps.send(forge.blocks[first.multihash]) == DirectoryEntry(b, ABSENT, None)
     assert next(steps) == Want(
         second, (), Scope.ENTITY, root=root, siblings=(first, second), index=1
     )
@@ -108,24 +110,6 @@ Make = Callable[[Forge], Cid]
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        pytest.param(
-            lambda forge: forge.any_shard([("01a", ABSENT)], 1),
-            "slot 00 has the name '01a'",
-            id="name-of-another-slot",
-        ),
-        pytest.param(
-            lambda forge: forge.any_shard([("01b", ABSENT), ("00a", ABSENT)], 3),
-            "slot 00 has the name '01b'",
-            id="links-out-of-order",
-        ),
-        pytest.param(
-            lambda forge: forge.any_shard([("0aa", ABSENT)], 1 << 10),
-            "slot 0A has the name '0aa'",
-            id="lower-case",
-        ),
-        pytest.param(
-            lambda forge: forge.any_shard([(None, ABSENT)], 1), "the name None", id="no-name"
-        ),
         pytest.param(
             lambda forge: forge.shard({0: Slot(forge.shard({}))}),
             "an empty shard below another one",
@@ -159,19 +143,68 @@ def test_empty_hamt_has_no_entries() -> None:
 
 def test_deepest_hamt_is_listed() -> None:
     forge = Forge()
+    hashed = hash_name("a")
+    cid, held = ABSENT, "a"
+    for level in reversed(range(8)):
+        cid = forge.shard({slot_of(hashed, level, 256): Slot(cid, held)})
+        held = ""
 
-    assert [entry.name for entry in listed(forge, forge.deep_hamt("a", 8))] == ["another name"]
+    assert [entry.name for entry in listed(forge, cid)] == ["a"]
 
 
-def test_hamt_bomb_gives_an_entry_for_every_few_shards() -> None:
+@pytest.mark.parametrize("name", ["00a", "0"], ids=["in-the-wrong-bucket", "without-names"])
+def test_shards_without_an_entry_are_limited(name: str) -> None:
+    """A few blocks can claim 2**56 shards and not one entry that a path leads to."""
     forge = Forge()
-    cid = forge.shard({slot: Slot(ABSENT, "a") for slot in range(256)})
+    cid = forge.any_shard([(name, ABSENT)] * 255, (1 << 255) - 1)
     for _ in range(7):
         cid = forge.shard({slot: Slot(cid) for slot in range(256)})
-    entity = open_entity(forge.blocks[cid.multihash])
-    assert isinstance(entity, ShardEntity)
 
-    assert len(list(islice(run_stream(list_directory(entity), forge.blocks), 1000))) == 1000
+    with pytest.raises(BadBlock, match="over 1024 shards without an entry"):
+        listed(forge, cid)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(
+            lambda forge: forge.shard({0: Slot(ABSENT, name_in(0)), 1: Slot(ABSENT, name_in(2))}),
+            id="wrong-bucket",
+        ),
+        pytest.param(
+            lambda forge: forge.shard({3: Slot(forge.shard({1: Slot(ABSENT, name_in(3, 2))}))}),
+            id="wrong-bucket-below",
+        ),
+        pytest.param(
+            lambda forge: forge.shard({0: Slot(ABSENT, name_in(0)), 1: Slot(ABSENT, name_in(0))}),
+            id="twice",
+        ),
+        pytest.param(
+            lambda forge: forge.any_shard(
+                [(f"01{name_in(1)}", ABSENT), (f"00{name_in(0)}", ABSENT)], 3
+            ),
+            id="links-out-of-order",
+        ),
+        pytest.param(
+            lambda forge: forge.any_shard([(f"0a{name_in(10)}", ABSENT)], 1 << 10),
+            id="lower-case-digits",
+        ),
+        pytest.param(
+            lambda forge: forge.any_shard([(f"77{name_in(0)}", ABSENT)], 1), id="other-digits"
+        ),
+        pytest.param(lambda forge: forge.any_shard([(None, ABSENT)], 1), id="no-name"),
+        pytest.param(lambda forge: forge.any_shard([("0", ABSENT)], 1), id="short-name"),
+    ],
+)
+def test_listing_and_lookup_of_a_hamt_agree(make: Make) -> None:
+    """Issue 12, 11: what is listed is found, and what is found is listed."""
+    forge = Forge()
+    root = make(forge)
+    entity = open_entity(forge.blocks[root.multihash])
+    names = {*map(name_in, range(16)), name_in(3, 1), name_in(3, 2)}
+    found = [name for name in names if run(find_entry(entity, name), forge.blocks) is not None]
+
+    assert sorted(entry.name for entry in listed(forge, root)) == sorted(found)
 
 
 @pytest.mark.parametrize(

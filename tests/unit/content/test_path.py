@@ -5,12 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.content.cid import Cid, parse_cid
+from gateway.content.entry_name import encode_name
 from gateway.content.path import (
     MAX_PATH_BYTES,
     MAX_SEGMENTS,
     ContentPath,
     escape_path,
+    escape_segment,
     parse_path,
+    parse_target,
 )
 from gateway.errors import BadCid, BadPath
 from tests.refusal import check_refused
@@ -69,12 +72,7 @@ def test_parse_path_reads(raw: str, segments: tuple[str, ...], *, is_directory: 
         pytest.param(b"/ipfs/QmInvalid", "invalid CID: no multibase", id="no-cid"),
         pytest.param(b"/ipfs/ipfs/C", "invalid CID", id="namespace-twice"),
         pytest.param(b"/ipfs/%ff", "not UTF-8", id="cid-not-utf-8"),
-        pytest.param(b"/ipfs/C/%ff", "not UTF-8", id="ff"),
-        pytest.param(b"/ipfs/C/%fe", "not UTF-8", id="fe"),
-        pytest.param(b"/ipfs/C/\xff", "not UTF-8", id="ff-unescaped"),
-        pytest.param(b"/ipfs/C/%c0%ae%c0%ae/", "not UTF-8", id="overlong-dots"),
-        pytest.param(b"/ipfs/C/%ed%a0%80", "not UTF-8", id="surrogate"),
-        pytest.param(b"/ipfs/C/%c3/%a9", "not UTF-8", id="character-over-two-segments"),
+        pytest.param(b"/ipns/\xff.example.org", "not UTF-8", id="name-not-utf-8"),
         pytest.param(b"/ipfs/C/%00", "at byte 15", id="nul"),
         pytest.param(b"/ipfs/C/\0", "at byte 15", id="nul-unescaped"),
         pytest.param(b"/ipfs/C/%zz", "at byte 15", id="bad-escape"),
@@ -174,3 +172,29 @@ def test_every_spelling_of_a_path_is_one_path(segments: tuple[str, ...]) -> None
 
 def hex_escape(name: str) -> str:
     return "".join(f"%{byte:02x}" for byte in name.encode())
+
+
+@pytest.mark.parametrize(
+    ("raw", "names"),
+    [
+        pytest.param(b"%ff", [b"\xff"], id="ff"),
+        pytest.param(b"\xff", [b"\xff"], id="ff-unescaped"),
+        pytest.param(b"caf%E9.txt", [b"caf\xe9.txt"], id="latin-1"),
+        pytest.param(b"%c0%ae%c0%ae/", [b"\xc0\xae\xc0\xae"], id="overlong-dots"),
+        pytest.param(b"%ed%a0%80", [b"\xed\xa0\x80"], id="surrogate"),
+        pytest.param(b"%c3/%a9", [b"\xc3", b"\xa9"], id="character-over-two-segments"),
+        pytest.param(b"\xc3/\xa9%41", [b"\xc3", b"\xa9A"], id="half-escaped"),
+    ],
+)
+def test_segments_keep_every_byte(raw: bytes, names: list[bytes]) -> None:
+    """Issue 12, 11: names are bytes, whether they are UTF-8 or not."""
+    path = parse_path(f"/ipfs/{C}/".encode() + raw)
+    again = "/".join(map(escape_segment, path.segments)).encode()
+
+    assert [encode_name(segment) for segment in path.segments] == names
+    assert parse_path(f"/ipfs/{C}/".encode() + again).segments == path.segments
+
+
+def test_a_target_that_is_no_text_is_refused() -> None:
+    with pytest.raises(BadPath, match="not UTF-8"):
+        parse_target(f"/ipfs/{C}/\udce9")

@@ -298,16 +298,6 @@ NAME = "470.txt"  # its slots are 00, 6E
     ("make", "reason"),
     [
         pytest.param(
-            lambda forge: forge.any_shard([("01", LEAF)], 1),
-            "slot 00 has the name '01'",
-            id="name-of-another-slot",
-        ),
-        pytest.param(
-            lambda forge: forge.any_shard([(None, LEAF)], 1),
-            "slot 00 has the name None",
-            id="no-name",
-        ),
-        pytest.param(
             lambda forge: forge.shard({0: Slot(forge.shard({0x6E: Slot(LEAF, NAME)}, 512))}),
             "fanout 512 below a shard of 256",
             id="other-fanout-below",

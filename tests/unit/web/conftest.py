@@ -160,12 +160,15 @@ class Listening:
 
     def add(self, *built: tuple[Built, list[Block]]) -> str:
         """Have what was built, too; returns the CID of the first."""
-        for _, blocks in built:
-            for block in blocks:
-                self.retriever.near[block.cid.multihash] = block
-                self.retriever.far[block.cid.multihash] = block
-                self._store.blocks[block.cid.multihash] = block
+        self.have(*[block for _, blocks in built for block in blocks])
         return str(built[0][0].cid)
+
+    def have(self, *blocks: Block) -> None:
+        """Have blocks, too."""
+        for block in blocks:
+            self.retriever.near[block.cid.multihash] = block
+            self.retriever.far[block.cid.multihash] = block
+            self._store.blocks[block.cid.multihash] = block
 
     def add_website(self, redirects: bytes) -> str:
         """Have a website with a `_redirects` file; returns its root."""

@@ -20,7 +20,7 @@ from tests.unit.web.conftest import PAGE, Listening
         pytest.param("/ipfs/ipfs/{root}/", 301, b"", id="superfluous-namespace"),
         pytest.param("/ipfs/{root}/nope", 404, b"no link named", id="no-such-name"),
         pytest.param("/ipfs/{root}/%2e%2e/x", 400, b"above its root", id="above-the-root"),
-        pytest.param("/ipfs/{root}/%ff", 400, b"UTF-8", id="not-utf-8"),
+        pytest.param("/ipfs/{root}/%ff", 404, b'no link named "%FF"', id="not-utf-8"),
         pytest.param("/ipfs/{root}/a%00", 400, b"", id="nul"),
         pytest.param("/ipfs/{root}/a%zz", 400, b"", id="bad-escape"),
         pytest.param("/ipfs/QmInvalidCID", 400, b"invalid path", id="bad-cid"),
