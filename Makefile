@@ -26,7 +26,7 @@ INSTALL := $(PIP) --no-compile --require-hashes --requirement
 # But where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile all that
 # it needs again, for two thirds of its time: so that is used here once.
 COMPILE := PYTHONDONTWRITEBYTECODE= $(BIN)/python -c \
-	"import gateway.cli, gateway.ops.logs, gateway.wiring.process, gateway.wiring.app"
+	"import gateway.cli, gateway.ops.logs, gateway.processes.process, gateway.wiring.app"
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --quiet --group setup
 

@@ -3,12 +3,12 @@
 import time
 
 import benchmarks
-from benchmarks.command import make_parser
 from benchmarks.hits import CASES, SMOKE_CASES, measure_hits
 from benchmarks.load import measure_load
 from benchmarks.misses import SIZES, SMOKE_SIZES, measure_misses
 from benchmarks.mix import BRIEF, SMOKE, measure_mix
-from benchmarks.report import RESULTS, publish
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import RESULTS, publish
 
 
 def main() -> None:

@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.cold_bars import BAR_LINK, Cell, Results, check_links, check_upstreams
-from benchmarks.command import make_parser
-from benchmarks.fetchers import (
+from benchmarks.misses import Fetched, Size, fetch_file
+from benchmarks.report.cold_bars import BAR_LINK, Cell, Results, check_links, check_upstreams
+from benchmarks.report.command import make_parser
+from benchmarks.report.promises import Promise, promises_table
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.fetchers import (
     OURS,
     PLAIN,
     Origin,
@@ -31,12 +34,9 @@ from benchmarks.fetchers import (
     running_ours,
     running_shape,
 )
-from benchmarks.harness import Missing
-from benchmarks.link import Shape
-from benchmarks.misses import Fetched, Size, fetch_file
-from benchmarks.promises import Promise, promises_table
-from benchmarks.rainbow import has_rainbow
-from benchmarks.report import Table, publish
+from benchmarks.rig.harness import Missing
+from benchmarks.rig.link import Shape
+from benchmarks.rig.rainbow import has_rainbow
 
 ROUND_TRIPS_MS: Final = (0, 20, 50, 100)
 RATES_MBIT_S: Final = (1000, 100)

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from benchmarks.command import make_parser
-from benchmarks.content import random_bytes
-from benchmarks.fault_bars import check_faults
-from benchmarks.fetchers import running_ours
-from benchmarks.harness import (
+from benchmarks.data.content import random_bytes
+from benchmarks.report.command import make_parser
+from benchmarks.report.fault_bars import check_faults
+from benchmarks.report.promises import promises_table
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.fetchers import running_ours
+from benchmarks.rig.harness import (
     Missing,
     admin_url,
     ipfs,
@@ -27,9 +29,7 @@ from benchmarks.harness import (
     running_kubo,
     running_link,
 )
-from benchmarks.promises import promises_table
-from benchmarks.report import Table, publish
-from benchmarks.scenario import (
+from benchmarks.rig.scenario import (
     FILE_BYTES,
     QUIET,
     ROUND_TRIP_MS,

@@ -15,21 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.bars import bars_table
-from benchmarks.command import make_parser
-from benchmarks.contenders import (
+from benchmarks.data.content import KIB, MIB, Packed, digest, pack_files, random_bytes
+from benchmarks.report.command import make_parser
+from benchmarks.report.hit_bars import bars_table
+from benchmarks.report.measured import Measured, Results, best
+from benchmarks.report.plot import draw_hits
+from benchmarks.report.tables import RESULTS, Table, publish
+from benchmarks.rig.contenders import (
     NGINX_CACHE,
     NGINX_STATIC,
     Contender,
     alone,
     running_contenders,
 )
-from benchmarks.content import KIB, MIB, Packed, digest, pack_files, random_bytes
-from benchmarks.generator import make_load
-from benchmarks.harness import cores, pinned
-from benchmarks.measured import Measured, Results, best
-from benchmarks.plot import draw_hits
-from benchmarks.report import RESULTS, Table, publish
+from benchmarks.rig.generator import make_load
+from benchmarks.rig.harness import cores, pinned
 from gateway.content.build import PROFILE_V0_2015, PROFILE_V1_2025, Profile
 
 _WARM_REQUESTS = 12

@@ -20,14 +20,22 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
-from benchmarks.cache_directory import Truth, disk_bytes, truth
-from benchmarks.command import make_parser
-from benchmarks.content import KIB, MIB
-from benchmarks.report import Table, publish
+from benchmarks.data.content import KIB, MIB
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import Table, publish
 from benchmarks.restarts import measure_restarts
-from benchmarks.writers import FLUSH_BLOCKS, Found, Job, block_for, check, open_cache, start_writer
-from gateway.cache.tiers import TieredStore
-from gateway.cache.writer import MAX_BATCH_BYTES
+from benchmarks.rig.cache_directory import Truth, disk_bytes, truth
+from benchmarks.rig.writers import (
+    FLUSH_BLOCKS,
+    Found,
+    Job,
+    block_for,
+    check,
+    open_cache,
+    start_writer,
+)
+from gateway.cache.disk.writer import MAX_BATCH_BYTES
+from gateway.cache.tiered_store import TieredStore
 
 KILLS: Final = 1000
 LIMIT_BYTES: Final = 256 * MIB

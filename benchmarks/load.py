@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.catalogue import pack_catalogue
-from benchmarks.command import make_parser
-from benchmarks.contenders import GATEWAY
-from benchmarks.harness import Server, running_gateway
-from benchmarks.report import RESULTS, Table, publish
+from benchmarks.data.catalogue import pack_catalogue
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import RESULTS, Table, publish
+from benchmarks.rig.contenders import GATEWAY
+from benchmarks.rig.harness import Server, running_gateway
 from gateway.demo.runner import running_origin
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"

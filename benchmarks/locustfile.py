@@ -16,7 +16,7 @@ from pathlib import Path
 from locust import FastHttpUser, constant_throughput, task
 from locust.contrib.fasthttp import ResponseContextManager
 
-from benchmarks.catalogue import Catalogue, Item, load_catalogue
+from benchmarks.data.catalogue import Catalogue, Item, load_catalogue
 from gateway.content.cid import RAW, sha256_cid
 
 REQUESTS_PER_S = 10

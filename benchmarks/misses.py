@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.command import make_parser
-from benchmarks.contenders import GATEWAY
-from benchmarks.content import digest, pack
-from benchmarks.harness import (
+from benchmarks.data.content import digest, pack
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.contenders import GATEWAY
+from benchmarks.rig.harness import (
     Missing,
     ipfs,
     make_kubo_repository,
@@ -27,7 +28,6 @@ from benchmarks.harness import (
     running_gateway,
     running_kubo,
 )
-from benchmarks.report import Table, publish
 
 ROUND_TRIPS_MS = (0, 20)
 _READ_BYTES = 256 * 1024

@@ -20,19 +20,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from benchmarks.command import make_parser
-from benchmarks.contenders import (
-    GATEWAY_ALONE,
-    GATEWAY_TAG,
-    RAINBOW,
-    Contender,
-    alone,
-)
-from benchmarks.content import KIB
-from benchmarks.harness import Missing, cores, program
-from benchmarks.measured import Measured, best
-from benchmarks.mix_bars import mix_bars_table
-from benchmarks.mix_rows import (
+from benchmarks.data.content import KIB
+from benchmarks.data.mix_rows import (
     APART,
     FILES,
     MANY,
@@ -46,11 +35,22 @@ from benchmarks.mix_rows import (
     make_content,
     memory_of,
 )
-from benchmarks.mix_stage import running_origin, running_pairs, running_three
-from benchmarks.mix_tables import mix_table, ratios_table
-from benchmarks.profiles import profile_tables, recording
-from benchmarks.report import Table, publish
-from benchmarks.sequence import Ask, Asks, Run, ask_all, compare, in_turn
+from benchmarks.report.command import make_parser
+from benchmarks.report.measured import Measured, best
+from benchmarks.report.mix_bars import mix_bars_table
+from benchmarks.report.mix_tables import mix_table, ratios_table
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.contenders import (
+    GATEWAY_ALONE,
+    GATEWAY_TAG,
+    RAINBOW,
+    Contender,
+    alone,
+)
+from benchmarks.rig.harness import Missing, cores, program
+from benchmarks.rig.mix_stage import running_origin, running_pairs, running_three
+from benchmarks.rig.profiles import profile_tables, recording
+from benchmarks.rig.sequence import Ask, Asks, Run, ask_all, compare, in_turn
 
 COMPARED: Final = 40
 """Answers of each server and row that are compared to the byte."""

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.policies` replays some 2.9 million requests for 200,000 CIDs through every
 policy, and through libcachesim's S3-FIFO and LRU as a check. Popularity is that of
-`benchmarks.popularity`: half of the CIDs are asked for once. Sizes follow a day of ipfs.io in
+`benchmarks.data.popularity`: half of the CIDs are asked for once. Sizes follow a day of ipfs.io in
 January 2022 (Trautwein et al., "Design and Evaluation of IPFS", SIGCOMM 2022): median 665 kB, 79 %
 above 100 kB; two log-normal halves around the median fit that. Requests are independent of each
 other, which is hard on every cache: real ones come in bursts.
@@ -13,9 +13,9 @@ import random
 import sys
 from collections.abc import Iterable, Sequence
 
-from benchmarks.command import make_parser
-from benchmarks.popularity import popularity
-from benchmarks.report import Table, publish
+from benchmarks.data.popularity import popularity
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import Table, publish
 from gateway.cache.policies import POLICIES, Asked, footprint, replay
 
 CIDS = 200_000

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from benchmarks.blocks import numbered
-from benchmarks.content import KIB, MIB
-from benchmarks.harness import Server, admin_url, free_port, running_gateway
-from benchmarks.report import Table
-from benchmarks.writers import open_cache
+from benchmarks.data.blocks import numbered
+from benchmarks.data.content import KIB, MIB
+from benchmarks.report.tables import Table
+from benchmarks.rig.harness import Server, admin_url, free_port, running_gateway
+from benchmarks.rig.writers import open_cache
 
 ROUNDS: Final = 5
 SAMPLE: Final = 2000

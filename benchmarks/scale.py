@@ -24,10 +24,8 @@ from typing import Final
 
 import uvloop
 
-from benchmarks.blocks import numbered
-from benchmarks.cache_directory import disk_bytes
-from benchmarks.command import make_parser
-from benchmarks.content import KIB, MIB
+from benchmarks.data.blocks import numbered
+from benchmarks.data.content import KIB, MIB
 from benchmarks.micro.bench_cache import (
     BAR_US,
     DISK_BYTES,
@@ -38,10 +36,12 @@ from benchmarks.micro.bench_cache import (
     fill,
     time_finds,
 )
-from benchmarks.report import Table, publish
-from benchmarks.writers import open_cache
-from gateway.cache.tiers import TieredStore
-from gateway.cache.writer import MAX_BATCH_BYTES
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.cache_directory import disk_bytes
+from benchmarks.rig.writers import open_cache
+from gateway.cache.disk.writer import MAX_BATCH_BYTES
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.cid import Cid
 
 BLOCKS: Final = 1_000_000

@@ -24,10 +24,10 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from benchmarks.command import make_parser
-from benchmarks.harness import Server, admin_url, running_gateway
-from benchmarks.hostile import Input, block_of, make_inputs, random_names
-from benchmarks.report import Table, publish
+from benchmarks.data.hostile import Input, block_of, make_inputs, random_names
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.harness import Server, admin_url, running_gateway
 from gateway.content.block import Block
 from gateway.content.cid import RAW, parse_cid
 

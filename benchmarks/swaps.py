@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from benchmarks.blocks import numbered
-from benchmarks.command import make_parser
-from benchmarks.content import KIB
-from benchmarks.harness import free_port, running_gateway
-from benchmarks.report import Table, publish
+from benchmarks.data.blocks import numbered
+from benchmarks.data.content import KIB
+from benchmarks.report.command import make_parser
+from benchmarks.report.tables import Table, publish
 from benchmarks.restarts import CONFIG
-from benchmarks.writers import open_cache
+from benchmarks.rig.harness import free_port, running_gateway
+from benchmarks.rig.writers import open_cache
 from gateway.content.block import Block
 
 TRIES: Final = 10_000  # of each row

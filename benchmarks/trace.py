@@ -23,9 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.cache_directory import disk_bytes
-from benchmarks.command import make_parser
-from benchmarks.contenders import (
+from benchmarks.data.content import KIB, MIB
+from benchmarks.data.mix_rows import MANY
+from benchmarks.data.token_files import shelve
+from benchmarks.policies import make_trace
+from benchmarks.report.command import make_parser
+from benchmarks.report.promises import Promise, promises_table
+from benchmarks.report.tables import Table, publish
+from benchmarks.rig.cache_directory import disk_bytes
+from benchmarks.rig.contenders import (
     GATEWAY_ALONE,
     NGINX_CACHE,
     RAINBOW,
@@ -35,15 +41,9 @@ from benchmarks.contenders import (
     alone,
     start_all,
 )
-from benchmarks.content import KIB, MIB
-from benchmarks.harness import Missing, admin_url, cores, program
-from benchmarks.mix_rows import MANY
-from benchmarks.mix_stage import running_origin
-from benchmarks.policies import make_trace
-from benchmarks.promises import Promise, promises_table
-from benchmarks.report import Table, publish
-from benchmarks.sequence import Asks, Run, ask_all, compare
-from benchmarks.shelf import shelve
+from benchmarks.rig.harness import Missing, admin_url, cores, program
+from benchmarks.rig.mix_stage import running_origin
+from benchmarks.rig.sequence import Asks, Run, ask_all, compare
 from gateway.cache.policies import POLICIES, Asked, footprint
 
 CIDS: Final = 20_000

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import uvloop
 from typing_extensions import override
 
-from benchmarks.blocks import numbered
-from gateway.cache.disk import DiskTier
-from gateway.cache.inline import TRUST_READS, InlineReader
-from gateway.cache.tiers import TieredStore
+from benchmarks.data.blocks import numbered
+from gateway.cache.disk.inline_reader import TRUST_READS, InlineReader
+from gateway.cache.disk.tier import DiskTier
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.cid import Cid
 from gateway.ops.clock import SystemClock
 from gateway.ops.statistics import Statistics

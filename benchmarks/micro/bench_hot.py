@@ -24,9 +24,9 @@ from gateway.ops.statistics import Statistics
 from gateway.ports import Place
 from gateway.settings import LimitsSettings, LogSettings
 from gateway.web.clients import Clients
-from gateway.web.hot import HotEntry, HotTable
-from gateway.web.hot_connection import HotProtocol, protocol_with
-from gateway.web.hot_path import HotPath
+from gateway.web.hot.hot_connection import HotProtocol, protocol_with
+from gateway.web.hot.responder import HotPath
+from gateway.web.hot.table import HotEntry, HotTable
 from gateway.wiring.app import RequestLog
 
 BATCHES = 41

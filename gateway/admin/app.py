@@ -14,12 +14,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.admin.api import cache_figures, denylist_figures, upstream_rows
-from gateway.admin.fleet import Fleet, look_over
 from gateway.admin.gate import Gate
 from gateway.admin.orders import Orders
 from gateway.admin.pages import START_POLICY, start_page
 from gateway.admin.reply import json_response, raw_response
 from gateway.ops import metrics
+from gateway.ops.fleet import Fleet, look_over
 from gateway.ops.health import PARTS, Verdict, judge
 from gateway.ops.overview import Overview, Status
 from gateway.ports import Clock

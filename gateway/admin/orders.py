@@ -14,12 +14,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gateway.admin.fleet import Answer, Fleet
 from gateway.admin.reply import PROTECTION, json_response
+from gateway.client_table import ClientTable
 from gateway.content.cid import parse_cid
 from gateway.errors import BadCid
 from gateway.guard.limits import Rate, TokenBuckets
-from gateway.guard.table import ClientTable
+from gateway.ops.fleet import Answer, Fleet
 from gateway.ports import Clock
 
 MAX_CIDS: Final = 1000

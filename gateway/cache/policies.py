@@ -10,8 +10,8 @@ from typing import Final, NamedTuple, Protocol
 
 from typing_extensions import override
 
-from gateway.cache.midpoint import COLD_SHARE
-from gateway.cache.s3fifo import Entry, S3Fifo
+from gateway.cache.disk.midpoint import COLD_SHARE
+from gateway.cache.memory.s3fifo import Entry, S3Fifo
 
 
 class Asked(NamedTuple):
@@ -52,7 +52,7 @@ class Lru:
 
 
 class MidpointLru:
-    """LRU in which new things begin near the cold end: the disk tier (`gateway.cache.midpoint`)."""
+    """LRU in which new things begin near the cold end: the disk tier (`gateway.cache.disk.midpoint`)."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

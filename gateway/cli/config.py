@@ -9,10 +9,10 @@ import orjson
 import typer
 from rich.table import Table
 
+from gateway.cli.settings_file import load_settings, warnings_about
 from gateway.cli.terminal import examples, output, say, tell, told_errors
 from gateway.guard.denylist import check_lists
 from gateway.settings import Settings, format_settings
-from gateway.wiring.settings_file import load_settings, warnings_about
 
 _HIDDEN = "(set)"
 _SECRETS = frozenset({"admin.token", "cluster.password"})

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gateway.cli.settings_file import load_settings
 from gateway.cli.terminal import examples, fail, format_bytes, output, say, told_errors
 from gateway.errors import CannotStart
 from gateway.settings import Settings
-from gateway.wiring.settings_file import load_settings
 
 FAILED = 1
 
@@ -53,8 +53,8 @@ def scrub(
 async def _scrub(settings: Settings) -> int:
     """Scrub with a progress bar; return how many blocks were damaged."""
     # Importing the cache takes a while, which commands that only print do not pay.
-    from gateway.cache.scrub import Scrubbed, scrub  # noqa: PLC0415
-    from gateway.cache.tiers import TieredStore  # noqa: PLC0415
+    from gateway.cache.disk.scrub import Scrubbed, scrub  # noqa: PLC0415
+    from gateway.cache.tiered_store import TieredStore  # noqa: PLC0415
     from gateway.ops.clock import SystemClock  # noqa: PLC0415
     from gateway.ops.statistics import Statistics  # noqa: PLC0415
 

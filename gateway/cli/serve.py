@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.settings_file import load_settings, warnings_about
 from gateway.cli.terminal import announce, examples, say, told_errors
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.wiring.settings_file import load_settings, warnings_about
 
 _log = logging.getLogger("gateway.serve")
 
@@ -66,7 +66,7 @@ def demo() -> None:
 def _run(settings: Settings, config: Path | None = None) -> None:
     # Importing every library takes half a second, which commands that only print do not pay.
     from gateway.ops.logs import configure  # noqa: PLC0415
-    from gateway.wiring import process  # noqa: PLC0415
+    from gateway.processes import process  # noqa: PLC0415
 
     configure(settings.log)
     for warning in warnings_about(config, settings):

@@ -4,7 +4,7 @@ The RateLimit fields are those of draft-ietf-httpapi-ratelimit-headers-06 (`Rate
 `-Remaining`, `-Reset`, `-Policy`), which clients and proxies read today; later drafts fold them
 into one structured field that few know yet.
 
-All workers count in one table (`gateway.guard.table`), and all machines that share a Redis tell
+All workers count in one table (`gateway.client_table`), and all machines that share a Redis tell
 each other what they have counted (`gateway.guard.shared`).
 """
 
@@ -13,10 +13,10 @@ from math import ceil
 from socket import AF_INET6, inet_pton
 from typing import Final
 
+from gateway.client_table import ClientTable
 from gateway.errors import TooManyRequests
 from gateway.guard.limits import TokenBuckets, parse_rate
 from gateway.guard.shared import SharedCounts
-from gateway.guard.table import ClientTable
 from gateway.ports import Clock
 from gateway.settings import LimitsSettings, SharedSettings
 

@@ -12,8 +12,8 @@ from typing import Final
 
 import limits
 
+from gateway.client_table import ClientTable
 from gateway.errors import BadSetting
-from gateway.guard.table import ClientTable
 
 MAX_NOTED: Final = 100_000  # clients between two exchanges; ten times of those that are told of
 SLACK_S: Final = 1e-6  # rounding of the sums, so that a client exactly on time is not refused

@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.naming.dns import STEP, TxtAnswer
 from gateway.naming.domains import AllowedDomains, is_special
 from gateway.naming.held import Held
-from gateway.naming.keeper import REST_S, Keeper, Policy
+from gateway.naming.name_cache import REST_S, Keeper, Policy
 from gateway.ports import Clock, HostAnswer
 from gateway.settings import NamesSettings
 

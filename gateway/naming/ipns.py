@@ -9,7 +9,7 @@ from gateway.content.names import parse_key
 from gateway.content.timestamp import NS_PER_S
 from gateway.errors import RetrievalError
 from gateway.naming.held import Held
-from gateway.naming.keeper import REST_S, Answer, Keeper, Policy
+from gateway.naming.name_cache import REST_S, Answer, Keeper, Policy
 from gateway.naming.shared import SharedRecord, SharedRecords
 from gateway.ports import Clock, RecordSource
 

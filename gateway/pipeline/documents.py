@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from gateway.aside import run_aside
 from gateway.content.document import DECODERS, open_document
 from gateway.content.resolve import Resolved
 from gateway.errors import BadBlock, Unsupported
+from gateway.offload import run_aside
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.reply import DocumentPage, Reply
 from gateway.protocol.answer import Source

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
 from typing import TypeVar
 
-from gateway.aside import Turns, run_aside
 from gateway.content.block import Block
 from gateway.content.effort import is_at_hand, is_long
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import Entity, open_entity
 from gateway.content.walk import Ended, Scope, Stream, Walk, Want, advance, advance_stream
+from gateway.offload import Turns, run_aside
 from gateway.pipeline.gate import PathGate
 from gateway.ports import BlockSource
 

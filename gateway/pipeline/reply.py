@@ -47,7 +47,7 @@ class Reply:
 
 
 class DirectoryPage(Protocol):
-    """Makes the page of a directory. Production: `gateway.web.listing.ListingPage`."""
+    """Makes the page of a directory. Production: `gateway.web.pages.listing.ListingPage`."""
 
     template_hash: str
     """Changes with the look of the page; a part of its ETag."""
@@ -62,7 +62,7 @@ class DirectoryPage(Protocol):
 
 
 class DocumentPage(Protocol):
-    """Makes the page that shows a document. Production: `gateway.web.document.PreviewPage`."""
+    """Makes the page that shows a document. Production: `gateway.web.pages.document.PreviewPage`."""
 
     template_hash: str
     """Changes with the look of the page; a part of its ETag."""

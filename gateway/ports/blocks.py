@@ -37,7 +37,7 @@ class MissReason(StrEnum):
 
 
 class BlockStore(Protocol):
-    """Verified blocks kept close. Production: `gateway.cache.tiers.TieredStore`."""
+    """Verified blocks kept close. Production: `gateway.cache.tiered_store.TieredStore`."""
 
     def peek(self, cid: Cid) -> Block | None:
         """Return the block if it can be had without waiting (memory), else None."""
@@ -92,7 +92,7 @@ class Choice:
 
     upstream: str
     reason: str
-    """A word of `gateway.upstream.selection.ChoiceReason`."""
+    """A word of `gateway.upstream.balancing.selection.ChoiceReason`."""
     distance_km: float | None = None
     ttfb_ms: float | None = None
     """Expected time to the first byte; None when it was never measured."""
@@ -114,7 +114,7 @@ class RetrievalTrace:
 
 
 class BlockSource(Protocol):
-    """Blocks for one request. Production: `gateway.upstream.retrieve.Session`."""
+    """Blocks for one request. Production: `gateway.upstream.retrieval.session.Session`."""
 
     trace: RetrievalTrace
 
@@ -136,7 +136,7 @@ class BlockSource(Protocol):
 
 
 class Retriever(Protocol):
-    """Opens a `BlockSource` for each request. Production: `gateway.upstream.retrieve.Retrieval`."""
+    """Opens a `BlockSource` for each request. Production: `gateway.upstream.retrieval.session.Retrieval`."""
 
     def open_session(
         self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False

@@ -46,7 +46,7 @@ class PinRow:
 
 
 class BlockKeeper(Protocol):
-    """What operators order of the cache. Production: `gateway.cache.keeper.CacheKeeper`.
+    """What operators order of the cache. Production: `gateway.cache.control.CacheKeeper`.
 
     Raises:
         CacheUnavailable: from all methods, when the disk tier is off or does not work.

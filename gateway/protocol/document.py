@@ -1,4 +1,4 @@
-"""What the page of a document shows, as values; `gateway.web.document` makes HTML of them."""
+"""What the page of a document shows, as values; `gateway.web.pages.document` makes HTML of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

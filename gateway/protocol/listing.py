@@ -1,4 +1,4 @@
-"""What a directory listing shows, as values; `gateway.web.listing` makes HTML of them.
+"""What a directory listing shows, as values; `gateway.web.pages.listing` makes HTML of them.
 
 The links are those that the conformance suite looks for: breadcrumbs without a final slash, and a
 link to each entry by its CID whose file name is percent-encoded twice. A website of its own has

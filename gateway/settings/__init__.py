@@ -1,7 +1,7 @@
 """The configuration: frozen settings, a class per section, unknown keys are errors.
 
 Pure: `parse_settings` makes `Settings` of the tree that a TOML file holds. Files and the
-environment are read in `gateway.wiring.settings_file`.
+environment are read in `gateway.cli.settings_file`.
 """
 
 from gateway.settings.kinds import is_name

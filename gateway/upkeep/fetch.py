@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator
 
-from gateway.aside import Turns, take_step
 from gateway.content.block import Block
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import DAG_PB, Cid
 from gateway.content.dag_pb import decode_node
 from gateway.content.walk import Walk, Want, advance
 from gateway.errors import DeadlineExceeded
+from gateway.offload import Turns, take_step
 from gateway.ports import BlockSource, Retriever
 
 

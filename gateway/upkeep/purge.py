@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.aside import Turns, run_aside
 from gateway.content.car_walk import find_links
 from gateway.content.cid import RAW, Cid
 from gateway.content.effort import is_long
 from gateway.errors import BadBlock
+from gateway.offload import Turns, run_aside
 from gateway.ports import BlockKeeper, BlockStore, Purged
 
 MAX_BLOCKS = 1_000_000

@@ -9,9 +9,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
-from gateway.aside import run_aside
 from gateway.content.cid import Cid
 from gateway.errors import GatewayError
+from gateway.offload import run_aside
 from gateway.ports import BlockKeeper, Clock, Retriever
 from gateway.upkeep.fetch import expected_bytes, fetch_dag
 

@@ -23,11 +23,11 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.ports import Choice, RecordSource
-from gateway.upstream.client import TrustlessClient
-from gateway.upstream.pool import Exchange, UpstreamPool
-from gateway.upstream.request import Step, record_target, routing_target
-from gateway.upstream.selection import ChoiceReason
-from gateway.upstream.trail import Trail, failure_of
+from gateway.upstream.balancing.pool import Exchange, UpstreamPool
+from gateway.upstream.balancing.selection import ChoiceReason
+from gateway.upstream.retrieval.attempts import Trail, failure_of
+from gateway.upstream.transport.client import TrustlessClient
+from gateway.upstream.transport.request import Step, record_target, routing_target
 
 FANOUT: Final = 4  # upstreams asked at once
 HEAD_START_S: Final = 3.0

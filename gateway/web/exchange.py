@@ -10,7 +10,7 @@ from gateway.ports import Choice
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
-from gateway.web.heads import WriteLine
+from gateway.web.hot.known_heads import WriteLine
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 

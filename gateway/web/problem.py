@@ -45,7 +45,7 @@ from gateway.errors import (
 from gateway.protocol.answer import NO_BODY, Answer, BodyBytes
 from gateway.protocol.headers import ALLOW, CORS, NO_STORE, NOSNIFF, Header
 from gateway.protocol.request import accepts_html
-from gateway.web.pages import PAGE_FIELDS, TEMPLATES
+from gateway.web.pages.templates import PAGE_FIELDS, TEMPLATES
 
 RETRY_AFTER_S: Final = 30  # for as long an upstream that failed is left alone
 MAX_DETAIL_CHARACTERS: Final = 1000  # of an error's own sentence, which may quote the request

@@ -28,7 +28,7 @@ from gateway.protocol.request import GatewayRequest, collapse_target, parse_requ
 from gateway.protocol.sites import HostMatch, Hosts, Site, SiteKind, split_port
 from gateway.settings import HostSettings
 from gateway.web.clients import Clients
-from gateway.web.landing import landing_answer
+from gateway.web.pages.landing import landing_answer
 from gateway.web.send import Scope
 
 _NAMESPACES: Final = ("/ipfs", "/ipns")

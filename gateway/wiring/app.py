@@ -5,16 +5,17 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.background import Background, Work
-from gateway.cache.keeper import CacheKeeper
-from gateway.cache.scrub import BackgroundScrub
-from gateway.cache.shared import SharedTier
-from gateway.cache.tiers import TieredStore
+from gateway.cache.control import CacheKeeper
+from gateway.cache.disk.scrub import BackgroundScrub
+from gateway.cache.shared.tier import SharedTier
+from gateway.cache.tiered_store import TieredStore
+from gateway.client_table import ClientTable
 from gateway.guard.addresses import TrustedProxies
 from gateway.guard.admission import AdmissionControl
 from gateway.guard.connections import ConnectionLimit
 from gateway.guard.denylist import Denylist
-from gateway.guard.table import ClientTable
 from gateway.ops.clock import SystemClock
+from gateway.ops.descriptors import room_for_connections
 from gateway.ops.events import LoggedStatistics
 from gateway.ops.geo import GeoDatabase
 from gateway.ops.logs import Logs, configure
@@ -28,15 +29,14 @@ from gateway.settings import LimitsSettings, Settings
 from gateway.upkeep.orders import Upkeep
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
-from gateway.web.document import PreviewPage
-from gateway.web.filler import Filler
-from gateway.web.hot import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
-from gateway.web.hot_connection import protocol_with
-from gateway.web.hot_path import HotPath
-from gateway.web.keeper import Keeper, expire_hosts
-from gateway.web.listing import ListingPage
+from gateway.web.hot.body_builder import Filler
+from gateway.web.hot.hot_connection import protocol_with
+from gateway.web.hot.recorder import Keeper, expire_hosts
+from gateway.web.hot.responder import HotPath
+from gateway.web.hot.table import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
+from gateway.web.pages.document import PreviewPage
+from gateway.web.pages.listing import ListingPage
 from gateway.web.routing import Router
-from gateway.wiring.descriptors import room_for_connections
 from gateway.wiring.names import NamesRoom
 from gateway.wiring.upstreams import UpstreamsRoom
 
@@ -62,7 +62,7 @@ class RequestLog:
 
 
 class Gateway:
-    """All parts of a gateway in one process; implements `gateway.wiring.service.Service`."""
+    """All parts of a gateway in one process; implements `gateway.processes.service.Service`."""
 
     def __init__(
         self,

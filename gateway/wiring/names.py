@@ -16,10 +16,10 @@ from gateway.naming.resolver import Names
 from gateway.naming.shared import SharedRecords
 from gateway.ports import Clock, Denials
 from gateway.settings import Settings, parse_dns_server
-from gateway.upstream.client import SYSTEM, Hosts, TrustlessClient
-from gateway.upstream.doh import DohClient
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.records import UpstreamRecords
+from gateway.upstream.transport.client import SYSTEM, Hosts, TrustlessClient
+from gateway.upstream.transport.doh import DohClient
 
 FIRST_BYTE_S: Final = 30.0  # a Kubo searches the DHT before it says a word; its retrieval timeout
 

@@ -2,16 +2,16 @@
 
 from gateway.background import Background
 from gateway.naming.hosts import DnsHosts, SystemHosts
+from gateway.net.address_cache import KeptHosts
+from gateway.net.public_address import is_public
 from gateway.ports import BlockStore, Clock, Observer
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.upstream.client import Hosts, TrustlessClient
-from gateway.upstream.cluster import Cluster, Condition
-from gateway.upstream.hosts import KeptHosts
-from gateway.upstream.pool import UpstreamPool
-from gateway.upstream.probe import Prober
-from gateway.upstream.public_address import is_public
-from gateway.upstream.retrieve import Retrieval
-from gateway.upstream.routing import Router, is_any
+from gateway.upstream.balancing.cluster import Cluster, Condition
+from gateway.upstream.balancing.delegated_routing import Router, is_any
+from gateway.upstream.balancing.health_check import Prober
+from gateway.upstream.balancing.pool import UpstreamPool
+from gateway.upstream.retrieval.session import Retrieval
+from gateway.upstream.transport.client import Hosts, TrustlessClient
 
 
 class UpstreamsRoom:

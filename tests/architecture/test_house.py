@@ -28,11 +28,11 @@ TESTED_ELSEWHERE = {
     "ports/blocks.py": "fakes/store.py",
     "ports/denials.py": "unit/guard/test_denylist.py",
     "ports/names.py": "fakes/names.py",
-    "ports/upkeep.py": "unit/cache/test_keeper.py",
+    "ports/upkeep.py": "unit/cache/test_control.py",
     "ports/watch.py": "fakes/observer.py",
     "ports/world.py": "fakes/clock.py",
-    "cache/orders.py": "unit/cache/test_writer.py",
-    "cache/outcome.py": "unit/cache/test_readers.py",
+    "cache/disk/commands.py": "unit/cache/disk/test_writer.py",
+    "cache/states.py": "unit/cache/disk/test_reader.py",
     # One door: the table of wrong settings goes through `parse_settings`.
     "settings/checks.py": "unit/settings/test_parse.py",
     "settings/kinds.py": "unit/settings/test_parse.py",
@@ -48,9 +48,9 @@ TESTED_ELSEWHERE = {
     "pipeline/tars.py": "unit/pipeline/test_pipeline.py",
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
-    "web/hot_path.py": "unit/web/test_app.py",
-    "web/keeper.py": "unit/web/test_hot_connection.py",
-    "web/sending.py": "unit/web/test_hot_connection.py",
+    "web/hot/responder.py": "unit/web/test_app.py",
+    "web/hot/recorder.py": "unit/web/hot/test_hot_connection.py",
+    "web/hot/sendfile.py": "unit/web/hot/test_hot_connection.py",
     # Whole processes.
     "__main__.py": "unit/cli/test_main.py",
 }

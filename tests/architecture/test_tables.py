@@ -11,24 +11,24 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 
-from gateway.cache.s3fifo import Entry, S3Fifo
+from gateway.cache.memory.s3fifo import Entry, S3Fifo
+from gateway.client_table import ClientTable
 from gateway.content.cid import RAW, Cid, sha256_cid
 from gateway.content.memo import Memo
 from gateway.content.walk import Scope, Want
 from gateway.guard.limits import MAX_NOTED, Rate, TokenBuckets
-from gateway.guard.table import ClientTable
 from gateway.naming.table import Table as NameTable
 from gateway.ops.events import LoggedStatistics
 from gateway.ops.record import RequestKind
 from gateway.ops.statistics import MAX_LABELS, Statistics
 from gateway.ops.top_roots import CAPACITY, TopKeys
 from gateway.ports import Rejection
-from gateway.upstream.absences import MAX_ABSENCES, Absences
-from gateway.upstream.players import MAX_FILES, Players
-from gateway.web.filler import MAX_SEEN as MAX_OFFERED
-from gateway.web.filler import Filler
-from gateway.web.heads import MAX_SEEN, KnownHeads, Ready
-from gateway.web.hot import MAX_HOSTS, HotEntry, HotTable
+from gateway.upstream.retrieval.negative_cache import MAX_ABSENCES, Absences
+from gateway.upstream.retrieval.range_prefetch import MAX_FILES, Players
+from gateway.web.hot.body_builder import MAX_SEEN as MAX_OFFERED
+from gateway.web.hot.body_builder import Filler
+from gateway.web.hot.known_heads import MAX_SEEN, KnownHeads, Ready
+from gateway.web.hot.table import MAX_HOSTS, HotEntry, HotTable
 from tests.fakes.clock import FakeClock
 from tests.fakes.requests import RECORD
 

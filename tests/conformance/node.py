@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.harness import Server, ipfs, make_kubo_repository, running_kubo
+from benchmarks.rig.harness import Server, ipfs, make_kubo_repository, running_kubo
 from tests.conformance.suite import FIXTURES
 
 _HOST = {"UseSubdomains": True, "InlineDNSLink": True, "Paths": ["/ipfs", "/ipns"]}

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.harness import program
+from benchmarks.rig.harness import program
 
 FIXTURES = Path(__file__).parents[1] / "data" / "gateway-conformance"
 SUITE_HINT = (

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.harness import Server, free_port, running_nginx
+from benchmarks.rig.harness import Server, free_port, running_nginx
 from tests.conformance.node import dnslinks, running_node
 from tests.conformance.suite import Report, run_suite
 from tests.conformance.table import NO_SPEC, SPEC_OF, Run, format_table

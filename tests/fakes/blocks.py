@@ -1,6 +1,6 @@
 """Blocks for tests: small, numbered, of any size."""
 
-from benchmarks.blocks import block_of, numbered
+from benchmarks.data.blocks import block_of, numbered
 from gateway.content.cid import Cid
 
 __all__ = ["alias", "block_of", "numbered"]

@@ -8,8 +8,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.writers import block_for, open_cache
-from gateway.cache.tiers import TieredStore
+from benchmarks.rig.writers import block_for, open_cache
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.block import Block
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.client_table import ClientTable
 from gateway.errors import BadSetting, CannotStart
-from gateway.guard.table import ClientTable
 from gateway.ops.overview import WorkerSnapshot
 from gateway.ops.statistics import Statistics
+from gateway.processes.service import ServiceFactory
 from gateway.settings import Settings
-from gateway.wiring.service import ServiceFactory
 
 FACTORY = "tests.fakes.service:build"
 MISCONFIGURED = "tests.fakes.service:build_misconfigured"

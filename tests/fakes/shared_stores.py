@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import free_port
+from benchmarks.rig.harness import free_port
 
 START_S = 20.0
 

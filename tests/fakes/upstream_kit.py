@@ -12,12 +12,12 @@ from gateway.content.read import read_file
 from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import FileEntity, Piece
 from gateway.content.walk import Scope, Walk, Want
+from gateway.net.public_address import is_public
 from gateway.ports import BlockStore, Place
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
-from gateway.upstream.client import SYSTEM, Hosts, TrustlessClient
-from gateway.upstream.pool import DEFAULT_POLICY, UpstreamPool
-from gateway.upstream.public_address import is_public
-from gateway.upstream.retrieve import Retrieval, Session
+from gateway.upstream.balancing.pool import DEFAULT_POLICY, UpstreamPool
+from gateway.upstream.retrieval.session import Retrieval, Session
+from gateway.upstream.transport.client import SYSTEM, Hosts, TrustlessClient
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.store import DictStore

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from gateway.admin.fleet import Answer, Order
+from gateway.ops.fleet import Answer, Order
 from gateway.ops.overview import WorkerSnapshot
-from gateway.wiring.supervisor import Worker
+from gateway.processes.supervisor import Worker
 from tests.fakes.service import FakeService
 
 

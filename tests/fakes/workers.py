@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway.admin.fleet import Answer, Fleet, Order
 from gateway.background import TaskRow
+from gateway.ops.fleet import Answer, Fleet, Order
 from gateway.ops.overview import UpstreamRow, WorkerSnapshot
 from gateway.ops.statistics import Statistics
 

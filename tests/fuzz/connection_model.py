@@ -27,13 +27,13 @@ from gateway.guard.admission import AdmissionControl
 from gateway.ops.record import RequestKind, RequestRecord
 from gateway.ports import Place
 from gateway.settings import LimitsSettings
-from gateway.web.bodies import BodyWriter, FileBody
 from gateway.web.clients import Clients
-from gateway.web.connection import HEADS_PER_TURN
-from gateway.web.heads import WriteLine
-from gateway.web.hot import HotEntry, HotTable
-from gateway.web.hot_connection import HotProtocol, protocol_with
-from gateway.web.hot_path import HotPath
+from gateway.web.connection.http_connection import HEADS_PER_TURN
+from gateway.web.hot.file_body import BodyWriter, FileBody
+from gateway.web.hot.hot_connection import HotProtocol, protocol_with
+from gateway.web.hot.known_heads import WriteLine
+from gateway.web.hot.responder import HotPath
+from gateway.web.hot.table import HotEntry, HotTable
 from tests.fakes.clock import FakeClock
 from tests.fuzz.step_loop import Pair, StepLoop
 

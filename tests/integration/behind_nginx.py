@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.harness import Server, free_port, running_nginx
+from benchmarks.rig.harness import Server, free_port, running_nginx
 from tests.integration.nginx_stack import configure, raise_limits
 
 IS_ASKED_FOR = os.environ.get("GATEWAY_BEHIND_NGINX") == "1"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from benchmarks.harness import Missing, Server, ipfs, make_kubo_repository, running_kubo
+from benchmarks.rig.harness import Missing, Server, ipfs, make_kubo_repository, running_kubo
 
 MIB = 1024 * 1024
 SHARDED_ENTRIES = 300

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import (
+from benchmarks.rig.harness import (
     Server,
     free_port,
     ipfs,
@@ -17,7 +17,7 @@ from benchmarks.harness import (
     running,
     running_kubo,
 )
-from benchmarks.swarm import make_swarm_repository
+from benchmarks.rig.swarm import make_swarm_repository
 
 SIZE = 3
 CLUSTER_HINT = "https://ipfscluster.io/download/"

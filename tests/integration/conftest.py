@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.harness import (
+from benchmarks.rig.harness import (
     Missing,
     MissingUnpackaged,
     Server,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.harness import NGINX_FOLDER, Server
+from benchmarks.rig.harness import NGINX_FOLDER, Server
 from gateway.content.build import Build, build_file, build_symlink
 from gateway.demo.pack import Folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import program
+from benchmarks.rig.harness import program
 from gateway.content.build import Profile, build_file, collect
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream, honest

@@ -17,7 +17,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from benchmarks.harness import program
+from benchmarks.rig.harness import program
 from gateway.demo.pack import DEMO_ROOT, pack_demo
 from gateway.demo.runner import running_origin
 from tests.integration.conftest import Gateway, gateway, peers_or_skip

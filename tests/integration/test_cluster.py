@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.harness import NotStarted, ipfs
+from benchmarks.rig.harness import NotStarted, ipfs
 from tests.integration.cluster_stack import Node, running_cluster
 from tests.integration.conftest import Gateway, fetch, gateway, peers_or_skip
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks.harness import free_port, stop
+from benchmarks.rig.harness import free_port, stop
 from gateway.demo.pack import DEMO_ROOT
 from gateway.demo.video import VIDEO_BYTES, video_pieces
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fetchers import KUBO_BLOCKS, PLAIN, running_fetchers, running_origin
-from benchmarks.harness import ipfs
-from benchmarks.link import Shape
 from benchmarks.misses import Size, fetch_file
+from benchmarks.rig.fetchers import KUBO_BLOCKS, PLAIN, running_fetchers, running_origin
+from benchmarks.rig.harness import ipfs
+from benchmarks.rig.link import Shape
 from tests.integration.conftest import peers_or_skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import ipfs
+from benchmarks.rig.harness import ipfs
 from tests.integration.conftest import Gateway, World, fetch, gateway
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("kubo")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import (
+from benchmarks.rig.harness import (
     free_port,
     ipfs,
     make_kubo_repository,
@@ -24,7 +24,7 @@ from gateway.errors import Unverifiable
 from gateway.naming.shared import SharedRecords
 from gateway.ops.clock import SystemClock
 from gateway.settings import Settings, SharedSettings, UpstreamSettings
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.wiring.names import NamesRoom
 from tests.fakes.ipns_forge import owner
 from tests.fakes.observer import RecordingObserver

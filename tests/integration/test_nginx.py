@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from benchmarks.harness import free_port, program, running_gateway, running_nginx
+from benchmarks.rig.harness import free_port, program, running_gateway, running_nginx
 from gateway.demo.pack import write_car
 from gateway.demo.runner import running_origin
 from tests.integration.conftest import peers_or_skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import (
+from benchmarks.rig.harness import (
     Server,
     free_port,
     program,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import running_delay
+from benchmarks.rig.harness import running_delay
 from tests.integration.behind_nginx import NO_STATUS, expected_statuses
 from tests.integration.conftest import MIB, World, gateway
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from benchmarks.harness import free_port, stop
+from benchmarks.rig.harness import free_port, stop
 from gateway.demo.pack import DEMO_ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]

@@ -6,8 +6,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from gateway.admin.app import create_admin
-from gateway.admin.fleet import Answer, Order
 from gateway.background import TaskRow
+from gateway.ops.fleet import Answer, Order
 from gateway.ops.overview import WorkerSnapshot
 from tests.fakes.browser import ask
 from tests.fakes.clock import FakeClock

@@ -3,10 +3,10 @@
 import pytest
 
 from benchmarks.cold import SMOKE, links_table, parse_plan, upstreams_table
-from benchmarks.cold_bars import BAR_LINK, Cell, check_links, check_upstreams
-from benchmarks.fetchers import KUBO_BLOCKS, OURS, PLAIN
-from benchmarks.link import Shape
 from benchmarks.misses import Fetched, Size
+from benchmarks.report.cold_bars import BAR_LINK, Cell, check_links, check_upstreams
+from benchmarks.rig.fetchers import KUBO_BLOCKS, OURS, PLAIN
+from benchmarks.rig.link import Shape
 
 BIG = Cell(BAR_LINK, Size("100 MB", 100_000_000, 1))
 SMALL = Cell(BAR_LINK, Size("100 KB", 100_000, 1))

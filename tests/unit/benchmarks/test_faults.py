@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.fault_bars import check_faults
 from benchmarks.faults import faults_table
-from benchmarks.link import Fault
-from benchmarks.scenario import QUIET, SLOW, TROUBLES, Run, Scale
+from benchmarks.report.fault_bars import check_faults
+from benchmarks.rig.link import Fault
+from benchmarks.rig.scenario import QUIET, SLOW, TROUBLES, Run, Scale
 
 DOWN = next(trouble for trouble in TROUBLES if trouble.name == "down")
 ONE_QUIET = Run(QUIET, [10.0] * 100, asked=100)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bars import bars_table
-from benchmarks.contenders import (
+from benchmarks.report.hit_bars import bars_table
+from benchmarks.report.measured import Measured, best
+from benchmarks.report.plot import draw_hits
+from benchmarks.rig.contenders import (
     GATEWAY_ALONE,
     GATEWAY_DISK,
     GATEWAY_TWO,
@@ -14,8 +16,6 @@ from benchmarks.contenders import (
     NGINX_TWO,
     configure_front,
 )
-from benchmarks.measured import Measured, best
-from benchmarks.plot import draw_hits
 
 SLOW = Measured(100, 10, 20, 2, 9, 1 << 20)
 FAST = Measured(150, 15, 10, 1, 5, 2 << 20, "hot")

@@ -4,12 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.contenders import GATEWAY_ALONE, GATEWAY_TAG, NGINX_CACHE, RAINBOW
-from benchmarks.content import KIB, MIB
-from benchmarks.measured import Measured
-from benchmarks.mix import choose_rows
-from benchmarks.mix_bars import BARS, COLD, DISK, mix_bars_table
-from benchmarks.mix_rows import (
+from benchmarks.data.content import KIB, MIB
+from benchmarks.data.mix_rows import (
     APART,
     FILES,
     ROWS,
@@ -20,7 +16,11 @@ from benchmarks.mix_rows import (
     make_content,
     memory_of,
 )
-from benchmarks.mix_tables import mix_table, ratios_table
+from benchmarks.mix import choose_rows
+from benchmarks.report.measured import Measured
+from benchmarks.report.mix_bars import BARS, COLD, DISK, mix_bars_table
+from benchmarks.report.mix_tables import mix_table, ratios_table
+from benchmarks.rig.contenders import GATEWAY_ALONE, GATEWAY_TAG, NGINX_CACHE, RAINBOW
 
 NGINX = Measured(1000, 10, 20, 2, 8, MIB)
 OURS = Measured(500, 5, 50, 2, 9, 2 * MIB, "disk 30, hot 10")

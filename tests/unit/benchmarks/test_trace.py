@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.contenders import GATEWAY_ALONE, NGINX_CACHE, RAINBOW
+from benchmarks.rig.contenders import GATEWAY_ALONE, NGINX_CACHE, RAINBOW
 from benchmarks.trace import (
     MEAN_BYTES,
     Hits,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cache.files import BlockFiles
-from gateway.cache.index import Index
-from gateway.cache.tiers import TieredStore
+from gateway.cache.disk.files import BlockFiles
+from gateway.cache.disk.index import Index
+from gateway.cache.tiered_store import TieredStore
 from gateway.settings import CacheSettings
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver

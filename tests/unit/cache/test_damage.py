@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cache_directory import index_file, truth
-from gateway.cache.schema import PAGE_BYTES
-from gateway.cache.tiers import TieredStore
+from benchmarks.rig.cache_directory import index_file, truth
+from gateway.cache.disk.schema import PAGE_BYTES
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
 from tests.fakes.observer import RecordingObserver

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cache_directory import index_file, truth
-from gateway.cache.outcome import Condition, EvictionReason
-from gateway.cache.tiers import TieredStore
+from benchmarks.rig.cache_directory import index_file, truth
+from gateway.cache.states import Condition, EvictionReason
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.build import Profile
 from gateway.ports import MissReason, Rejection, Tier
 from tests.fakes.blocks import numbered

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cache_directory import index_file, truth
-from benchmarks.writers import SIZES, Found, Job, check, open_cache, start_writer
+from benchmarks.rig.cache_directory import index_file, truth
+from benchmarks.rig.writers import SIZES, Found, Job, check, open_cache, start_writer
 
 MIB = 1024 * 1024
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.writers import open_cache
+from benchmarks.rig.writers import open_cache
 from gateway.cli import app
 from tests.fakes.blocks import numbered
 

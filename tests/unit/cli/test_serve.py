@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.wiring.listeners import open_listener
+from gateway.processes.listeners import open_listener
 
 pytestmark = pytest.mark.timeout(60)  # starting a process takes seconds on a busy machine
 

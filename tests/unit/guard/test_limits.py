@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.client_table import ClientTable
 from gateway.errors import BadSetting
 from gateway.guard.limits import Rate, TokenBuckets, parse_rate
-from gateway.guard.table import ClientTable
 from tests.refusal import check_refused
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from gateway.breaker import FAILURES
+from gateway.client_table import ClientTable
 from gateway.guard import shared
 from gateway.guard.limits import Rate, TokenBuckets
 from gateway.guard.shared import KEY_PREFIX, SharedCounts
-from gateway.guard.table import ClientTable
 from gateway.settings import SharedSettings
 from gateway.shared_redis import connect
 from tests.fakes.clock import FakeClock

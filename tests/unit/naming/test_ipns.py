@@ -12,7 +12,7 @@ from gateway.content.ipns import IpnsRecord
 from gateway.errors import GatewayError, NotFound, Unverifiable
 from gateway.naming.held import Age
 from gateway.naming.ipns import DEFAULT_TTL_S, MAX_TTL_S, STALE_S, Keys, hold, ttl_s
-from gateway.naming.keeper import REST_S
+from gateway.naming.name_cache import REST_S
 from gateway.naming.shared import SharedRecords
 from gateway.ports import RecordSource
 from gateway.settings import SharedSettings

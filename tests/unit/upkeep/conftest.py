@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cache.keeper import CacheKeeper
-from gateway.cache.tiers import TieredStore
+from gateway.cache.control import CacheKeeper
+from gateway.cache.tiered_store import TieredStore
 from gateway.settings import CacheSettings
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver

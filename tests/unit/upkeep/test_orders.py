@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.background import Background
-from gateway.cache.keeper import CacheKeeper
-from gateway.cache.tiers import TieredStore
+from gateway.cache.control import CacheKeeper
+from gateway.cache.tiered_store import TieredStore
 from gateway.guard.denylist import Denylist
 from gateway.settings import CacheSettings
 from gateway.upkeep.orders import NO_JOB, TOO_MANY_JOBS, Answer, Upkeep

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cache_directory import index_file
-from gateway.cache.keeper import CacheKeeper
-from gateway.cache.tiers import TieredStore
+from benchmarks.rig.cache_directory import index_file
+from gateway.cache.control import CacheKeeper
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.cid import parse_cid
 from gateway.content.walk import Want
 from gateway.ports import PinState

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.cache.keeper import CacheKeeper
-from gateway.cache.tiers import TieredStore
+from gateway.cache.control import CacheKeeper
+from gateway.cache.tiered_store import TieredStore
 from gateway.content.cid import DAG_PB
 from gateway.ports import Purged
 from gateway.upkeep import purge as module

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.cache.keeper import CacheKeeper
+from gateway.cache.control import CacheKeeper
 from gateway.content.walk import Want
 from gateway.upkeep.warm import ENDED, MAX_JOBS, MAX_RUNNING, UNSEEN_S, Warmer
 from tests.fakes.clock import FakeClock

@@ -9,7 +9,7 @@ import pytest
 from gateway.content.block import Block
 from gateway.errors import RetrievalError
 from gateway.ports import Choice
-from gateway.upstream import asker as module
+from gateway.upstream.retrieval import dispatcher as module
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Answer, LyingUpstream, honest
 from tests.fakes.upstream_kit import PATIENT, Kit, NoStore, read, sample

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unverifiable
 from gateway.settings import RetrievalSettings
-from gateway.upstream.waves import REST_S
+from gateway.upstream.retrieval.recent_failures import REST_S
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Behaviour, LyingUpstream
 from tests.fakes.upstream_kit import PATIENT, QUICK, Kit, Sample, sample

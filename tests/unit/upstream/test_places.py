@@ -7,7 +7,7 @@ import pytest
 from gateway.errors import BlockMismatch
 from gateway.ops.geo import GeoDatabase
 from gateway.settings import UpstreamSettings
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.balancing.pool import UpstreamPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 

@@ -10,9 +10,9 @@ import pytest
 from gateway.content.ipns import IpnsRecord
 from gateway.content.public_key import KeyType
 from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unverifiable
-from gateway.upstream.client import TrustlessClient
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.records import FANOUT, UpstreamRecords
+from gateway.upstream.transport.client import TrustlessClient
 from tests.fakes import record_upstream as acts
 from tests.fakes.clock import FakeClock
 from tests.fakes.ipns_forge import old_fields, owner

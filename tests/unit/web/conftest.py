@@ -16,19 +16,19 @@ from gateway.guard.connections import ConnectionLimit
 from gateway.ops.record import RequestRecord
 from gateway.pipeline import Pages, Pipeline
 from gateway.ports import Place
+from gateway.processes.listeners import open_listener
+from gateway.processes.serving import Serving
 from gateway.settings import HostSettings, LimitsSettings
 from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
-from gateway.web.document import PreviewPage
-from gateway.web.filler import Filler
-from gateway.web.hot import HotTable
-from gateway.web.hot_connection import HotProtocol, protocol_with
-from gateway.web.hot_path import HotPath
-from gateway.web.keeper import Keeper
-from gateway.web.listing import ListingPage
+from gateway.web.hot.body_builder import Filler
+from gateway.web.hot.hot_connection import HotProtocol, protocol_with
+from gateway.web.hot.recorder import Keeper
+from gateway.web.hot.responder import HotPath
+from gateway.web.hot.table import HotTable
+from gateway.web.pages.document import PreviewPage
+from gateway.web.pages.listing import ListingPage
 from gateway.web.routing import Router
-from gateway.wiring.listeners import open_listener
-from gateway.wiring.serving import Serving
 from tests.fakes.blocks import block_of
 from tests.fakes.clock import FakeClock
 from tests.fakes.documents import encode_cbor

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.guard.table import ClientTable
+from gateway.client_table import ClientTable
 from gateway.ops.logs import Logs
 from gateway.settings import parse_settings
 from gateway.wiring import app

@@ -11,8 +11,8 @@ from gateway.content.path import MutablePath
 from gateway.errors import BadSetting, NotFound
 from gateway.naming.dns import HttpsNameserver, TxtAnswer, TxtResolver
 from gateway.settings import NamesSettings, Settings, SharedSettings
-from gateway.upstream.doh import DohClient
-from gateway.upstream.pool import UpstreamPool
+from gateway.upstream.balancing.pool import UpstreamPool
+from gateway.upstream.transport.doh import DohClient
 from gateway.wiring.names import NamesRoom
 from tests.fakes.clock import FakeClock
 from tests.fakes.dns_server import txt

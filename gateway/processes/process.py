@@ -1,0 +1,138 @@
+"""A process that serves: alone with both listeners, or as the parent of workers."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing
+from functools import partial
+
+from gateway.admin.app import create_admin
+from gateway.background import Background, TaskRow
+from gateway.client_table import ClientTable
+from gateway.errors import CannotStart
+from gateway.guard.addresses import TrustedProxies
+from gateway.guard.connections import ConnectionLimit
+from gateway.ops.clock import SystemClock
+from gateway.ops.descriptors import OPERATORS_ROOM, raise_descriptor_limit
+from gateway.ops.fleet import Answer, Order
+from gateway.ops.overview import WorkerSnapshot
+from gateway.processes.collector import spare_collector
+from gateway.processes.listeners import Listener, open_listener
+from gateway.processes.service import Service, open_service
+from gateway.processes.serving import Serving
+from gateway.processes.stopping import Stop, first_of, run_until_stopped
+from gateway.processes.supervisor import Supervisor
+from gateway.processes.tuning import set_up_allocator
+from gateway.processes.worker_process import Inherited, WorkerProcess
+from gateway.settings import Settings
+from gateway.web.connection.http_connection import GatewayProtocol, protocol_for
+
+APP = "gateway.wiring.app:build"
+
+Say = Callable[[str], None]
+"""Prints one line."""
+
+
+def serve(settings: Settings, say: Say, factory: str = APP) -> None:
+    """Serve until a signal asks for an end.
+
+    Args:
+        settings: as loaded.
+        say: told `listening on ...` for each listener, once it accepts.
+        factory: the name of a `ServiceFactory`.
+
+    Raises:
+        BadSetting, BadSettings: what only building the service could find out.
+        CannotStart: an address is taken, a worker does not start.
+    """
+    raise_descriptor_limit()
+    set_up_allocator()
+    main = serve_alone if settings.server.workers == 1 else serve_with_workers
+    run_until_stopped(partial(main, settings=settings, say=say, factory=factory))
+
+
+async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str) -> None:
+    """Serve content and the operators' listener from this process."""
+    async with AsyncExitStack() as stack:
+        content, operators = _open_listeners(stack, settings)
+        service = await open_service(stack, factory, settings, ClientTable.private())
+        public = await Serving.start(service.app, content, service.http_protocol)
+        stack.callback(public.cut)
+        say(f"listening on {content}")
+        admin = create_admin(
+            _Alone(service),
+            settings.admin.token,
+            lambda: not stop.requested.is_set(),
+            SystemClock(),
+        )
+        private = await Serving.start(admin, operators, _operators_protocol(settings))
+        stack.callback(private.cut)
+        spare_collector()
+        say(f"listening on {operators}")
+        await first_of(stop.requested.wait(), public.ended(), private.ended())
+        await public.drain()
+        await private.drain()
+
+
+async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factory: str) -> None:
+    """Keep workers alive that serve the content; serve the operators' listener here."""
+    async with AsyncExitStack() as stack:
+        content, operators = _open_listeners(stack, settings)
+        inherited = Inherited(content, ClientTable.shared())
+        clock = SystemClock()
+        supervisor = Supervisor(
+            partial(WorkerProcess.spawn, settings, inherited, factory),
+            settings.server.workers,
+            Background(clock),
+        )
+        stack.push_async_callback(supervisor.kill)
+        try:
+            await supervisor.start()
+        except CannotStart:
+            if stop.requested.is_set():  # the signal reached the workers, too
+                return
+            raise
+        say(f"listening on {content}")
+        admin = create_admin(
+            supervisor,
+            settings.admin.token,
+            lambda: supervisor.is_serving and not stop.requested.is_set(),
+            clock,
+        )
+        private = await Serving.start(admin, operators, _operators_protocol(settings))
+        stack.callback(private.cut)
+        say(f"listening on {operators}")
+        await first_of(stop.requested.wait(), private.ended())
+        await supervisor.drain()
+        await private.drain()
+        if supervisor.failure:
+            raise CannotStart(f"a worker could not be started again: {supervisor.failure}")
+
+
+def _open_listeners(stack: AsyncExitStack, settings: Settings) -> tuple[Listener, Listener]:
+    content = stack.enter_context(closing(open_listener(settings.server.listen)))
+    operators = stack.enter_context(closing(open_listener(settings.admin.listen)))
+    return content, operators
+
+
+def _operators_protocol(settings: Settings) -> type[GatewayProtocol]:
+    """Return the protocol of the operators' listener: the same limits as for clients."""
+    most = settings.limits.connections
+    return protocol_for(ConnectionLimit(most, OPERATORS_ROOM, TrustedProxies(), SystemClock()))
+
+
+class _Alone:
+    """The fleet of one process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def snapshots(self) -> Sequence[WorkerSnapshot]:
+        return (self._service.snapshot(),)
+
+    def tasks(self) -> Sequence[TaskRow]:
+        return ()  # its own are those of the service
+
+    async def order(self, order: Order) -> Answer:
+        return await self._service.obey(order)
+
+    async def order_rest(self, _: Order) -> Sequence[Answer]:
+        return ()

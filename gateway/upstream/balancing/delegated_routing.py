@@ -1,0 +1,92 @@
+"""Delegated routing: who else has something that no upstream of ours has.
+
+Providers are strangers' addresses. They are asked for that one root only, after all others, with a
+small budget, and over connections that go to addresses of the public internet only.
+"""
+
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp.abc import AbstractResolver
+
+from gateway.content.cid import Cid
+from gateway.errors import UpstreamError
+from gateway.net.public_address import is_public
+from gateway.ports import Clock
+from gateway.settings import RoutingSettings, UpstreamSettings
+from gateway.upstream.balancing.pool import UpstreamPool
+from gateway.upstream.balancing.quota import Meter
+from gateway.upstream.balancing.routing_records import Provider, parse_providers
+from gateway.upstream.transport.api import ApiClient
+
+NAME: Final = "router"  # in errors
+MAX_ASKED: Final = 4  # providers of one root: who has it, has it
+CONCURRENCY: Final = 8  # requests to one provider
+
+
+class Router:
+    """Finds providers of a root and makes upstreams of them.
+
+    Args:
+        settings: where the router is, and how often it may be asked.
+        pool: gets the providers.
+        clock: the time.
+        hosts: who knows the router's address; None for the system.
+    """
+
+    def __init__(
+        self,
+        settings: RoutingSettings,
+        pool: UpstreamPool,
+        clock: Clock,
+        hosts: AbstractResolver | None = None,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._may_be = is_any if settings.allow_private else is_public
+        self._api = ApiClient(NAME, settings.url, resolver=hosts)
+        self._meter = Meter(
+            UpstreamSettings(name=NAME, url=settings.url, requests=settings.requests)
+        )
+
+    async def find(self, cid: Cid) -> Collection[str]:
+        """Return the names of upstreams that are said to have a block; none when nobody is."""
+        now = self._clock.monotonic()
+        if self._meter.ready_at(now) > now:
+            return ()
+        self._meter.take(now)
+        try:
+            accept = "application/x-ndjson, application/json"
+            data = await self._api.get(f"/routing/v1/providers/{cid}", accept)
+        except UpstreamError:
+            return ()
+        upstreams = [made for one in parse_providers(data or b"") if (made := self._make(one))]
+        return self._pool.add_routed(upstreams[:MAX_ASKED])
+
+    def _make(self, provider: Provider) -> UpstreamSettings | None:
+        """Make an upstream of a provider; None when all its addresses are forbidden ones."""
+        for url in provider.urls:
+            host = urlsplit(url).hostname or ""
+            if is_name(host) or self._may_be(host):
+                return UpstreamSettings(
+                    name=f"provider-{provider.id[-8:]}",
+                    url=url,
+                    tier="routed",
+                    concurrency=CONCURRENCY,
+                )
+        return None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+
+def is_any(_address: str) -> bool:
+    """Allow every address."""
+    return True
+
+
+def is_name(host: str) -> bool:
+    """Tell whether a host is a name, whose addresses are looked at when they are known."""
+    return ":" not in host and not host.replace(".", "").isdigit()

@@ -1,0 +1,107 @@
+"""One upstream: its settings and all that is known of it."""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final, Protocol
+
+from gateway.content.block import Block
+from gateway.content.cid import Cid
+from gateway.errors import UpstreamError
+from gateway.settings import UpstreamSettings
+from gateway.upstream.balancing.health import Health, UpstreamState
+from gateway.upstream.balancing.quota import Meter
+from gateway.upstream.balancing.selection import Candidate
+
+MIN_PROBE_BYTES: Final = 32  # less has no half
+MAX_PROBE_BYTES: Final = 64 * 1024  # 5 ms at 100 Mbit/s; more only where nothing smaller was served
+
+
+class Request(Protocol):
+    """A request under way. Production: `gateway.upstream.balancing.pool.Exchange`."""
+
+    heard_at: float
+    on_ejection: Callable[[UpstreamError], None] | None
+
+
+class Member:
+    """One upstream: its settings, its health, and whether it answers CAR requests.
+
+    Args:
+        settings: of the upstream.
+        workers: processes that share what it allows.
+    """
+
+    def __init__(self, settings: UpstreamSettings, workers: int = 1) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.meter = Meter(settings, workers)
+        self.block_wise_until = 0.0
+        """Monotonic time; before it, it is asked for blocks only: its CARs were of no use."""
+        self.told_state = UpstreamState.HEALTHY
+        self.heard_at = -inf
+        """When something came from it last; monotonic."""
+        self.requests: set[Request] = set()
+        """Those under way."""
+        self.served: Cid | None = None
+        """A block that it brought lately, small if there was one; probes ask for it."""
+        self._served_bytes = 0
+
+    def has_served(self, block: Block) -> None:
+        """Take note of a block that it brought."""
+        size = len(block.data)
+        is_usable = size >= MIN_PROBE_BYTES and not block.cid.is_identity
+        if is_usable and (size <= MAX_PROBE_BYTES or not 0 < self._served_bytes < size):
+            self.served, self._served_bytes = block.cid, size
+
+    @property
+    def label(self) -> str:
+        """Its name in metrics: strangers whom a router told of have one together."""
+        return self.settings.tier if self.settings.tier == "routed" else self.settings.name
+
+
+def candidate_of(member: Member, now: float) -> Candidate:
+    """Return what selection looks at."""
+    settings, health = member.settings, member.health
+    return Candidate(
+        settings.name,
+        settings.tier,
+        settings.country,
+        settings.latitude,
+        settings.longitude,
+        settings.continent,
+        health.ttfb_s(now),
+        health.measured_at,
+        health.in_flight,
+        settings.concurrency,
+        health.unfit_until(now),
+        max(health.held_until, member.meter.ready_at(now)),
+    )
+
+
+def row_of(member: Member, now: float, total: int) -> dict[str, Any]:
+    """Return what operators see, as JSON.
+
+    Args:
+        member: the upstream.
+        now: monotonic time.
+        total: requests to all upstreams.
+    """
+    settings, health = member.settings, member.health
+    state = health.state(now)
+    ttfb_s = health.ttfb_s(now)
+    return {
+        "name": settings.name,
+        "url": settings.url,
+        "tier": settings.tier,
+        "country": settings.country,
+        "state": state.value,
+        "reason": "" if state is UpstreamState.HEALTHY else health.reason,
+        "problem": "" if state is UpstreamState.HEALTHY else health.problem,
+        "ttfb_ms": None if ttfb_s is None else round(ttfb_s * 1000, 3),
+        "in_flight": health.in_flight,
+        "requests": health.requests,
+        "failures": {kind.value: count for kind, count in health.failures.items()},
+        "share": round(health.requests / total, 4) if total else 0.0,
+        "bytes": health.received_bytes,
+        "budget_left": member.meter.left(now),
+    }

@@ -1,0 +1,312 @@
+"""A request to an upstream that runs in a task of its own, for as long as somebody wants it."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Final, final
+
+from typing_extensions import override
+
+from gateway.content.block import Block, verify
+from gateway.content.cid import Cid
+from gateway.errors import BadBlock, BlockMismatch, UpstreamError
+from gateway.net.budget import HedgeBudget, RetryBudget
+from gateway.ports import BlockStore, Clock, Observer, Rejection
+from gateway.upstream.balancing.holders import Presence
+from gateway.upstream.balancing.pool import Exchange, UpstreamPool
+from gateway.upstream.retrieval.attempts import Failure, failure_of
+from gateway.upstream.retrieval.in_flight import Entry, Flights, Gone, Landed
+from gateway.upstream.retrieval.negative_cache import Absences
+from gateway.upstream.retrieval.race import Race, Runner
+from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.recent_failures import Waves
+from gateway.upstream.transport.client import TrustlessClient
+from gateway.upstream.transport.request import Step
+
+LINGER_S: Final = 0.2
+"""How long a fetch outlives its last reader: a browser that seeks closes one request and opens
+the next."""
+BLOCK_WISE_S: Final = 300.0  # before CARs are tried again where they were of no use
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every fetch works with."""
+
+    store: BlockStore
+    pool: UpstreamPool
+    client: TrustlessClient
+    observer: Observer
+    clock: Clock
+    presence: Presence
+    flights: Flights = field(default_factory=Flights)
+    absences: Absences = field(default_factory=Absences)
+    waves: Waves = field(default_factory=Waves)
+    hedges: HedgeBudget = field(default_factory=HedgeBudget)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    parts: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
+    """Parts of large files under way: the file's multihash, and where they begin."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    """Running fetches; the event loop itself holds them only weakly."""
+
+
+class Fetch(ABC):
+    """One request under way, the entries that it will settle, and the readers that count on it.
+
+    Args:
+        tools: what it works with.
+        exchange: the books of the request.
+        leader: the reader on whose shelf blocks go that nobody waits for.
+    """
+
+    step: Step
+    has_path = False
+    """Whether the request names segments below a CID."""
+    has_range = False
+    """Whether the request names bytes of a file."""
+
+    def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf) -> None:
+        self.tools = tools
+        self.exchange = exchange
+        self.leader: Shelf | None = leader
+        self.readers_waiting = 0
+        self.delivered = 0
+        """Blocks that came, were right and were due."""
+        self.delivered_bytes = 0
+        self.received_bytes = 0
+        """All of the body that came, whatever it is worth."""
+        self.began_at = tools.clock.monotonic()
+        self.raced_at = -inf
+        """When another one was asked last because this one had stalled; monotonic."""
+        self.rivals: set[str] = set()
+        """Who was asked for the same then."""
+        self.on_delivery: Callable[[str], None] | None = None
+        """Told the upstream's name when the first block has come."""
+        self._entries: dict[bytes, Entry] = {}
+        self._shelves: set[Shelf] = set()
+        self.failure: Failure | None = None
+        self.on_end: Callable[[], None] | None = None
+        self.race: Race | None = None
+        """While others are to bring the same, and none has."""
+        self._task: asyncio.Task[None] | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
+        self.join(leader)
+
+    @abstractmethod
+    async def fetch(self) -> None:
+        """Bring the blocks.
+
+        Raises:
+            UpstreamError: the upstream does not, or not all of them.
+        """
+
+    def start(self, multihash: bytes, entry: Entry) -> None:
+        """Begin, with the entry of the block that is wanted first."""
+        self.adopt(multihash, entry)
+        self._launch()
+
+    def start_beside(self, other: "Fetch") -> None:
+        """Begin a race with a fetch that is to bring the same block."""
+        if other.race is None:
+            other.race = Race(other)
+        self.race = other.race
+        self.race.join(self)
+        self._launch()
+
+    def _launch(self) -> None:
+        self._task = asyncio.create_task(self._run())
+        self.tools.tasks.add(self._task)
+        self._task.add_done_callback(self._end)
+        self.exchange.on_ejection = self._give_up
+
+    @property
+    def is_running(self) -> bool:
+        """Whether more may come."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it runs alone, is wanted, and nothing has come yet."""
+        return self.is_running and self.race is None and bool(self._shelves) and not self.delivered
+
+    def adopt(self, multihash: bytes, entry: Entry) -> None:
+        """Bring the block of an entry that nobody else brings."""
+        entry.hand_to(self)
+        self._entries[multihash] = entry
+
+    def give_up(self, multihash: bytes) -> None:
+        """Leave a block to another one, who adopts its entry."""
+        self._entries.pop(multihash, None)
+
+    def brings(self, multihash: bytes) -> bool:
+        """Tell whether it is about to bring a block."""
+        return multihash in self._entries
+
+    @final
+    async def _run(self) -> None:
+        try:
+            await self.fetch()
+        except UpstreamError as error:
+            self._note(error)
+
+    def _note(self, error: UpstreamError) -> None:
+        self.exchange.failed(error)
+        self.failure = failure_of(
+            error,
+            self.step,
+            has_path=self.has_path,
+            has_progressed=self.delivered > 0,
+            has_range=self.has_range,
+        )
+
+    def _give_up(self, error: UpstreamError) -> None:
+        """End: the upstream was ejected, and says nothing."""
+        if self._task is not None and not self._task.done():
+            self._note(error)
+            self._task.cancel()
+
+    def lose(self) -> None:
+        """See `race.Runner`."""
+        self.race = None
+        self.exchange.outrun()
+        if self._task is not None:
+            self._task.cancel()
+
+    def hand_over(self, heir: Runner) -> None:
+        """See `race.Runner`."""
+        entries, self._entries = self._entries, {}
+        for multihash, entry in entries.items():
+            heir.adopt(multihash, entry)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Settle what did not come. As a callback: a task cancelled early runs no `finally`."""
+        self.tools.tasks.discard(task)
+        self.exchange.close()
+        bug = None if task.cancelled() else task.exception()
+        race, self.race = self.race, None
+        if race is None or not race.left_by(self, self.failure):
+            self._drop(race.failures if race else [self.failure] if self.failure else [], bug)
+        for shelf in self._shelves:
+            shelf.workers.discard(self)
+        self._shelves.clear()
+        self._stay()
+        if self.on_end is not None:
+            self.on_end()
+        if bug is not None:
+            context = {"message": "a fetch has failed", "exception": bug, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+    def _drop(self, failures: Sequence[Failure], bug: BaseException | None) -> None:
+        """Tell those who wait why nothing comes."""
+        now = self.tools.clock.monotonic()
+        for multihash, entry in self._entries.items():
+            if failures and entry.is_wanted:
+                self.tools.waves.note(multihash, failures, now)
+            self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
+        self._entries.clear()
+
+    def received(self, size_bytes: int) -> None:
+        """Count bytes of the body."""
+        self.received_bytes += size_bytes
+        self.exchange.received(size_bytes)
+
+    def accept(self, cid: Cid, data: bytes) -> Block:
+        """Make a block of what came.
+
+        Raises:
+            BlockMismatch: the bytes are not what the CID says.
+        """
+        try:
+            block = verify(cid, data)
+        except BadBlock as error:
+            self.tools.observer.block_rejected(Rejection.MISMATCH, self.exchange.member.label)
+            raise BlockMismatch(cid, self.exchange.upstream.name) from error
+        self.tools.observer.block_verified(len(data))
+        return block
+
+    async def deliver(self, block: Block) -> None:
+        """Keep a block and give it to who waits for it, or to the leader's shelf."""
+        multihash = block.cid.multihash
+        race, self.race = self.race, None
+        if race is not None:
+            race.won_by(self)
+        self.exchange.delivered(block)
+        if not self.delivered and self.on_delivery is not None:
+            self.on_delivery(self.exchange.upstream.name)
+        self.delivered += 1
+        self.delivered_bytes += len(block.data)
+        self.tools.absences.forget(multihash)
+        self.tools.waves.forget(multihash)
+        is_scan = bool(self._shelves) and all(shelf.is_scan for shelf in self._shelves)
+        await self.tools.store.keep(block, is_scan=is_scan)
+        self._entries.pop(multihash, None)
+        waited = self.tools.flights.land(multihash, Landed(block, None))
+        if self.leader is not None and self.leader not in waited:
+            self.leader.put(block, None, self)
+
+    def join(self, shelf: Shelf) -> None:
+        """See `flight.Owner`."""
+        if shelf not in self._shelves:
+            self._shelves.add(shelf)
+            shelf.workers.add(self)
+            self._stay()
+
+    def leave(self, shelf: Shelf) -> None:
+        """See `shelf.Worker`. When nobody is left, the fetch ends soon."""
+        self._shelves.discard(shelf)
+        if self.leader is shelf:
+            self.leader = None
+        if not self._shelves and self._task is not None and self._goodbye is None:
+            self._goodbye = asyncio.get_running_loop().call_later(LINGER_S, self._task.cancel)
+
+    def _stay(self) -> None:
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+            self._goodbye = None
+
+    def waiting(self, change: int) -> None:
+        """See `flight.Owner`."""
+        self.readers_waiting += change
+
+    def made_room(self) -> None:  # noqa: B027 (most fetches need no room)
+        """See `shelf.Source`."""
+
+
+class RawFetch(Fetch):
+    """One block on its way.
+
+    Args:
+        tools: what it works with.
+        exchange: the books of the request.
+        leader: the reader on whose shelf the block goes when nobody waits for it.
+        cid: the block.
+        is_car_useless: the upstream's CAR was of no use; when it has the block, no more CARs are
+            asked of it for a while.
+    """
+
+    step = Step.RAW
+
+    def __init__(
+        self,
+        tools: Tools,
+        exchange: Exchange,
+        leader: Shelf,
+        cid: Cid,
+        *,
+        is_car_useless: bool = False,
+    ) -> None:
+        super().__init__(tools, exchange, leader)
+        self._cid = cid
+        self._is_car_useless = is_car_useless
+
+    @override
+    async def fetch(self) -> None:
+        """Bring the block; see `Fetch.fetch`."""
+        upstream = self.exchange.upstream
+        data = await self.tools.client.fetch_raw(upstream, self._cid, self.received)
+        block = self.accept(self._cid, data)
+        if self._is_car_useless:
+            self.tools.pool.go_block_wise(upstream.name, BLOCK_WISE_S)
+        await self.deliver(block)

@@ -1,0 +1,170 @@
+"""The connection with the hot path in front: finished answers are sent before an ASGI scope exists.
+
+Small ones are written to the transport. Larger ones are files, which the kernel sends
+(`gateway.web.hot.sendfile`); while it does, the connection is as busy as with any running request, and
+what a client sends ahead waits as bytes.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from gateway.guard.connections import ConnectionLimit
+from gateway.web.connection.http_connection import Done, GatewayProtocol
+from gateway.web.connection.pipelined_input import HEAD_END
+from gateway.web.connection.request_line import HTTP_11
+from gateway.web.hot import known_heads as heads
+from gateway.web.hot.known_heads import Ready
+from gateway.web.hot.recorder import GENERATION
+from gateway.web.hot.responder import Asked, HotPath, Opened
+from gateway.web.hot.sendfile import Outlet, Sending
+
+_METHODS: Final = frozenset((b"GET", b"HEAD"))
+
+
+class HotProtocol(GatewayProtocol):
+    """One connection of the content listener."""
+
+    # Set on a subclass made by `protocol_with`.
+    hot: HotPath
+    known: Mapping[bytes, Ready]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        """Note who is there."""
+        super().connection_made(transport)
+        self._peer = self.peer
+        self._address = self.hot.address(self._peer)
+        self._outlet: Outlet | None = None
+        self._sending: Sending | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop what is being sent."""
+        if self._sending is not None:
+            self._sending.end()
+        if self._outlet is not None:
+            self._outlet.close()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own type
+        """Send the rest to a client that only said that it will ask nothing more."""
+        if self._sending is None:
+            return super().eof_received()
+        self._is_at_end = True
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a head that is known to the byte; parse any other."""
+        ready = self.known.get(data)
+        if ready is not None and self._ahead.is_empty and self._repeat(ready):
+            return
+        super().data_received(data)
+
+    def take(self, piece: bytes) -> None:
+        """Answer a head that is known to the byte; parse any other."""
+        ready = self.known.get(piece)
+        if ready is None or not self._repeat(ready):
+            super().take(piece)
+
+    def _repeat(self, ready: Ready) -> bool:
+        """Send what is ready; False when the head must be parsed."""
+        if not self._is_between or not self._is_free() or self._refused or self.flow.write_paused:
+            return False
+        if isinstance(ready.body, bytes):
+            dates = self.server_state.default_headers
+            answer = self.hot.repeat(ready, self._peer, self._address, dates)
+            if answer is None:
+                return False
+            self._write(answer)
+        elif not self._send_file(ready):
+            return False
+        if self._request_timer is not None:
+            self._in_head = False
+            self._stop_request_timer()
+        return True
+
+    def _write(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self._was_asked = True
+        if self.timeout_keep_alive_task is None:
+            self._wait_for_more()
+
+    def start_answer(self) -> None:
+        """Answer from the hot path, or start the application."""
+        if not self._answer_hot():
+            super().start_answer()
+            cast("Any", self.scope)["state"][GENERATION] = self.hot.generation
+
+    def _answer_hot(self) -> bool:
+        """Send a finished answer; False when the request must take the slow path."""
+        if not self._is_plain() or self.flow.write_paused:
+            return False
+        is_head = self._method == b"HEAD"
+        ready = self.hot.find(Asked(is_head, self.url, self.headers, self._peer))
+        if ready is None or not self._send_first(ready):
+            return False
+        if self._start.endswith(HEAD_END) and len(self._start) <= heads.MAX_HEAD_BYTES:
+            self.hot.learn(self._start, ready)
+        return True
+
+    def _is_plain(self) -> bool:
+        """Tell whether it is a request that a finished answer can be for."""
+        parser = self.parser
+        return (
+            self._method in _METHODS
+            and self._version == HTTP_11
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+        )
+
+    def _send_first(self, ready: Ready) -> bool:
+        """Send what was found; False when it cannot be sent, or is over a limit."""
+        if not isinstance(ready.body, bytes):
+            return self._send_file(ready)
+        answer = self.hot.answer(ready, self.server_state.default_headers)
+        if answer is None:
+            return False
+        self.cycle = Done
+        self._write(answer)
+        return True
+
+    def _send_file(self, ready: Ready) -> bool:
+        """Start to send a file; False when the request must take the slow path."""
+        if not Outlet.is_possible(self.transport):
+            return False
+        try:
+            outlet = self._outlet = self._outlet or Outlet(self.transport, self.loop)
+        except OSError:
+            return False  # no descriptor is left
+        opened = self.hot.open(ready, self._peer, self.server_state.default_headers)
+        if opened is None:
+            return False
+        part = opened.part
+
+        def ended() -> None:
+            self._file_sent(opened)
+
+        sending = Sending(outlet, self.loop, opened.head, part.file, part[1:], ended)
+        self._sending = sending
+        self.cycle = sending
+        sending.step()
+        return True
+
+    def _file_sent(self, opened: Opened) -> None:
+        """Go on after a file, or end a connection on which it could not be sent whole."""
+        sending, self._sending = self._sending, None
+        assert sending is not None  # noqa: S101 (set before it starts)
+        self.hot.close(opened, sending.sent_bytes, is_complete=sending.is_complete)
+        if self.cycle is sending:
+            self.cycle = Done  # lets the file go
+        if not sending.is_complete:
+            self.transport.abort()
+        elif sending.keep_alive and not self._refused:
+            self.on_response_complete()
+        else:
+            self.transport.close()
+
+
+def protocol_with(hot: HotPath, limit: ConnectionLimit | None = None) -> type[HotProtocol]:
+    """Make the protocol class for a listener whose hot answers come from `hot`."""
+    parts = {"hot": hot, "known": hot.known, "limit": limit}
+    return type("BoundHotProtocol", (HotProtocol,), parts)

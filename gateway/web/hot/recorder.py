@@ -1,0 +1,135 @@
+"""What becomes of a reply that was sent whole: perhaps a finished answer for the hot path."""
+
+import asyncio
+from typing import Final
+
+from gateway.content.path import MutablePath
+from gateway.pipeline import Reply
+from gateway.ports import Clock
+from gateway.protocol.answer import Answer, BodyBytes, BodyFile
+from gateway.protocol.formats import ResponseFormat
+from gateway.protocol.headers import cache_status
+from gateway.protocol.request import GatewayRequest
+from gateway.protocol.sites import Site
+from gateway.web.exchange import kind_of
+from gateway.web.hot.accept import raw_key
+from gateway.web.hot.body_builder import Filler
+from gateway.web.hot.file_body import FileBody
+from gateway.web.hot.table import MAX_BODY_BYTES, HotEntry, HotTable
+from gateway.web.send import Scope, request_target
+
+GENERATION = "gateway.hot.generation"
+"""Of the table, in the scope's state, from when the request began."""
+
+EXPIRE_EVERY_S: Final = 1.0
+"""A fifth of the shortest time for which anything counts that the DNS said."""
+
+_HOT_FIELDS = cache_status(("hot",), 0)
+_MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
+_NOT_IN_304 = frozenset(
+    (
+        b"content-length",
+        b"content-type",
+        b"accept-ranges",
+        b"content-disposition",
+        b"x-content-type-options",
+    )
+)
+_KEPT = frozenset((ResponseFormat.UNIXFS, ResponseFormat.RAW))
+
+
+async def expire_hosts(table: HotTable, clock: Clock) -> None:
+    """Let the table forget what hosts are once the DNS may say otherwise, until cancelled."""
+    while True:
+        await asyncio.sleep(EXPIRE_EVERY_S)
+        table.expire(clock.monotonic())
+
+
+class Keeper:
+    """Fills the table from replies that were sent whole.
+
+    Args:
+        table: of finished answers.
+        filler: makes the bodies that are too large for it.
+    """
+
+    def __init__(self, table: HotTable, filler: Filler) -> None:
+        self._table = table
+        self._filler = filler
+
+    def keep(self, scope: Scope, request: GatewayRequest, reply: Reply) -> None:
+        """Keep a reply that was sent whole, if it is one for the table."""
+        if request.is_head or request.format not in _KEPT:
+            return
+        by_accept = request.format_from_accept
+        if not by_accept and any(name == b"vary" for name, _ in reply.answer.headers):
+            return  # a browser and a program are answered differently at this target
+        if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
+            return  # asked for the first time: half of all content never is again; or mutable
+        size = _whole_size(reply.answer)
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        site = _site(request.site, host)
+        if size is None or site is None:
+            return  # a part of it, a page, an error; or nobody will ask for it this way
+        generation = scope.get("state", {}).get(GENERATION)
+        key = site + request_target(scope)
+        key = raw_key(key) if by_accept else key
+
+        def put(answer: Answer, body: bytes | FileBody) -> None:
+            if generation == self._table.generation:
+                entry = _entry(request, answer, body)
+                self._table.put(key, host, site, entry, request.site.until)
+
+        body = reply.answer.body
+        if size > MAX_BODY_BYTES:
+            self._filler.offer(key, request, size, put)
+        elif reply.answer.status == 200 and isinstance(body, BodyBytes):
+            put(reply.answer, body.data)
+
+
+def _whole_size(answer: Answer) -> int | None:
+    """Return the size of the file that an answer has all of, or None."""
+    if answer.status not in (200, 206):
+        return None
+    size = None
+    if isinstance(answer.body, BodyBytes):
+        size = len(answer.body.data)
+    elif isinstance(answer.body, BodyFile) and answer.body.start == 0:
+        size = answer.body.stop
+    if answer.status == 200 or size is None:
+        return size
+    # Players ask for "bytes=0-" first.
+    return (
+        size if (b"content-range", b"bytes 0-%d/%d" % (size - 1, size)) in answer.headers else None
+    )
+
+
+def _site(site: Site, host: bytes) -> bytes | None:
+    """Return whose answers it has: empty for those of every path gateway.
+
+    None when `Host` does not say where the request came in: it was not sent, or a proxy told
+    another one.
+    """
+    if site.is_isolated or site.is_trustless:
+        return host if host == site.host.encode() else None
+    return b"" if host and host.lower() == site.host.encode() else None
+
+
+def _entry(request: GatewayRequest, answer: Answer, body: bytes | FileBody) -> HotEntry:
+    fields = [field for field in answer.headers if field[0] not in _MADE_AGAIN]
+    unchanged = [field for field in fields if field[0] not in _NOT_IN_304]
+    length = next(at for at, (name, _) in enumerate(fields) if name == b"content-length")
+    return HotEntry(
+        head=_lines(*fields, *_HOT_FIELDS),
+        head_around=(_lines(*fields[:length]), _lines(*fields[length + 1 :], *_HOT_FIELDS)),
+        head_unchanged=_lines(*unchanged, *_HOT_FIELDS),
+        etag=next(value for name, value in fields if name == b"etag"),
+        body=body,
+        root=request.path.root_name,
+        kind=kind_of(request, answer.headers),
+        is_for_all=request.format is not ResponseFormat.UNIXFS and not request.format_from_accept,
+    )
+
+
+def _lines(*fields: tuple[bytes, bytes]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % field for field in fields])

@@ -1,0 +1,166 @@
+"""Sending a body from its file: the kernel copies, and tells when there is room for more.
+
+The transport knows nothing of it: its buffer must be empty when a sending starts, and nothing may
+be written to it until the sending has ended. The socket's descriptor is duplicated, because event
+loops do not let anybody else watch the one of a transport.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from gateway.web.hot.file_body import CAN_SEND_FILES, FileBody
+
+STEP_BYTES: Final = 2 * 1024 * 1024  # then it is the turn of others; nginx's sendfile_max_chunk
+STALLED_S: Final = 60.0  # a reader that takes nothing for so long is gone; nginx's send_timeout
+
+
+class Outlet:
+    """The descriptor of a connection, to send on beside its transport."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        """Duplicate the descriptor.
+
+        Raises:
+            OSError: there are no descriptors left.
+        """
+        theirs: socket.socket = transport.get_extra_info("socket")
+        self._socket = socket.socket(
+            theirs.family, theirs.type, theirs.proto, fileno=os.dup(theirs.fileno())
+        )
+        self._socket.setblocking(False)
+        self._loop = loop
+        self._is_watched = False
+
+    @staticmethod
+    def is_possible(transport: asyncio.Transport) -> bool:
+        """Tell whether a transport is a plain socket with nothing left to write."""
+        return (
+            CAN_SEND_FILES
+            and transport.get_extra_info("socket") is not None
+            and transport.get_extra_info("sslcontext") is None
+            and not transport.get_write_buffer_size()
+        )
+
+    def send_head(self, head: bytes) -> int:
+        """Send the beginning of an answer, whose body follows at once; return how much."""
+        return self._socket.send(head, socket.MSG_MORE)
+
+    def send_file(self, body: FileBody, start: int, size: int) -> int:
+        """Send a part of a body; return how much."""
+        return os.sendfile(self._socket.fileno(), body.fd, start, size)
+
+    def watch(self, ready: Callable[[], None]) -> None:
+        """Call `ready` whenever there is room."""
+        if not self._is_watched:
+            self._loop.add_writer(self._socket, ready)
+            self._is_watched = True
+
+    def unwatch(self) -> None:
+        """Stop that."""
+        if self._is_watched:
+            self._loop.remove_writer(self._socket)
+            self._is_watched = False
+
+    def close(self) -> None:
+        """Close the duplicate: the peer sees the end only when both are closed."""
+        self.unwatch()
+        self._socket.close()
+
+
+class Sending:
+    """One answer on its way.
+
+    It stands where uvicorn keeps the running cycle, and has what uvicorn looks at there.
+
+    Args:
+        outlet: where it goes.
+        loop: of the connection.
+        head: the whole head.
+        body: the file.
+        part: of the body, as a slice has it.
+        on_end: called once, when all is sent or nothing more can be.
+    """
+
+    message_event = asyncio.Event()  # nobody waits for it
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        loop: asyncio.AbstractEventLoop,
+        head: bytes,
+        body: FileBody,
+        part: tuple[int, int],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._outlet = outlet
+        self._loop = loop
+        self._head = head
+        self._body = body
+        self._start, self._stop = part
+        self._at = self._start
+        self._on_end = on_end
+        self._timer: asyncio.TimerHandle | None = None
+        self._seen_at = 0
+        self.is_complete = False
+        """Whether all was sent."""
+        self.response_complete = False
+        self.disconnected = False
+        self.keep_alive = True
+        self.more_body = False
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of the body that the kernel has taken."""
+        return self._at - self._start
+
+    def step(self) -> None:
+        """Send as much as there is room for, up to `STEP_BYTES`."""
+        try:
+            has_room = self._send_some()
+        except BlockingIOError:
+            has_room = True
+        except OSError:
+            has_room = False
+        if self._at == self._stop and not self._head:
+            self.is_complete = True
+            self.end()
+        elif has_room:
+            self._outlet.watch(self.step)
+            if self._timer is None:
+                self._wait()
+        else:
+            self.end()
+
+    def _send_some(self) -> bool:
+        """Send something; False when the file ends before the part does."""
+        if self._head:
+            self._head = self._head[self._outlet.send_head(self._head) :]
+        if self._head:
+            return True
+        sent = self._outlet.send_file(self._body, self._at, min(self._stop - self._at, STEP_BYTES))
+        self._at += sent
+        return sent > 0
+
+    def _wait(self) -> None:
+        self._seen_at = self._at
+        self._timer = self._loop.call_later(STALLED_S, self._look)
+
+    def _look(self) -> None:
+        """End when nothing was taken since the last look."""
+        if self._at == self._seen_at:
+            self.end()
+        else:
+            self._wait()
+
+    def end(self) -> None:
+        """Stop, wherever it stands."""
+        if self.response_complete:
+            return
+        self.response_complete = True
+        self._outlet.unwatch()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._on_end()
