@@ -25,7 +25,7 @@ TURN_STEPS: Final = 64
 """Steps for which nobody has to wait, until others have a turn: some 5 ms at the most."""
 
 
-async def run_aside(work: Callable[[], T]) -> T:
+async def run_offloaded(work: Callable[[], T]) -> T:
     """Return what `work` returns; others are served meanwhile.
 
     Args:
@@ -58,7 +58,7 @@ def _thread() -> ThreadPoolExecutor:
 async def take_step(walk: Walk[T], want: Want, block: Block) -> Want | Ended[T]:
     """Send a walk the block that it wants, aside if that takes long."""
     if is_long(want.cid, block.data):
-        return await run_aside(partial(advance, walk, block))
+        return await run_offloaded(partial(advance, walk, block))
     return advance(walk, block)
 
 

@@ -20,7 +20,7 @@ from gateway.admin.pages import START_POLICY, start_page
 from gateway.admin.reply import json_response, raw_response
 from gateway.ops import metrics
 from gateway.ops.fleet import Fleet, look_over
-from gateway.ops.health import PARTS, Verdict, judge
+from gateway.ops.health import PARTS, HealthVerdict, judge
 from gateway.ops.overview import Overview, Status
 from gateway.ports import Clock
 
@@ -122,7 +122,7 @@ def _orders(orders: Orders) -> dict[str, Page]:
     }
 
 
-def _health(fleet: Fleet, part: Callable[[Overview], Verdict]) -> Handler:
+def _health(fleet: Fleet, part: Callable[[Overview], HealthVerdict]) -> Handler:
     async def answer(_: Request) -> Response:
         verdict = part(await look_over(fleet))
         status = 503 if verdict.status is Status.UNHEALTHY else 200

@@ -15,7 +15,7 @@ from gateway.cache.tiered_store import TieredStore
 from gateway.content.block import Block
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import BadCid, CacheUnavailable
-from gateway.ports import BlockKeeper, Clock, PinRow, PinState, Purged
+from gateway.ports import BlockControl, Clock, PinRow, PinState, Purged
 
 PURGE_STEP = 256
 """Blocks purged in one transaction: some 10 ms, in which nothing else is written."""
@@ -25,8 +25,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class CacheKeeper(BlockKeeper):
-    """Carries out orders on a store; see `gateway.ports.BlockKeeper`."""
+class Control(BlockControl):
+    """Carries out orders on a store; see `gateway.ports.BlockControl`."""
 
     def __init__(self, store: TieredStore, clock: Clock) -> None:
         """Take charge of a store that is open."""

@@ -29,7 +29,7 @@ class IndexState(StrEnum):
     """It cannot be used now (locked, read-only, disk full); files are served all the same."""
 
 
-class Condition(StrEnum):
+class DiskCondition(StrEnum):
     """The three words of the health endpoints."""
 
     HEALTHY = "healthy"
@@ -37,8 +37,8 @@ class Condition(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-class Health(NamedTuple):
+class DiskHealth(NamedTuple):
     """How the cache is, and why."""
 
-    status: Condition
+    status: DiskCondition
     reason: str

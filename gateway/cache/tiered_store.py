@@ -11,7 +11,7 @@ from gateway.cache.disk.tags import load_key
 from gateway.cache.disk.tier import DiskTier
 from gateway.cache.memory.tier import MemoryTier
 from gateway.cache.shared.tier import SharedTier
-from gateway.cache.states import Condition, Health, IndexState
+from gateway.cache.states import DiskCondition, DiskHealth, IndexState
 from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.ports import BlockStore, Clock, MissReason, Observer, Tier
@@ -119,9 +119,9 @@ class TieredStore(BlockStore):
             found = await self._disk.find(cid)
         return await self._take(cid, found, is_scan=is_scan or purges != self._purges)
 
-    def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
+    def peek_disk(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
         """Return a block of the disk if nothing has to be waited for; else None, uncounted."""
-        block = self._disk.find_now(cid) if self._disk is not None else None
+        block = self._disk.peek_disk(cid) if self._disk is not None else None
         if block is not None:
             if not is_scan:
                 self._memory.put(block)
@@ -258,10 +258,10 @@ class TieredStore(BlockStore):
             "memory_limit": self._memory.capacity_bytes,
         }
 
-    def health(self) -> Health:
+    def health(self) -> DiskHealth:
         """Return how the cache is, and why."""
         if self._disk is None:
-            return Health(Condition.HEALTHY, "the disk tier is off")
+            return DiskHealth(DiskCondition.HEALTHY, "the disk tier is off")
         return self._disk.health()
 
 

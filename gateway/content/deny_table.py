@@ -35,7 +35,7 @@ NEVER_BLOCKED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DenyVerdict:
     """What the last rule that matches says; it forbids."""
 
     status: int
@@ -74,7 +74,7 @@ class DenyTable:
         """Return the number of rules."""
         return len(self.lines)
 
-    def find(self, name: Name, path: str, *, is_root: bool) -> Verdict | None:
+    def find(self, name: Name, path: str, *, is_root: bool) -> DenyVerdict | None:
         """Return what forbids a path; None when nothing does.
 
         Args:
@@ -111,10 +111,10 @@ class DenyTable:
             low, high = (middle + 1, high) if found < key else (low, middle)
         return -1
 
-    def _verdict(self, number: int) -> Verdict:
+    def _verdict(self, number: int) -> DenyVerdict:
         special = self.special.get(number)
         at = bisect_right(self.files, number, key=lambda file: file[0]) - 1
-        return Verdict(
+        return DenyVerdict(
             special.status if special else GONE,
             special.reason if special else "",
             f"{self.files[at][1]}:{self.lines[number]}",

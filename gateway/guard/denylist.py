@@ -18,7 +18,7 @@ from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.content.deny_rules import LEGAL, MAX_LINE_BYTES, BadDenylist, parse_rule, read_header
-from gateway.content.deny_table import DenyTable, DenyTableBuilder, Verdict
+from gateway.content.deny_table import DenyTable, DenyTableBuilder, DenyVerdict
 from gateway.content.names import Name
 from gateway.content.path import AnyPath, ContentPath
 from gateway.errors import BadSetting, Denied
@@ -200,7 +200,7 @@ class Denylist:
     def __init__(self, places: Sequence[str], clock: Clock, *, is_strict: bool = False) -> None:
         self._places = places
         self._clock = clock
-        self._known: OrderedDict[tuple[bytes, bool], Verdict | None] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, bool], DenyVerdict | None] = OrderedDict()
         self._denied = 0
         self._problem = ""
         self._refused: Stamp | None = None
@@ -226,7 +226,7 @@ class Denylist:
         if verdict is not None:
             raise self._deny(str(cid), verdict)
 
-    def _find_root(self, name: Name, *, is_root: bool) -> Verdict | None:
+    def _find_root(self, name: Name, *, is_root: bool) -> DenyVerdict | None:
         # An old anchor means one codec; a key and a root may have the same multihash.
         key = (name.encode(), is_root)
         known = self._known
@@ -310,7 +310,7 @@ class Denylist:
             raise
         return lists if self._stamp() == stamp else None
 
-    def _deny(self, subject: str, verdict: Verdict) -> Denied:
+    def _deny(self, subject: str, verdict: DenyVerdict) -> Denied:
         self._denied += 1
         is_by_law = verdict.status == LEGAL
         return Denied(subject, verdict.reason, verdict.where, is_by_law=is_by_law)

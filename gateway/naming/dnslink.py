@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.naming.dns import STEP, TxtAnswer
 from gateway.naming.domains import AllowedDomains, is_special
 from gateway.naming.held import Held
-from gateway.naming.name_cache import REST_S, Keeper, Policy
+from gateway.naming.name_cache import REST_S, NameCache, Policy
 from gateway.ports import Clock, HostAnswer
 from gateway.settings import NamesSettings
 
@@ -82,7 +82,9 @@ class Dnslinks:
         self._allowed = AllowedDomains(settings.allowed)
         self._txts = txts
         self._clock = clock
-        self._keeper: Keeper[AnyPath] = Keeper(POLICY, clock, self._search, lambda _target: True)
+        self._keeper: NameCache[AnyPath] = NameCache(
+            POLICY, clock, self._search, lambda _target: True
+        )
 
     async def get(self, domain: str, *, cached_only: bool = False) -> Link:
         """Return what a domain points to.

@@ -9,7 +9,7 @@ from gateway.content.names import parse_key
 from gateway.content.timestamp import NS_PER_S
 from gateway.errors import RetrievalError
 from gateway.naming.held import Held
-from gateway.naming.name_cache import REST_S, Answer, Keeper, Policy
+from gateway.naming.name_cache import REST_S, Answer, NameCache, Policy
 from gateway.naming.shared import SharedRecord, SharedRecords
 from gateway.ports import Clock, RecordSource
 
@@ -51,12 +51,12 @@ class Keys:
         self._source = source
         self._shared = shared
         self._clock = clock
-        self._keeper = Keeper(POLICY, clock, self._search, self._is_valid)
+        self._keeper = NameCache(POLICY, clock, self._search, self._is_valid)
 
     async def get(
         self, key: Cid, *, cached_only: bool = False, is_afresh: bool = False
     ) -> Answer[IpnsRecord]:
-        """Return the newest valid record of a key; see `Keeper.get`.
+        """Return the newest valid record of a key; see `NameCache.get`.
 
         Raises:
             NotFound, Unverifiable, DeadlineExceeded: see `ports.NameResolver`.

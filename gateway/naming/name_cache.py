@@ -7,7 +7,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from gateway.errors import GatewayError, NotCached, NotFound
 from gateway.naming.held import Age, Held
-from gateway.naming.single_flight import Flights
+from gateway.naming.single_flight import SingleFlight
 from gateway.naming.table import MAX_NAMES, Table
 from gateway.ports import Clock
 
@@ -39,7 +39,7 @@ class Policy:
     """Seconds to wait for a newer answer when there is an old one that still counts."""
 
 
-class Keeper(Generic[T]):
+class NameCache(Generic[T]):
     """Remembers answers and failures, and sees to it that a name is searched for once at a time.
 
     Args:
@@ -64,7 +64,7 @@ class Keeper(Generic[T]):
         self._is_alive = is_alive
         self._table: Table[Held[T]] = Table(capacity)
         self._failures: Table[tuple[GatewayError, float]] = Table(capacity)
-        self._flights: Flights[str, Answer[T]] = Flights()
+        self._in_flight: SingleFlight[str, Answer[T]] = SingleFlight()
 
     async def get(self, name: str, *, is_afresh: bool = False) -> Answer[T]:
         """Return the answer for a name.
@@ -82,16 +82,16 @@ class Keeper(Generic[T]):
         if held is not None and age in (Age.FRESH, Age.RESTING):
             return Answer(held, age is Age.RESTING)
         if held is not None and age is Age.STALE and not is_afresh:
-            self._flights.begin(name, lambda: self._renew(name, held))
+            self._in_flight.begin(name, lambda: self._renew(name, held))
             return Answer(held, is_stale=True)
         failure = await self._failures.find(name)
         if failure is not None and now < failure[1]:
             raise failure[0].with_traceback(None)
         if held is None:
-            return await self._flights.join(name, lambda: self._renew(name, None))
+            return await self._in_flight.join(name, lambda: self._renew(name, None))
         try:
             async with asyncio.timeout(self._policy.patience_s):
-                return await self._flights.join(name, lambda: self._renew(name, held))
+                return await self._in_flight.join(name, lambda: self._renew(name, held))
         except TimeoutError:
             return await self._rest(name, held)
 
@@ -150,4 +150,4 @@ class Keeper(Generic[T]):
 
     async def close(self) -> None:
         """End all searches."""
-        await self._flights.close()
+        await self._in_flight.close()

@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-class Flights(Generic[K, T]):
+class SingleFlight(Generic[K, T]):
     """Searches under way, each in a task of its own: whoever began it may leave."""
 
     def __init__(self) -> None:

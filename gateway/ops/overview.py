@@ -46,7 +46,7 @@ class Status(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-class Condition(TypedDict):
+class HealthCondition(TypedDict):
     """How a part is, and why; JSON."""
 
     status: str
@@ -99,11 +99,11 @@ class WorkerSnapshot(TypedDict):
     statistics: StatisticsSnapshot
     cache: Mapping[str, object]
     """`TieredStore.stats()`."""
-    cache_health: Condition
+    cache_health: HealthCondition
     """`TieredStore.health()`."""
     upstreams: Sequence[UpstreamRow]
     process: ProcessFigures
-    cluster: NotRequired[Condition]
+    cluster: NotRequired[HealthCondition]
     """What the cluster's API says, if there is one."""
     tasks: NotRequired[Sequence[TaskRow]]
     """How its work behind requests goes on."""
@@ -128,9 +128,9 @@ class Overview:
     """The oldest first."""
     statistics: StatisticsSnapshot
     cache: Mapping[str, object]
-    cache_health: Condition
+    cache_health: HealthCondition
     upstreams: tuple[UpstreamRow, ...]
-    cluster: Condition | None = None
+    cluster: HealthCondition | None = None
     """What the cluster's API says, as the worker sees it that sees it worst."""
     tasks: tuple[TaskRow, ...] = ()
     """Work behind requests, of all processes together."""
@@ -168,7 +168,7 @@ def _worker(snapshot: WorkerSnapshot) -> Worker:
     return Worker(snapshot["pid"], snapshot["started"], snapshot["process"])
 
 
-def _worst_condition(conditions: Sequence[Condition]) -> Condition:
+def _worst_condition(conditions: Sequence[HealthCondition]) -> HealthCondition:
     if not conditions:
         return {"status": Status.UNHEALTHY.value, "reason": "no worker reports"}
     return max(conditions, key=lambda condition: _rank(tuple(Status), condition["status"]))

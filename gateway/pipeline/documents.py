@@ -5,7 +5,7 @@ from functools import partial
 from gateway.content.document import DECODERS, open_document
 from gateway.content.resolve import Resolved
 from gateway.errors import BadBlock, Unsupported
-from gateway.offload import run_aside
+from gateway.offload import run_offloaded
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.reply import DocumentPage, Reply
 from gateway.protocol.answer import Source
@@ -51,7 +51,7 @@ async def reply_with_document(
     except BadBlock:
         return reply_with_block(request, reader, resolved, format_)
     etag = preview_etag(resolved.cid, page.template_hash)
-    data = await run_aside(partial(page.render, request, resolved.cid, value))
+    data = await run_offloaded(partial(page.render, request, resolved.cid, value))
     answer = preview_answer(
         request, Source(etag, resolved.roots, is_generated=True), page.headers, data
     )

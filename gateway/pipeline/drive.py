@@ -10,7 +10,7 @@ from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import Entity, open_entity
 from gateway.content.walk import Ended, Scope, Stream, Walk, Want, advance, advance_stream
-from gateway.offload import Turns, run_aside
+from gateway.offload import Turns, run_offloaded
 from gateway.pipeline.gate import PathGate
 from gateway.ports import BlockSource
 
@@ -116,7 +116,7 @@ class Reader:
 
     async def _aside(self, work: Callable[[], T]) -> T:
         self._before_wait()
-        return await run_aside(work)
+        return await run_offloaded(work)
 
     async def require(self, walk: Walk[None]) -> None:
         """Have all blocks of a walk once; raises what `get` raises for the first that is not."""

@@ -30,13 +30,13 @@ from gateway.ports.names import (
     RecordSource,
     Resolution,
 )
-from gateway.ports.upkeep import BlockKeeper, PinRow, PinState, Purged
+from gateway.ports.upkeep import BlockControl, PinRow, PinState, Purged
 from gateway.ports.watch import Admission, Observer, Rejection
 from gateway.ports.world import Clock, GeoLookup, HostResolver, Place
 
 __all__ = [
     "Admission",
-    "BlockKeeper",
+    "BlockControl",
     "BlockSource",
     "BlockStore",
     "Choice",

@@ -52,7 +52,7 @@ class BlockStore(Protocol):
         """
         ...
 
-    def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
+    def peek_disk(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
         """Return the verified block if it is on the disk and reading it takes no wait.
 
         For a block that `peek` did not give. None says nothing about it: `find` knows more.

@@ -45,7 +45,7 @@ class PinRow:
     """Room that its blocks take on the disk; what an earlier pin holds is counted there."""
 
 
-class BlockKeeper(Protocol):
+class BlockControl(Protocol):
     """What operators order of the cache. Production: `gateway.cache.control.CacheKeeper`.
 
     Raises:

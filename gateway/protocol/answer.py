@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from gateway.content.cid import Cid
 from gateway.errors import PreconditionFailed
-from gateway.protocol.conditional import Verdict, evaluate, format_date
+from gateway.protocol.conditional import ConditionalVerdict, evaluate, format_date
 from gateway.protocol.disposition import content_disposition
 from gateway.protocol.formats import ResponseFormat, media_type
 from gateway.protocol.headers import (
@@ -160,9 +160,9 @@ def check_preconditions(request: GatewayRequest, source: Source) -> Answer | Non
     """
     etag = source.etag.decode("ascii")
     verdict = evaluate(request, etag, source.mtime)
-    if verdict is Verdict.FAILED:
+    if verdict is ConditionalVerdict.FAILED:
         raise PreconditionFailed(etag)
-    if verdict is Verdict.NOT_MODIFIED:
+    if verdict is ConditionalVerdict.NOT_MODIFIED:
         return Answer(304, source_fields(request, source), NO_BODY)
     return None
 

@@ -13,7 +13,7 @@ _MAX_DATE_CHARACTERS: Final = 64  # the longest of the three formats has 33
 _LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z, the last that the format can write
 
 
-class Verdict(StrEnum):
+class ConditionalVerdict(StrEnum):
     """What the preconditions of a request say."""
 
     GO_ON = "go on"
@@ -66,7 +66,7 @@ def format_date(seconds: int) -> bytes | None:
     return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True).encode("ascii")
 
 
-def evaluate(request: GatewayRequest, etag: str, mtime: int | None) -> Verdict:
+def evaluate(request: GatewayRequest, etag: str, mtime: int | None) -> ConditionalVerdict:
     """Apply the preconditions of a request to what would be sent.
 
     Args:
@@ -75,12 +75,12 @@ def evaluate(request: GatewayRequest, etag: str, mtime: int | None) -> Verdict:
         mtime: seconds since the epoch from UnixFS; None when the file does not say.
     """
     if _has_failed(request, etag, mtime):
-        return Verdict.FAILED
+        return ConditionalVerdict.FAILED
     if request.if_none_match:
         is_known = matches_any(request.if_none_match, etag)
     else:
         is_known = _is_unmodified(request.if_modified_since, mtime) is True
-    return Verdict.NOT_MODIFIED if is_known else Verdict.GO_ON
+    return ConditionalVerdict.NOT_MODIFIED if is_known else ConditionalVerdict.GO_ON
 
 
 def _has_failed(request: GatewayRequest, etag: str, mtime: int | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.background import Background
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import GatewayError
-from gateway.ports import BlockKeeper, BlockStore, Clock, Denials, Retriever
+from gateway.ports import BlockControl, BlockStore, Clock, Denials, Retriever
 from gateway.upkeep.pins import PinKeeper, describe_pins
 from gateway.upkeep.purge import purge_dag
 from gateway.upkeep.warm import Warmer
@@ -31,7 +31,7 @@ class Upkeep:
     def __init__(
         self,
         store: BlockStore,
-        keeper: BlockKeeper,
+        keeper: BlockControl,
         retriever: Retriever,
         clock: Clock,
         denials: Denials | None = None,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.content.block import Block
 from gateway.content.cid import Cid, parse_cid
 from gateway.errors import BadCid, CacheUnavailable, GatewayError, PinsFull
-from gateway.ports import BlockKeeper, Clock, PinRow, PinState, Retriever
+from gateway.ports import BlockControl, Clock, PinRow, PinState, Retriever
 from gateway.upkeep.fetch import fetch_dag
 
 CHECK_S: Final = 1.0
@@ -38,7 +38,7 @@ _log = logging.getLogger("gateway.pins")
 class PinKeeper:
     """Carries the pins out, if this process is the one that does."""
 
-    def __init__(self, keeper: BlockKeeper, retriever: Retriever, clock: Clock) -> None:
+    def __init__(self, keeper: BlockControl, retriever: Retriever, clock: Clock) -> None:
         """Make a keeper; `run` does the work."""
         self._keeper = keeper
         self._retriever = retriever

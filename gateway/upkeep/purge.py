@@ -7,8 +7,8 @@ from gateway.content.car_walk import find_links
 from gateway.content.cid import RAW, Cid
 from gateway.content.effort import is_long
 from gateway.errors import BadBlock
-from gateway.offload import Turns, run_aside
-from gateway.ports import BlockKeeper, BlockStore, Purged
+from gateway.offload import Turns, run_offloaded
+from gateway.ports import BlockControl, BlockStore, Purged
 
 MAX_BLOCKS = 1_000_000
 """Blocks that one order may take out: some 200 MB of bookkeeping while it runs."""
@@ -47,7 +47,7 @@ async def reach(store: BlockStore, root: Cid) -> Reach:
     return Reach(tuple(found), holes, is_cut=bool(waiting))
 
 
-async def purge_dag(store: BlockStore, keeper: BlockKeeper, root: Cid) -> tuple[Purged, Reach]:
+async def purge_dag(store: BlockStore, keeper: BlockControl, root: Cid) -> tuple[Purged, Reach]:
     """Take out all that is cached below a root, the deepest first: it can be done again.
 
     Raises:
@@ -64,7 +64,7 @@ async def _find_below(store: BlockStore, cid: Cid) -> tuple[Cid, ...] | None:
     block = found[0]
     try:
         if is_long(block.cid, block.data):
-            return await run_aside(partial(find_links, block))
+            return await run_offloaded(partial(find_links, block))
         return find_links(block)
     except BadBlock:
         return ()

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from gateway.content.cid import Cid
 from gateway.errors import GatewayError
-from gateway.offload import run_aside
-from gateway.ports import BlockKeeper, Clock, Retriever
+from gateway.offload import run_offloaded
+from gateway.ports import BlockControl, Clock, Retriever
 from gateway.upkeep.fetch import expected_bytes, fetch_dag
 
 MAX_JOBS: Final = 64
@@ -63,7 +63,7 @@ class _Job:
 class Warmer:
     """The jobs of one process. Belongs to the event loop."""
 
-    def __init__(self, retriever: Retriever, keeper: BlockKeeper, clock: Clock) -> None:
+    def __init__(self, retriever: Retriever, keeper: BlockControl, clock: Clock) -> None:
         """Make a warmer without jobs."""
         self._keeper = keeper
         self._retriever = retriever
@@ -116,7 +116,7 @@ class Warmer:
                 async with aclosing(fetch_dag(self._retriever, root)) as blocks:
                     async for block in blocks:
                         if not progress.blocks:
-                            progress.expected_bytes = await run_aside(
+                            progress.expected_bytes = await run_offloaded(
                                 partial(expected_bytes, block)
                             )
                         await self._keeper.keep(block)

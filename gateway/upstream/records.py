@@ -23,9 +23,9 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.ports import Choice, RecordSource
-from gateway.upstream.balancing.pool import Exchange, UpstreamPool
+from gateway.upstream.balancing.pool import UpstreamCall, UpstreamPool
 from gateway.upstream.balancing.selection import ChoiceReason
-from gateway.upstream.retrieval.attempts import Trail, failure_of
+from gateway.upstream.retrieval.attempts import Attempts, failure_of
 from gateway.upstream.transport.client import TrustlessClient
 from gateway.upstream.transport.request import Step, record_target, routing_target
 
@@ -64,8 +64,8 @@ class UpstreamRecords(RecordSource):
             if search.best is None:
                 raise DeadlineExceeded(key, search.attempts()) from None
         if search.best is None:
-            raise search.trail.error(
-                key, self._pool.held(exclude=search.trail.asked()), is_root=True
+            raise search.tries.error(
+                key, self._pool.held(exclude=search.tries.asked()), is_root=True
             )
         return search.best
 
@@ -74,7 +74,7 @@ class _Search:
     """The search for the record of one name."""
 
     def __init__(self, pool: UpstreamPool, client: TrustlessClient, key: Cid) -> None:
-        self.trail = Trail()
+        self.tries = Attempts()
         self.best: IpnsRecord | None = None
         self._pool = pool
         self._client = client
@@ -84,9 +84,9 @@ class _Search:
 
     def attempts(self) -> list[Attempt]:
         """Tell what was tried."""
-        silent = [name for name in sorted(self._asked) if name not in self.trail.asked()]
+        silent = [name for name in sorted(self._asked) if name not in self.tries.asked()]
         pending = [Attempt(name, Step.RECORD, "had not answered") for name in silent]
-        return self.trail.attempts() + pending
+        return self.tries.attempts() + pending
 
     async def run(self) -> None:
         """Ask until there is a record and those asked with it had their time, or all failed."""
@@ -137,14 +137,14 @@ class _Search:
     def _is_of_tier(self, one: str, other: str) -> bool:
         return self._pool.tier(one) == self._pool.tier(other)
 
-    async def _ask(self, exchange: Exchange) -> None:
+    async def _ask(self, exchange: UpstreamCall) -> None:
         try:
             raw = await self._fetch(exchange)
             record = self._verify(exchange.upstream.name, raw)
         except UpstreamError as error:
             exchange.failed(_excuse(error))
             failure = failure_of(error, Step.RECORD, has_path=False, has_progressed=False)
-            self.trail.failures.append(failure)
+            self.tries.failures.append(failure)
             return
         exchange.delivered()
         if self.best is None or is_newer(record, self.best):
@@ -156,7 +156,7 @@ class _Search:
         except BadRecord as error:
             raise NameUnresolved(upstream, f"sent what is {error}") from error
 
-    async def _fetch(self, exchange: Exchange) -> bytes:
+    async def _fetch(self, exchange: UpstreamCall) -> bytes:
         """Ask as a gateway, and as a router whoever turns out to be no gateway for names."""
         try:
             return await self._request(exchange, record_target(self._key))
@@ -172,7 +172,7 @@ class _Search:
                 raise BlockAbsent(error.upstream, self._key) from error
             raise first from None
 
-    async def _request(self, exchange: Exchange, target: str) -> bytes:
+    async def _request(self, exchange: UpstreamCall, target: str) -> bytes:
         return await self._client.fetch(
             exchange.upstream, self._key, target, Step.RECORD, exchange.received
         )

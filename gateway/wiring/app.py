@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.background import Background, Work
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.disk.scrub import BackgroundScrub
 from gateway.cache.shared.tier import SharedTier
 from gateway.cache.tiered_store import TieredStore
@@ -31,7 +31,7 @@ from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.hot.body_builder import Filler
 from gateway.web.hot.hot_connection import protocol_with
-from gateway.web.hot.recorder import Keeper, expire_hosts
+from gateway.web.hot.recorder import HotRecorder, expire_hosts
 from gateway.web.hot.responder import HotPath
 from gateway.web.hot.table import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
 from gateway.web.pages.document import PreviewPage
@@ -83,7 +83,7 @@ class Gateway:
         self._denylist = Denylist(lists, clock, is_strict=is_strict) if lists else None
         pool, hosts = self._upstreams.pool, self._upstreams.hosts
         self._names = NamesRoom(settings, pool, clock, self._denylist, hosts)
-        self._keeper = CacheKeeper(store, clock)
+        self._keeper = Control(store, clock)
         self._upkeep = Upkeep(store, self._keeper, self._upstreams.retrieval, clock, self._denylist)
         self.obey = self._upkeep.obey
         rate = settings.cache.scrub_rate
@@ -107,7 +107,7 @@ class Gateway:
         router = Router(clients, settings.hosts, names)
         self._filler = Filler(pipeline, files_size)
         store.on_purge(answers.clear)
-        keep = Keeper(answers, self._filler).keep
+        keep = HotRecorder(answers, self._filler).keep
         endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)
         endpoint.tells_choices = settings.selection.debug_header
         self.app = create_content_app(endpoint)

@@ -6,9 +6,9 @@ from gateway.net.address_cache import KeptHosts
 from gateway.net.public_address import is_public
 from gateway.ports import BlockStore, Clock, Observer
 from gateway.settings import PUBLIC_UPSTREAMS, Settings
-from gateway.upstream.balancing.cluster import Cluster, Condition
+from gateway.upstream.balancing.cluster import Cluster, ClusterCondition
 from gateway.upstream.balancing.delegated_routing import Router, is_any
-from gateway.upstream.balancing.health_check import Prober
+from gateway.upstream.balancing.health_check import HealthCheck
 from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.retrieval.session import Retrieval
 from gateway.upstream.transport.client import Hosts, TrustlessClient
@@ -38,8 +38,8 @@ class UpstreamsRoom:
         self.retrieval = Retrieval(
             store, self.pool, self._client, settings.retrieval, clock, observer
         )
-        self._prober = Prober(self.pool, self._client, clock)
-        presence = self.retrieval.tools.presence
+        self._health_check = HealthCheck(self.pool, self._client, clock)
+        presence = self.retrieval.context.presence
         presence.is_final = not settings.cluster.search
         self._cluster: Cluster | None = None
         if settings.cluster.api:
@@ -51,17 +51,17 @@ class UpstreamsRoom:
 
     def start(self, background: Background) -> None:
         """Begin to watch the upstreams."""
-        self._prober.start(background)
+        self._health_check.start(background)
         if self._cluster is not None:
             self._cluster.start(background)
 
-    def cluster_condition(self) -> Condition | None:
+    def cluster_condition(self) -> ClusterCondition | None:
         """Return how the cluster is; None without one."""
         return None if self._cluster is None else self._cluster.condition()
 
     async def close(self) -> None:
         """End fetches, watches and connections."""
-        await self._prober.close()
+        await self._health_check.close()
         if self._cluster is not None:
             await self._cluster.close()
         if self._router is not None:

@@ -23,8 +23,8 @@ from gateway.ops.record import RequestKind
 from gateway.ops.statistics import MAX_LABELS, Statistics
 from gateway.ops.top_roots import CAPACITY, TopKeys
 from gateway.ports import Rejection
-from gateway.upstream.retrieval.negative_cache import MAX_ABSENCES, Absences
-from gateway.upstream.retrieval.range_prefetch import MAX_FILES, Players
+from gateway.upstream.retrieval.negative_cache import MAX_ABSENCES, NegativeCache
+from gateway.upstream.retrieval.range_prefetch import MAX_FILES, RangePrefetch
 from gateway.web.hot.body_builder import MAX_SEEN as MAX_OFFERED
 from gateway.web.hot.body_builder import Filler
 from gateway.web.hot.known_heads import MAX_SEEN, KnownHeads, Ready
@@ -120,7 +120,7 @@ def clients_to_tell_of() -> Table:
 
 
 def absences() -> Table:
-    table = Absences()
+    table = NegativeCache()
     return Table(
         lambda number: table.note(key(number), (), 0),
         lambda: len(table),
@@ -134,7 +134,7 @@ def cid(number: int) -> Cid:
 
 
 def last_slices() -> Table:
-    players = Players(ANYTHING)
+    players = RangePrefetch(ANYTHING)
     stops = vars(players)["_stops"]
 
     def read(number: int) -> None:

@@ -23,7 +23,7 @@ class DictStore:
             return None
         return block, Tier.MEMORY if self._is_near else Tier.DISK
 
-    def read_now(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
+    def peek_disk(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
         return None
 
     async def find_all(

@@ -75,7 +75,7 @@ class Kit:
         self.retrieval = Retrieval(
             self.store, self.pool, self.client, settings, self.clock, self.observer
         )
-        self.tools = self.retrieval.tools
+        self.context = self.retrieval.context
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

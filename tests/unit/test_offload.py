@@ -11,7 +11,7 @@ from gateway.content.cid import DAG_PB, RAW, make_cid
 from gateway.content.dag_pb import PBLink, PBNode, encode_node
 from gateway.content.multihash import IDENTITY
 from gateway.content.walk import Ended, Want, advance
-from gateway.offload import TURN_STEPS, Turns, run_aside, take_step
+from gateway.offload import TURN_STEPS, Turns, run_offloaded, take_step
 from tests.fakes.blocks import block_of
 
 OWN = PBLink(make_cid(RAW, IDENTITY, b"x").encode(), None, None)
@@ -21,7 +21,7 @@ NARROW = block_of(encode_node(PBNode((OWN,) * 5, None)), DAG_PB)
 
 async def test_others_are_served_meanwhile() -> None:
     is_free = threading.Event()
-    work = asyncio.create_task(run_aside(lambda: is_free.wait(10)))
+    work = asyncio.create_task(run_offloaded(lambda: is_free.wait(10)))
     await asyncio.sleep(0)
     is_free.set()
     assert await work
@@ -33,7 +33,7 @@ async def test_errors_come_through_and_the_collector_is_on_again() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError, match="x"):
-        await run_aside(fail)
+        await run_offloaded(fail)
     assert gc.isenabled()
 
 

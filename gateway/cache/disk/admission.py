@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.cache.disk.presence_filter import Presence
+from gateway.cache.disk.presence_filter import PresenceFilter
 
 ALL: Final = "all"
 SECOND_HIT: Final = "second-hit"
@@ -16,7 +16,7 @@ class SecondHit:
     """
 
     def __init__(self) -> None:
-        self._seen = Presence()
+        self._seen = PresenceFilter()
 
     def admits(self, key: bytes) -> bool:
         """Tell whether a block, by multihash, was kept before; remember that it was now."""

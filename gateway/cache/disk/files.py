@@ -111,7 +111,7 @@ class BlockFiles:
         finally:
             os.close(fd)
 
-    def read_now(self, key: bytes) -> bytes | None:
+    def peek_disk(self, key: bytes) -> bytes | None:
         """Return the bytes of a file if they are in memory, unverified; None otherwise.
 
         Asked of its first and its last byte: files are read whole, and forgotten by the system in

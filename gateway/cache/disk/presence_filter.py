@@ -19,7 +19,7 @@ MAX_GONE: Final = 1 << 16
 _MASK: Final = FILTER_BITS - 1
 
 
-class Presence:
+class PresenceFilter:
     """Keys that were seen on the disk: rarely wrong when it says yes, forgetful when full.
 
     Keys must end in at least 9 bytes of a digest, as multihashes do: they are their own hash.

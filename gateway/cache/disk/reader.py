@@ -85,7 +85,7 @@ class BlockReader:
     def read_file_now(self, cid: Cid) -> ReadResult:
         """Read one block if it is a file that is in memory; a miss otherwise."""
         key = cid.multihash
-        data = self._files.read_now(key)
+        data = self._files.peek_disk(key)
         if data is None:
             return _MISS
         try:

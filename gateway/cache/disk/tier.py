@@ -16,14 +16,14 @@ from gateway.cache.disk.files import BlockFiles
 from gateway.cache.disk.index import Index, IndexDamaged, IndexUnavailable
 from gateway.cache.disk.index_handle import Epoch, IndexHandle, IndexOwner
 from gateway.cache.disk.inline_reader import InlineReader
-from gateway.cache.disk.presence_filter import Presence
+from gateway.cache.disk.presence_filter import PresenceFilter
 from gateway.cache.disk.quarantine import Quarantine
 from gateway.cache.disk.reader import READ_BUSY_TIMEOUT_S, BlockReader, ReadResult
 from gateway.cache.disk.reader_pool import ReaderPool
 from gateway.cache.disk.scan import Sweep
 from gateway.cache.disk.schema import cost_of
 from gateway.cache.disk.writer import WRITE_BUSY_TIMEOUT_S, Report, Writer
-from gateway.cache.states import Condition, Health, IndexState
+from gateway.cache.states import DiskCondition, DiskHealth, IndexState
 from gateway.content.block import Block, rename
 from gateway.content.cid import Cid
 from gateway.errors import CacheUnavailable
@@ -82,7 +82,7 @@ class DiskTier:
         self._inline = InlineReader(self._make_reader(0.0), clock)
         self._pending: dict[bytes, Block] = {}
         self._pending_bytes = 0
-        self._presence = Presence()
+        self._presence = PresenceFilter()
         self._turned = asyncio.Event()
         self._flushes_ordered = self._flushes_done = 0
         self._is_closed = False
@@ -137,14 +137,14 @@ class DiskTier:
 
     async def find(self, cid: Cid) -> Block | MissReason:
         """Return the block, hashed again if it came from the disk, or why there is none."""
-        block = self.find_now(cid)
+        block = self.peek_disk(cid)
         if block is not None:
             return block
         if self._readers is None or self._is_closed:
             return MissReason.UNAVAILABLE
         return self._note_read(cid, await self._readers.read(cid))
 
-    def find_now(self, cid: Cid) -> Block | None:
+    def peek_disk(self, cid: Cid) -> Block | None:
         """Return the block, hashed as by `find`, if that takes no wait."""
         block = self._pending.get(cid.multihash)
         if block is not None:
@@ -178,7 +178,7 @@ class DiskTier:
         return found
 
     def has(self, cid: Cid) -> bool:
-        """Tell from memory whether the block is probably here (see `Presence`)."""
+        """Tell from memory whether the block is probably here (see `PresenceFilter`)."""
         return cid.multihash in self._pending or cid.multihash in self._presence
 
     async def has_all(self, cids: Sequence[Cid]) -> bool:
@@ -291,19 +291,23 @@ class DiskTier:
             ),
         }
 
-    def health(self) -> Health:
+    def health(self) -> DiskHealth:
         """Return how the tier is; the gateway serves without it, only slower."""
         if self._is_writer_stalled or (self._readers is not None and self._readers.is_stalled):
-            return Health(Condition.UNHEALTHY, f"the disk of {self._directory} does not answer")
+            return DiskHealth(
+                DiskCondition.UNHEALTHY, f"the disk of {self._directory} does not answer"
+            )
         if self._last.state is IndexState.UNAVAILABLE:
             # Files that are there are read all the same.
-            status = Condition.DEGRADED if self._last.blocks else Condition.UNHEALTHY
-            return Health(status, f"the index cannot be used: {self._last.error}")
+            status = DiskCondition.DEGRADED if self._last.blocks else DiskCondition.UNHEALTHY
+            return DiskHealth(status, f"the index cannot be used: {self._last.error}")
         if self._error and self._clock.monotonic() - self._error[0] < ERROR_MEMORY_S:
-            return Health(Condition.DEGRADED, f"blocks could not be written: {self._error[1]}")
+            return DiskHealth(
+                DiskCondition.DEGRADED, f"blocks could not be written: {self._error[1]}"
+            )
         if self._last.state in {IndexState.OPENING, IndexState.REBUILDING}:
-            return Health(Condition.DEGRADED, f"the index is {self._last.state.value}")
-        return Health(Condition.HEALTHY, "")
+            return DiskHealth(DiskCondition.DEGRADED, f"the index is {self._last.state.value}")
+        return DiskHealth(DiskCondition.HEALTHY, "")
 
     @property
     def _is_writer_stalled(self) -> bool:

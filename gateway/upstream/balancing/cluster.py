@@ -29,7 +29,7 @@ MAX_AUTHORITY_BYTES: Final = 16 * 1024 * 1024  # all that browsers believe are a
 NAME: Final = "cluster"  # of the API in errors
 
 
-class Condition(NamedTuple):
+class ClusterCondition(NamedTuple):
     """How the cluster is, as operators know it."""
 
     status: str
@@ -108,12 +108,12 @@ class Cluster:
         peers = parse_allocations(data or b"")
         return frozenset(self._names[peer] for peer in peers if peer in self._names)
 
-    def condition(self) -> Condition:
+    def condition(self) -> ClusterCondition:
         """Tell how the cluster is."""
         now = self._clock.monotonic()
         if self._error:
             status = "degraded" if self._peers else "unhealthy"
-            return Condition(status, f"the API of the cluster {self._error}")
+            return ClusterCondition(status, f"the API of the cluster {self._error}")
         ill = [
             f"{peer.name} ({peer.error or 'gone'})"
             for peer in self._peers.values()
@@ -121,9 +121,11 @@ class Cluster:
         ]
         count = len(self._peers)
         if not ill:
-            return Condition("healthy", f"{count} peers in the cluster")
+            return ClusterCondition("healthy", f"{count} peers in the cluster")
         status = "unhealthy" if len(ill) == count else "degraded"
-        return Condition(status, f"{len(ill)} of {count} peers are not well: {', '.join(ill)}")
+        return ClusterCondition(
+            status, f"{len(ill)} of {count} peers are not well: {', '.join(ill)}"
+        )
 
     async def close(self) -> None:
         """End all requests to it."""

@@ -16,7 +16,7 @@ from gateway.net.public_address import is_public
 from gateway.ports import Clock
 from gateway.settings import RoutingSettings, UpstreamSettings
 from gateway.upstream.balancing.pool import UpstreamPool
-from gateway.upstream.balancing.quota import Meter
+from gateway.upstream.balancing.quota import Quota
 from gateway.upstream.balancing.routing_records import Provider, parse_providers
 from gateway.upstream.transport.api import ApiClient
 
@@ -46,16 +46,16 @@ class Router:
         self._clock = clock
         self._may_be = is_any if settings.allow_private else is_public
         self._api = ApiClient(NAME, settings.url, resolver=hosts)
-        self._meter = Meter(
+        self._quota = Quota(
             UpstreamSettings(name=NAME, url=settings.url, requests=settings.requests)
         )
 
     async def find(self, cid: Cid) -> Collection[str]:
         """Return the names of upstreams that are said to have a block; none when nobody is."""
         now = self._clock.monotonic()
-        if self._meter.ready_at(now) > now:
+        if self._quota.ready_at(now) > now:
             return ()
-        self._meter.take(now)
+        self._quota.take(now)
         try:
             accept = "application/x-ndjson, application/json"
             data = await self._api.get(f"/routing/v1/providers/{cid}", accept)

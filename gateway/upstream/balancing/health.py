@@ -102,7 +102,7 @@ class UpstreamState(StrEnum):
 
 
 @dataclass(slots=True)
-class Health:
+class UpstreamHealth:
     """What is known of one upstream."""
 
     in_flight: int = 0

@@ -36,7 +36,7 @@ MAX_TIMEOUT_S: Final = 3.0  # also while nothing is known: name, TCP, TLS and an
 USUAL_FACTOR: Final = 4.0
 
 
-class Prober:
+class HealthCheck:
     """Probes upstreams now and then, and those at once that are suspected to be gone.
 
     Args:

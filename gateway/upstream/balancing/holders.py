@@ -44,7 +44,7 @@ class Holding:
 NOT_ASKED: Final = Holding()
 
 
-class Presence:
+class Holders:
     """Asks cluster nodes what they hold.
 
     Args:

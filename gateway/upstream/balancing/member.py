@@ -8,8 +8,8 @@ from gateway.content.block import Block
 from gateway.content.cid import Cid
 from gateway.errors import UpstreamError
 from gateway.settings import UpstreamSettings
-from gateway.upstream.balancing.health import Health, UpstreamState
-from gateway.upstream.balancing.quota import Meter
+from gateway.upstream.balancing.health import UpstreamHealth, UpstreamState
+from gateway.upstream.balancing.quota import Quota
 from gateway.upstream.balancing.selection import Candidate
 
 MIN_PROBE_BYTES: Final = 32  # less has no half
@@ -33,8 +33,8 @@ class Member:
 
     def __init__(self, settings: UpstreamSettings, workers: int = 1) -> None:
         self.settings = settings
-        self.health = Health()
-        self.meter = Meter(settings, workers)
+        self.health = UpstreamHealth()
+        self.quota = Quota(settings, workers)
         self.block_wise_until = 0.0
         """Monotonic time; before it, it is asked for blocks only: its CARs were of no use."""
         self.told_state = UpstreamState.HEALTHY
@@ -74,7 +74,7 @@ def candidate_of(member: Member, now: float) -> Candidate:
         health.in_flight,
         settings.concurrency,
         health.unfit_until(now),
-        max(health.held_until, member.meter.ready_at(now)),
+        max(health.held_until, member.quota.ready_at(now)),
     )
 
 
@@ -103,5 +103,5 @@ def row_of(member: Member, now: float, total: int) -> dict[str, Any]:
         "failures": {kind.value: count for kind, count in health.failures.items()},
         "share": round(health.requests / total, 4) if total else 0.0,
         "bytes": health.received_bytes,
-        "budget_left": member.meter.left(now),
+        "budget_left": member.quota.left(now),
     }

@@ -111,15 +111,15 @@ class UpstreamPool:
     def spent(self, exclude: Collection[str] = ()) -> dict[str, float]:
         """Return whose budget is used up, and the seconds until there is more."""
         now = self.clock.monotonic()
-        ready = {name: m.meter.ready_at(now) for name, m in self._members.items()}
+        ready = {name: m.quota.ready_at(now) for name, m in self._members.items()}
         return {n: at - now for n, at in ready.items() if at > now and n not in exclude}
 
-    def ask(self, choice: Choice, step: str) -> "Exchange":
+    def ask(self, choice: Choice, step: str) -> "UpstreamCall":
         """Open the books for a request to the upstream chosen."""
         member = self._get(choice.upstream)
-        member.meter.take(self.clock.monotonic())
+        member.quota.take(self.clock.monotonic())
         self.observer.upstream_asked(replace(choice, upstream=member.label), step)
-        exchange = Exchange(self, member, step)
+        exchange = UpstreamCall(self, member, step)
         self._tell_state(exchange.member)
         return exchange
 
@@ -255,7 +255,7 @@ class UpstreamPool:
         return [row_of(member, now, total) for member in self._members.values()]
 
 
-class Exchange:
+class UpstreamCall:
     """The books of one request to an upstream, from `UpstreamPool.ask` to `close`."""
 
     def __init__(self, pool: UpstreamPool, member: Member, step: str) -> None:

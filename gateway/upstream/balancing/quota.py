@@ -13,7 +13,7 @@ DAY_S: Final = 86_400.0  # from the first request on; a restart begins a new one
 BURST_SHARE: Final = 0.1  # of a period's requests may come at once: a page and its pictures
 
 
-class Meter:
+class Quota:
     """Counts requests to one upstream.
 
     Args:

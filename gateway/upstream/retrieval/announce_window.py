@@ -36,7 +36,7 @@ class _Level:
         return self.cids[start : self.announced]
 
 
-class Horizon:
+class AnnounceWindow:
     """Follows a walk and says which CIDs have come into reach."""
 
     def __init__(self) -> None:

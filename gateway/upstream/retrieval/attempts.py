@@ -105,7 +105,7 @@ class NextStep(NamedTuple):
     step: Step
 
 
-class Trail:
+class Attempts:
     """All that failed for one block so far."""
 
     def __init__(self) -> None:

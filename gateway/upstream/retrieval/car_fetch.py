@@ -17,11 +17,11 @@ from gateway.content.car_walk import walk_car
 from gateway.content.cid import Cid
 from gateway.content.walk import Want
 from gateway.errors import BadCar, ContentError, IncompleteCar, UpstreamUnreachable
-from gateway.upstream.balancing.pool import Exchange
-from gateway.upstream.retrieval.announce_window import Horizon
-from gateway.upstream.retrieval.fetch import Fetch, Tools
+from gateway.upstream.balancing.pool import UpstreamCall
+from gateway.upstream.retrieval.announce_window import AnnounceWindow
+from gateway.upstream.retrieval.fetch import Fetch, FetchContext
 from gateway.upstream.retrieval.in_flight import Entry, Landed
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.transport.client import Body
 from gateway.upstream.transport.request import CarPlan, Step
 
@@ -69,10 +69,12 @@ class CarStream(Fetch):
 
     step = Step.CAR
 
-    def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf, plan: CarPlan) -> None:
+    def __init__(
+        self, context: FetchContext, exchange: UpstreamCall, leader: ReaderBuffer, plan: CarPlan
+    ) -> None:
         self.ahead_bytes = AHEAD_BYTES
         """How much may lie ready for the leader."""
-        super().__init__(tools, exchange, leader)
+        super().__init__(context, exchange, leader)
         self.has_path = bool(plan.segments)
         self.has_range = (plan.start, plan.stop) != (0, None)
         self._plan = plan
@@ -83,7 +85,7 @@ class CarStream(Fetch):
         """Who brings what comes before this part, and has announced more than that."""
         self._want: Want | None = None
         self._early = EarlyBlocks()
-        self._horizon = Horizon()
+        self._window = AnnounceWindow()
         self._unknown = b""  # what is due and was not found in the cache
         self._arrived = 0
         self._turn_bytes = 0
@@ -107,7 +109,7 @@ class CarStream(Fetch):
     async def fetch(self) -> None:
         """Bring what the plan names, in order; see `Fetch.fetch`."""
         name = self.exchange.upstream.name
-        async with self.tools.client.open_car(self.exchange.upstream, self._plan) as body:
+        async with self.context.client.open_car(self.exchange.upstream, self._plan) as body:
             try:
                 await self._receive(body)
             except BadCar as error:
@@ -124,7 +126,7 @@ class CarStream(Fetch):
         self._launch()
         self._advance(None)
         while self._want is not None:
-            block = self.tools.store.peek(self._want.cid)
+            block = self.context.store.peek(self._want.cid)
             if block is None:
                 return
             self._advance(block)
@@ -200,13 +202,13 @@ class CarStream(Fetch):
         if self._want is None or self._want.cid.multihash == self._unknown:
             return False
         multihash = self._want.cid.multihash
-        found = await self.tools.store.find(self._want.cid)
+        found = await self.context.store.find(self._want.cid)
         if found is None:
             self._unknown = multihash
             return False
         block, tier = found
         self._entries.pop(multihash, None)
-        self.tools.flights.land(multihash, Landed(block, tier))
+        self.context.in_flight.land(multihash, Landed(block, tier))
         self._advance(block)
         return True
 
@@ -226,7 +228,7 @@ class CarStream(Fetch):
     def _advance(self, block: Block | None) -> None:
         """Take the walk one step on."""
         if block is not None:
-            self._horizon.passed(len(block.data))
+            self._window.passed(len(block.data))
         try:
             want = next(self._walk) if block is None else self._walk.send(block)
         except (StopIteration, ContentError):  # the readers will see for themselves
@@ -240,13 +242,13 @@ class CarStream(Fetch):
         self._want = want
         if want is None:
             return
-        for cid in chain((want.cid,), self._horizon.moved_to(want)):
+        for cid in chain((want.cid,), self._window.moved_to(want)):
             multihash = cid.multihash
-            if cid.is_identity or self.brings(multihash) or self.tools.store.has(cid):
+            if cid.is_identity or self.brings(multihash) or self.context.store.has(cid):
                 continue
-            entry = self.tools.flights.find(multihash)
+            entry = self.context.in_flight.find(multihash)
             if entry is None:
-                entry = self.tools.flights.announce(multihash)
+                entry = self.context.in_flight.announce(multihash)
             if entry.owner is None:
                 self.adopt(multihash, entry)
             elif entry.owner is self.front and self.front is not None:
@@ -255,7 +257,7 @@ class CarStream(Fetch):
 
     def _is_pointless(self) -> bool:
         """Tell whether the cache has, or others bring, all that would come soon."""
-        return self._horizon.is_clear and not self._entries and self.race is None
+        return self._window.is_clear and not self._entries and self.race is None
 
     async def _has_room(self) -> bool:
         """Wait until somebody can use more; False when nobody could for too long."""
@@ -274,14 +276,14 @@ class CarStream(Fetch):
         return self.leader is not None and self.leader.size_bytes < self.ahead_bytes
 
     @override
-    def join(self, shelf: Shelf) -> None:
+    def join(self, reader_buffer: ReaderBuffer) -> None:
         """See `flight.Owner`."""
-        super().join(shelf)
+        super().join(reader_buffer)
         # Who waits while the leader has more than enough is faster, and leads from now on.
         if self.leader is None or self.leader.size_bytes >= self.ahead_bytes:
-            self.leader = shelf
-        if self.leader is shelf:
-            shelf.clear(self)  # it waits for what is to come: it is past all that came
+            self.leader = reader_buffer
+        if self.leader is reader_buffer:
+            reader_buffer.clear(self)  # it waits for what is to come: it is past all that came
 
     @override
     def waiting(self, change: int) -> None:
@@ -292,5 +294,5 @@ class CarStream(Fetch):
 
     @override
     def made_room(self) -> None:
-        """See `shelf.Source`."""
+        """See `reader_buffer.Source`."""
         self._wake.set()

@@ -10,9 +10,9 @@ from typing import Final
 
 from gateway.content.cid import Cid
 from gateway.content.walk import Want
-from gateway.upstream.retrieval.fetch import Tools
+from gateway.upstream.retrieval.fetch import FetchContext
 from gateway.upstream.retrieval.in_flight import Entry, Gone, Landed
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 
 BATCH_BYTES: Final = 1024 * 1024
 """Looked up at once; two of it are under way or ready for a reader, or two blocks if they are
@@ -20,12 +20,12 @@ larger."""
 MAX_BATCH: Final = 16  # small blocks are rows of the index, and come from memory as a rule
 
 
-class ReadAhead:
+class DiskReadahead:
     """Looks up the siblings after the one that a reader is at."""
 
-    def __init__(self, tools: Tools, shelf: Shelf) -> None:
-        self._tools = tools
-        self._shelf = shelf
+    def __init__(self, context: FetchContext, reader_buffer: ReaderBuffer) -> None:
+        self._context = context
+        self._reader_buffer = reader_buffer
         self._siblings: tuple[Cid, ...] = ()
         self._position = 0
         self._next = 0
@@ -41,7 +41,7 @@ class ReadAhead:
         self._look_ahead()
 
     def made_room(self) -> None:
-        """See `shelf.Source`: the reader is one block further."""
+        """See `reader_buffer.Source`: the reader is one block further."""
         self._position += 1
         self._look_ahead()
 
@@ -53,34 +53,36 @@ class ReadAhead:
             batch = self._siblings[self._next : self._next + self._batch]
             self._next += len(batch)
             entries = {
-                cid: self._tools.flights.announce(cid.multihash)
+                cid: self._context.in_flight.announce(cid.multihash)
                 for cid in batch
                 if self._is_worth_a_look(cid)
             }
             if entries:
                 task = asyncio.create_task(self._look_up(entries))
-                self._tools.tasks.add(task)
-                task.add_done_callback(self._tools.tasks.discard)
+                self._context.tasks.add(task)
+                task.add_done_callback(self._context.tasks.discard)
 
     def _is_worth_a_look(self, cid: Cid) -> bool:
         multihash = cid.multihash
         return (
             not cid.is_identity
-            and multihash not in self._shelf
-            and self._tools.flights.find(multihash) is None
-            and self._tools.store.has(cid)
+            and multihash not in self._reader_buffer
+            and self._context.in_flight.find(multihash) is None
+            and self._context.store.has(cid)
         )
 
     async def _look_up(self, entries: Mapping[Cid, Entry]) -> None:
-        flights = self._tools.flights
+        in_flight = self._context.in_flight
         try:
-            found = await self._tools.store.find_all(tuple(entries), is_scan=self._shelf.is_scan)
+            found = await self._context.store.find_all(
+                tuple(entries), is_scan=self._reader_buffer.is_scan
+            )
             for cid, one in zip(entries, found, strict=True):
                 if one is not None:
-                    waited = flights.land(cid.multihash, Landed(*one))
-                    if self._shelf not in waited:
-                        self._shelf.put(*one, self)
+                    waited = in_flight.land(cid.multihash, Landed(*one))
+                    if self._reader_buffer not in waited:
+                        self._reader_buffer.put(*one, self)
         finally:
             for cid, entry in entries.items():
                 if entry.owner is None:
-                    flights.drop(cid.multihash, entry, Gone())
+                    in_flight.drop(cid.multihash, entry, Gone())

@@ -11,11 +11,11 @@ from gateway.content.walk import Want
 from gateway.errors import RetrievalError, UpstreamSilent
 from gateway.ports import Choice, Place, RetrievalTrace
 from gateway.upstream.balancing.selection import ChoiceReason
-from gateway.upstream.retrieval.attempts import NextStep, Trail
+from gateway.upstream.retrieval.attempts import Attempts, NextStep
 from gateway.upstream.retrieval.car_fetch import CarStream
-from gateway.upstream.retrieval.fetch import Fetch, RawFetch, Tools
+from gateway.upstream.retrieval.fetch import Fetch, FetchContext, RawFetch
 from gateway.upstream.retrieval.in_flight import Entry
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.retrieval.stalls import STALL_S
 from gateway.upstream.transport.request import Step, is_single_block, plan_of
 
@@ -29,7 +29,7 @@ UNKNOWN_USUAL_S: Final = 1.0  # before an upstream that was measured too little 
 MIN_USUAL_S: Final = 0.01  # less is our own event loop's doing
 
 
-class Asker:
+class Dispatcher:
     """Starts fetches for one reader.
 
     Args:
@@ -41,12 +41,17 @@ class Asker:
     """
 
     def __init__(
-        self, tools: Tools, mode: str, place: Place | None, shelf: Shelf, trace: RetrievalTrace
+        self,
+        context: FetchContext,
+        mode: str,
+        place: Place | None,
+        reader_buffer: ReaderBuffer,
+        trace: RetrievalTrace,
     ) -> None:
-        self._tools = tools
+        self._context = context
         self._first = Step.CAR if mode == "car" else Step.RAW
         self._place = place
-        self._shelf = shelf
+        self._reader_buffer = reader_buffer
         self._trace = trace
         self._is_block_wise = False
         self.holders: Collection[str] = ()
@@ -61,7 +66,7 @@ class Asker:
         """Upstreams that failed with a part of a file."""
         self._failed: set[str] = set()  # for any block of this request: asked last for the others
 
-    def ask(self, want: Want, entry: Entry, trail: Trail, *, is_root: bool) -> None:
+    def ask(self, want: Want, entry: Entry, attempts: Attempts, *, is_root: bool) -> None:
         """Have a block fetched by the next upstream, and with it what will be wanted after it.
 
         When one has said that it does not have the block, all others are asked at once.
@@ -75,13 +80,13 @@ class Asker:
         Raises:
             RetrievalError: nobody is left to be asked.
         """
-        self._failed |= trail.asked()
-        steps = self._next_steps(want, trail)
+        self._failed |= attempts.asked()
+        steps = self._next_steps(want, attempts)
         if not steps:
-            raise self.error(want, trail, is_root=is_root)
+            raise self.error(want, attempts, is_root=is_root)
         if steps[0].step is Step.CAR:
-            self._shelf.leave_all()  # it has gone past what an older stream would bring
-        fetch, *others = [self._make(want, step, trail) for step in steps]
+            self._reader_buffer.leave_all()  # it has gone past what an older stream would bring
+        fetch, *others = [self._make(want, step, attempts) for step in steps]
         self.front = fetch
         fetch.start(want.cid.multihash, entry)
         for other in others:
@@ -90,112 +95,116 @@ class Asker:
         if others:
             fetch.on_delivery = self._found
         else:
-            self._hedge_later(fetch, want, trail)
+            self._hedge_later(fetch, want, attempts)
         first = steps[0]
         self._is_block_wise = first.step is Step.RAW and self._is_raw_for(first.choice)
         self.ask_ahead(want)
 
-    def error(self, want: Want, trail: Trail, *, is_root: bool) -> RetrievalError:
-        """Make the error of a block that nobody gave; see `Trail.error`."""
-        pool, asked = self._tools.pool, trail.asked()
-        return trail.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
+    def error(self, want: Want, attempts: Attempts, *, is_root: bool) -> RetrievalError:
+        """Make the error of a block that nobody gave; see `Attempts.error`."""
+        pool, asked = self._context.pool, attempts.asked()
+        return attempts.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
 
-    def is_exhausted(self, trail: Trail) -> bool:
+    def is_exhausted(self, attempts: Attempts) -> bool:
         """Tell whether nobody is left, even when there may be more retries."""
-        return self._choose(trail.asked()) is None
+        return self._choose(attempts.asked()) is None
 
-    def _next_steps(self, want: Want, trail: Trail) -> list[NextStep]:
+    def _next_steps(self, want: Want, attempts: Attempts) -> list[NextStep]:
         """Decide whom to ask; nobody when all were asked, or the retries are used up."""
-        tools = self._tools
-        now = tools.clock.monotonic()
+        context = self._context
+        now = context.clock.monotonic()
         choose = self._choose
-        if not trail.failures:
-            tools.retries.asked(now)
-            tools.hedges.asked()
-        elif trail.has_fault and not tools.retries.take(now):
+        if not attempts.failures:
+            context.retries.asked(now)
+            context.hedges.asked()
+        elif attempts.has_fault and not context.retries.take(now):
             choose = self._choose_sound
         is_nowhere, self.is_nowhere = self.is_nowhere, False
-        if (trail.is_absence or is_nowhere) and (around := trail.survey(choose)):
+        if (attempts.is_absence or is_nowhere) and (around := attempts.survey(choose)):
             return around
         first = Step.RAW if is_single_block(want) else self._first
-        step = trail.next_step(first, choose, tools.pool.is_block_wise)
+        step = attempts.next_step(first, choose, context.pool.is_block_wise)
         return [] if step is None else [step]
 
     def _found(self, upstream: str) -> None:
         """Take note of who had what all were asked for: it is asked for the rest, too."""
         self.holders = (upstream,)
 
-    def _make(self, want: Want, step: NextStep, trail: Trail) -> Fetch:
+    def _make(self, want: Want, step: NextStep, attempts: Attempts) -> Fetch:
         """Make the fetch of one step, and open its books."""
-        tools = self._tools
+        context = self._context
         self._note(step.choice)
-        exchange = tools.pool.ask(step.choice, step.step)
+        exchange = context.pool.ask(step.choice, step.step)
         if step.step is Step.CAR:
-            stream = CarStream(tools, exchange, self._shelf, plan_of(want))
+            stream = CarStream(context, exchange, self._reader_buffer, plan_of(want))
             stream.stop_at = self.next_part(want)
             return stream
-        is_car_useless = trail.made_car_useless(step)
-        return RawFetch(tools, exchange, self._shelf, want.cid, is_car_useless=is_car_useless)
+        is_car_useless = attempts.made_car_useless(step)
+        return RawFetch(
+            context, exchange, self._reader_buffer, want.cid, is_car_useless=is_car_useless
+        )
 
-    def _hedge_later(self, fetch: Fetch, want: Want, trail: Trail) -> None:
+    def _hedge_later(self, fetch: Fetch, want: Want, attempts: Attempts) -> None:
         """Ask another one, too, when the first block takes longer than it usually does."""
-        usual_s = self._tools.pool.usual_s(fetch.exchange.upstream.name)
+        usual_s = self._context.pool.usual_s(fetch.exchange.upstream.name)
         after_s = UNKNOWN_USUAL_S if usual_s is None else max(LATE_FACTOR * usual_s, MIN_USUAL_S)
 
         def hedge() -> None:
-            if fetch.is_waiting and not self._hedge(fetch, want, trail):
+            if fetch.is_waiting and not self._hedge(fetch, want, attempts):
                 loop.call_later(after_s, hedge)
 
         loop = asyncio.get_running_loop()
         loop.call_later(after_s, hedge)
 
-    def _hedge(self, fetch: Fetch, want: Want, trail: Trail) -> bool:
+    def _hedge(self, fetch: Fetch, want: Want, attempts: Attempts) -> bool:
         """Ask another one, too; False when that may be tried again later."""
-        tools, slow = self._tools, fetch.exchange.upstream.name
+        context, slow = self._context, fetch.exchange.upstream.name
         fetch.exchange.outrun()  # it takes so long at least, and others shall not wait for it
-        choice = self._choose(trail.asked() | {slow})
+        choice = self._choose(attempts.asked() | {slow})
         if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
             return True
-        tools.pool.suspect(slow)
-        if not tools.hedges.take():
+        context.pool.suspect(slow)
+        if not context.hedges.take():
             return False
-        way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else fetch.step
+        way = Step.RAW if context.pool.is_block_wise(choice.upstream) else fetch.step
         hedged = NextStep(replace(choice, reason=ChoiceReason.HEDGED), way)
-        self._make(want, hedged, trail).start_beside(fetch)
+        self._make(want, hedged, attempts).start_beside(fetch)
         return True
 
-    def overtake(self, want: Want, trail: Trail, slow: Fetch) -> None:
+    def overtake(self, want: Want, attempts: Attempts, slow: Fetch) -> None:
         """Ask another one, too, for what a stalled upstream does not bring.
 
         Who waits for the same stream finds that it was done. The request does not return to who
         has stalled.
         """
-        tools, name = self._tools, slow.exchange.upstream.name
-        now = tools.clock.monotonic()
+        context, name = self._context, slow.exchange.upstream.name
+        now = context.clock.monotonic()
         if now - slow.raced_at < STALL_S:
             return
-        choice = self._choose(trail.asked() | {name} | slow.rivals)
+        choice = self._choose(attempts.asked() | {name} | slow.rivals)
         if choice is None or choice.reason == ChoiceReason.LEAST_BAD:
             return
-        tools.pool.suspect(name)
-        if not tools.hedges.take():
+        context.pool.suspect(name)
+        if not context.hedges.take():
             return
         slow.raced_at = now
         slow.rivals.add(choice.upstream)
         self._failed.add(name)
-        way = Step.RAW if tools.pool.is_block_wise(choice.upstream) else slow.step
-        rival = self._make(want, NextStep(replace(choice, reason=ChoiceReason.HEDGED), way), trail)
+        way = Step.RAW if context.pool.is_block_wise(choice.upstream) else slow.step
+        rival = self._make(
+            want, NextStep(replace(choice, reason=ChoiceReason.HEDGED), way), attempts
+        )
         rival.on_delivery = partial(self._overtaken, slow, rival)
         rival.start_beside(slow)
 
     def _overtaken(self, slow: Fetch, rival: Fetch, _upstream: str) -> None:
         """Leave who has stalled, with all that it was to bring and does not."""
-        name, now = slow.exchange.upstream.name, self._tools.clock.monotonic()
+        name, now = slow.exchange.upstream.name, self._context.clock.monotonic()
         error = UpstreamSilent(name, "fell far behind its own pace")
         slow.exchange.failed(error)
         if self.front is slow:
             self.front = rival
-        for worker in tuple(self._shelf.workers):
+        for worker in tuple(self._reader_buffer.workers):
             if isinstance(worker, Fetch) and worker is not slow:
                 books = worker.exchange
                 is_stuck = books.upstream.name == name and now - books.heard_at >= STALL_S
@@ -211,10 +220,10 @@ class Asker:
                 return
 
     def _is_coming(self, cid: Cid) -> bool:
-        tools, multihash = self._tools, cid.multihash
-        if cid.is_identity or multihash in self._shelf or tools.store.has(cid):
+        context, multihash = self._context, cid.multihash
+        if cid.is_identity or multihash in self._reader_buffer or context.store.has(cid):
             return True
-        return tools.flights.find(multihash) is not None
+        return context.in_flight.find(multihash) is not None
 
     def _ask_for(self, cid: Cid) -> bool:
         """Have one block fetched alone; False when that is not the way to ask for now."""
@@ -222,14 +231,14 @@ class Asker:
         if choice is None or not self._is_raw_for(choice):
             return False
         self._note(choice)
-        entry = self._tools.flights.announce(cid.multihash)
-        exchange = self._tools.pool.ask(choice, Step.RAW)
-        RawFetch(self._tools, exchange, self._shelf, cid).start(cid.multihash, entry)
+        entry = self._context.in_flight.announce(cid.multihash)
+        exchange = self._context.pool.ask(choice, Step.RAW)
+        RawFetch(self._context, exchange, self._reader_buffer, cid).start(cid.multihash, entry)
         return True
 
     def _choose(self, exclude: Collection[str]) -> Choice | None:
         """Choose whom to ask: before others one that has not failed in this request."""
-        pool = self._tools.pool
+        pool = self._context.pool
         choice = None
         if self._failed:
             choice = pool.choose(self._place, self._failed.union(exclude), self.holders)
@@ -239,14 +248,14 @@ class Asker:
         """Choose whom to ask when there are many retries: nobody who has failed lately."""
         exclude = set(exclude)
         while (choice := self._choose(exclude)) is not None:
-            if self._tools.pool.is_sound(choice.upstream):
+            if self._context.pool.is_sound(choice.upstream):
                 return choice
             exclude.add(choice.upstream)
         return None
 
     def choose_free(self, busy: Iterable[str]) -> Choice | None:
         """Choose whom to ask for a part of a file: an equal of who brings the front of it."""
-        pool, front = self._tools.pool, self.front
+        pool, front = self._context.pool, self.front
         if front is None or self._first is Step.RAW:  # parts are CARs, and mode says blocks
             return None
         name = front.exchange.upstream.name
@@ -275,7 +284,7 @@ class Asker:
         self._left_out.add(upstream)
 
     def _is_raw_for(self, choice: Choice) -> bool:
-        return self._first is Step.RAW or self._tools.pool.is_block_wise(choice.upstream)
+        return self._first is Step.RAW or self._context.pool.is_block_wise(choice.upstream)
 
     def _note(self, choice: Choice) -> None:
         """Trace a choice; many in a row for the same reason count as one."""

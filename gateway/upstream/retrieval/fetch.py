@@ -14,14 +14,14 @@ from gateway.content.cid import Cid
 from gateway.errors import BadBlock, BlockMismatch, UpstreamError
 from gateway.net.budget import HedgeBudget, RetryBudget
 from gateway.ports import BlockStore, Clock, Observer, Rejection
-from gateway.upstream.balancing.holders import Presence
-from gateway.upstream.balancing.pool import Exchange, UpstreamPool
+from gateway.upstream.balancing.holders import Holders
+from gateway.upstream.balancing.pool import UpstreamCall, UpstreamPool
 from gateway.upstream.retrieval.attempts import Failure, failure_of
-from gateway.upstream.retrieval.in_flight import Entry, Flights, Gone, Landed
-from gateway.upstream.retrieval.negative_cache import Absences
+from gateway.upstream.retrieval.in_flight import Entry, Gone, InFlight, Landed
+from gateway.upstream.retrieval.negative_cache import NegativeCache
 from gateway.upstream.retrieval.race import Race, Runner
-from gateway.upstream.retrieval.reader_buffer import Shelf
-from gateway.upstream.retrieval.recent_failures import Waves
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
+from gateway.upstream.retrieval.recent_failures import RecentFailures
 from gateway.upstream.transport.client import TrustlessClient
 from gateway.upstream.transport.request import Step
 
@@ -32,7 +32,7 @@ BLOCK_WISE_S: Final = 300.0  # before CARs are tried again where they were of no
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class FetchContext:
     """What every fetch works with."""
 
     store: BlockStore
@@ -40,10 +40,10 @@ class Tools:
     client: TrustlessClient
     observer: Observer
     clock: Clock
-    presence: Presence
-    flights: Flights = field(default_factory=Flights)
-    absences: Absences = field(default_factory=Absences)
-    waves: Waves = field(default_factory=Waves)
+    presence: Holders
+    in_flight: InFlight = field(default_factory=InFlight)
+    negative_cache: NegativeCache = field(default_factory=NegativeCache)
+    recent_failures: RecentFailures = field(default_factory=RecentFailures)
     hedges: HedgeBudget = field(default_factory=HedgeBudget)
     retries: RetryBudget = field(default_factory=RetryBudget)
     parts: set[tuple[bytes, int]] = field(default_factory=set[tuple[bytes, int]])
@@ -67,17 +67,17 @@ class Fetch(ABC):
     has_range = False
     """Whether the request names bytes of a file."""
 
-    def __init__(self, tools: Tools, exchange: Exchange, leader: Shelf) -> None:
-        self.tools = tools
+    def __init__(self, context: FetchContext, exchange: UpstreamCall, leader: ReaderBuffer) -> None:
+        self.context = context
         self.exchange = exchange
-        self.leader: Shelf | None = leader
+        self.leader: ReaderBuffer | None = leader
         self.readers_waiting = 0
         self.delivered = 0
         """Blocks that came, were right and were due."""
         self.delivered_bytes = 0
         self.received_bytes = 0
         """All of the body that came, whatever it is worth."""
-        self.began_at = tools.clock.monotonic()
+        self.began_at = context.clock.monotonic()
         self.raced_at = -inf
         """When another one was asked last because this one had stalled; monotonic."""
         self.rivals: set[str] = set()
@@ -85,7 +85,7 @@ class Fetch(ABC):
         self.on_delivery: Callable[[str], None] | None = None
         """Told the upstream's name when the first block has come."""
         self._entries: dict[bytes, Entry] = {}
-        self._shelves: set[Shelf] = set()
+        self._reader_buffers: set[ReaderBuffer] = set()
         self.failure: Failure | None = None
         self.on_end: Callable[[], None] | None = None
         self.race: Race | None = None
@@ -117,7 +117,7 @@ class Fetch(ABC):
 
     def _launch(self) -> None:
         self._task = asyncio.create_task(self._run())
-        self.tools.tasks.add(self._task)
+        self.context.tasks.add(self._task)
         self._task.add_done_callback(self._end)
         self.exchange.on_ejection = self._give_up
 
@@ -129,7 +129,12 @@ class Fetch(ABC):
     @property
     def is_waiting(self) -> bool:
         """Whether it runs alone, is wanted, and nothing has come yet."""
-        return self.is_running and self.race is None and bool(self._shelves) and not self.delivered
+        return (
+            self.is_running
+            and self.race is None
+            and bool(self._reader_buffers)
+            and not self.delivered
+        )
 
     def adopt(self, multihash: bytes, entry: Entry) -> None:
         """Bring the block of an entry that nobody else brings."""
@@ -182,15 +187,15 @@ class Fetch(ABC):
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Settle what did not come. As a callback: a task cancelled early runs no `finally`."""
-        self.tools.tasks.discard(task)
+        self.context.tasks.discard(task)
         self.exchange.close()
         bug = None if task.cancelled() else task.exception()
         race, self.race = self.race, None
         if race is None or not race.left_by(self, self.failure):
             self._drop(race.failures if race else [self.failure] if self.failure else [], bug)
-        for shelf in self._shelves:
-            shelf.workers.discard(self)
-        self._shelves.clear()
+        for reader_buffer in self._reader_buffers:
+            reader_buffer.workers.discard(self)
+        self._reader_buffers.clear()
         self._stay()
         if self.on_end is not None:
             self.on_end()
@@ -200,11 +205,11 @@ class Fetch(ABC):
 
     def _drop(self, failures: Sequence[Failure], bug: BaseException | None) -> None:
         """Tell those who wait why nothing comes."""
-        now = self.tools.clock.monotonic()
+        now = self.context.clock.monotonic()
         for multihash, entry in self._entries.items():
             if failures and entry.is_wanted:
-                self.tools.waves.note(multihash, failures, now)
-            self.tools.flights.drop(multihash, entry, bug or Gone(tuple(failures)))
+                self.context.recent_failures.note(multihash, failures, now)
+            self.context.in_flight.drop(multihash, entry, bug or Gone(tuple(failures)))
         self._entries.clear()
 
     def received(self, size_bytes: int) -> None:
@@ -221,9 +226,9 @@ class Fetch(ABC):
         try:
             block = verify(cid, data)
         except BadBlock as error:
-            self.tools.observer.block_rejected(Rejection.MISMATCH, self.exchange.member.label)
+            self.context.observer.block_rejected(Rejection.MISMATCH, self.exchange.member.label)
             raise BlockMismatch(cid, self.exchange.upstream.name) from error
-        self.tools.observer.block_verified(len(data))
+        self.context.observer.block_verified(len(data))
         return block
 
     async def deliver(self, block: Block) -> None:
@@ -237,28 +242,30 @@ class Fetch(ABC):
             self.on_delivery(self.exchange.upstream.name)
         self.delivered += 1
         self.delivered_bytes += len(block.data)
-        self.tools.absences.forget(multihash)
-        self.tools.waves.forget(multihash)
-        is_scan = bool(self._shelves) and all(shelf.is_scan for shelf in self._shelves)
-        await self.tools.store.keep(block, is_scan=is_scan)
+        self.context.negative_cache.forget(multihash)
+        self.context.recent_failures.forget(multihash)
+        is_scan = bool(self._reader_buffers) and all(
+            reader_buffer.is_scan for reader_buffer in self._reader_buffers
+        )
+        await self.context.store.keep(block, is_scan=is_scan)
         self._entries.pop(multihash, None)
-        waited = self.tools.flights.land(multihash, Landed(block, None))
+        waited = self.context.in_flight.land(multihash, Landed(block, None))
         if self.leader is not None and self.leader not in waited:
             self.leader.put(block, None, self)
 
-    def join(self, shelf: Shelf) -> None:
+    def join(self, reader_buffer: ReaderBuffer) -> None:
         """See `flight.Owner`."""
-        if shelf not in self._shelves:
-            self._shelves.add(shelf)
-            shelf.workers.add(self)
+        if reader_buffer not in self._reader_buffers:
+            self._reader_buffers.add(reader_buffer)
+            reader_buffer.workers.add(self)
             self._stay()
 
-    def leave(self, shelf: Shelf) -> None:
-        """See `shelf.Worker`. When nobody is left, the fetch ends soon."""
-        self._shelves.discard(shelf)
-        if self.leader is shelf:
+    def leave(self, reader_buffer: ReaderBuffer) -> None:
+        """See `reader_buffer.Worker`. When nobody is left, the fetch ends soon."""
+        self._reader_buffers.discard(reader_buffer)
+        if self.leader is reader_buffer:
             self.leader = None
-        if not self._shelves and self._task is not None and self._goodbye is None:
+        if not self._reader_buffers and self._task is not None and self._goodbye is None:
             self._goodbye = asyncio.get_running_loop().call_later(LINGER_S, self._task.cancel)
 
     def _stay(self) -> None:
@@ -271,7 +278,7 @@ class Fetch(ABC):
         self.readers_waiting += change
 
     def made_room(self) -> None:  # noqa: B027 (most fetches need no room)
-        """See `shelf.Source`."""
+        """See `reader_buffer.Source`."""
 
 
 class RawFetch(Fetch):
@@ -290,14 +297,14 @@ class RawFetch(Fetch):
 
     def __init__(
         self,
-        tools: Tools,
-        exchange: Exchange,
-        leader: Shelf,
+        context: FetchContext,
+        exchange: UpstreamCall,
+        leader: ReaderBuffer,
         cid: Cid,
         *,
         is_car_useless: bool = False,
     ) -> None:
-        super().__init__(tools, exchange, leader)
+        super().__init__(context, exchange, leader)
         self._cid = cid
         self._is_car_useless = is_car_useless
 
@@ -305,8 +312,8 @@ class RawFetch(Fetch):
     async def fetch(self) -> None:
         """Bring the block; see `Fetch.fetch`."""
         upstream = self.exchange.upstream
-        data = await self.tools.client.fetch_raw(upstream, self._cid, self.received)
+        data = await self.context.client.fetch_raw(upstream, self._cid, self.received)
         block = self.accept(self._cid, data)
         if self._is_car_useless:
-            self.tools.pool.go_block_wise(upstream.name, BLOCK_WISE_S)
+            self.context.pool.go_block_wise(upstream.name, BLOCK_WISE_S)
         await self.deliver(block)

@@ -14,7 +14,7 @@ from typing import Protocol
 from gateway.content.block import Block
 from gateway.ports import Tier
 from gateway.upstream.retrieval.attempts import Failure
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Gone:
 class Owner(Protocol):
     """Who brings a block."""
 
-    def join(self, shelf: Shelf) -> None:
+    def join(self, reader_buffer: ReaderBuffer) -> None:
         """Take note that a reader waits for something that this owner brings."""
         ...
 
@@ -56,7 +56,7 @@ class Entry:
     def __init__(self, owner: Owner | None) -> None:
         self.landed: Landed | None = None
         self._owner = owner
-        self._waiting: dict[asyncio.Future[Landed | Gone], Shelf] = {}
+        self._waiting: dict[asyncio.Future[Landed | Gone], ReaderBuffer] = {}
 
     @property
     def owner(self) -> Owner | None:
@@ -67,30 +67,30 @@ class Entry:
         """Let another one bring it."""
         self._owner = owner
         owner.waiting(len(self._waiting))
-        for shelf in self._waiting.values():
-            owner.join(shelf)
+        for reader_buffer in self._waiting.values():
+            owner.join(reader_buffer)
 
     @property
     def is_wanted(self) -> bool:
         """Whether somebody waits for it."""
         return bool(self._waiting)
 
-    async def wait(self, shelf: Shelf) -> Landed | Gone:
+    async def wait(self, reader_buffer: ReaderBuffer) -> Landed | Gone:
         """Wait for the end of the entry on behalf of a reader."""
         if self.landed is not None:
             return self.landed
         future: asyncio.Future[Landed | Gone] = asyncio.get_running_loop().create_future()
-        self._waiting[future] = shelf
+        self._waiting[future] = reader_buffer
         if self._owner is not None:
             self._owner.waiting(1)
-            self._owner.join(shelf)
+            self._owner.join(reader_buffer)
         try:
             return await future
         finally:
             if self._waiting.pop(future, None) is not None and self._owner is not None:
                 self._owner.waiting(-1)
 
-    def settle(self, outcome: Landed | Gone | BaseException) -> Collection[Shelf]:
+    def settle(self, outcome: Landed | Gone | BaseException) -> Collection[ReaderBuffer]:
         """End the entry; returns the readers that waited. An exception is a bug: they get it."""
         waiting, self._waiting = self._waiting, {}
         if isinstance(outcome, Landed):
@@ -107,7 +107,7 @@ class Entry:
         return waiting.values()
 
 
-class Flights:
+class InFlight:
     """All blocks under way, by multihash."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Flights:
         entry = self._entries[multihash] = Entry(owner)
         return entry
 
-    def land(self, multihash: bytes, landed: Landed) -> Collection[Shelf]:
+    def land(self, multihash: bytes, landed: Landed) -> Collection[ReaderBuffer]:
         """Give a block to all who wait for it; returns them."""
         entry = self._entries.pop(multihash, None)
         return entry.settle(landed) if entry is not None else ()

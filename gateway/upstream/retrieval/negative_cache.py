@@ -18,35 +18,35 @@ MAX_ABSENCES: Final = 4096  # 1 KB each with the attempts of three upstreams
 
 
 @dataclass(frozen=True, slots=True)
-class _Absence:
+class _NegativeEntry:
     said_at: float
     attempts: tuple[Attempt, ...]
 
 
-class Absences:
+class NegativeCache:
     """Roots that nobody has, by multihash, the oldest first."""
 
     def __init__(self) -> None:
-        self._absences: dict[bytes, _Absence] = {}
+        self._negative_cache: dict[bytes, _NegativeEntry] = {}
 
     def __len__(self) -> int:
-        return len(self._absences)
+        return len(self._negative_cache)
 
     def note(self, multihash: bytes, attempts: Sequence[Attempt], now: float) -> None:
         """Remember that nobody has it."""
-        self._absences.pop(multihash, None)
-        if len(self._absences) >= MAX_ABSENCES:
-            del self._absences[next(iter(self._absences))]
-        self._absences[multihash] = _Absence(now, tuple(attempts))
+        self._negative_cache.pop(multihash, None)
+        if len(self._negative_cache) >= MAX_ABSENCES:
+            del self._negative_cache[next(iter(self._negative_cache))]
+        self._negative_cache[multihash] = _NegativeEntry(now, tuple(attempts))
 
     def find(self, multihash: bytes, now: float) -> tuple[Attempt, ...] | None:
         """Return who was asked and said no; None when nobody was asked lately."""
-        absence = self._absences.get(multihash)
+        absence = self._negative_cache.get(multihash)
         if absence is None:
             return None
         age_s = now - absence.said_at
         if age_s >= ABSENT_S:
-            del self._absences[multihash]
+            del self._negative_cache[multihash]
             return None
         return tuple(
             replace(attempt, outcome=f"{attempt.outcome}, it said {age_s:.1f} s ago")
@@ -55,4 +55,4 @@ class Absences:
 
     def forget(self, multihash: bytes) -> None:
         """Take note that it is here."""
-        self._absences.pop(multihash, None)
+        self._negative_cache.pop(multihash, None)

@@ -14,10 +14,10 @@ from typing import Final
 from gateway.content.walk import Scope, Want
 from gateway.ports import Choice
 from gateway.upstream.retrieval.car_fetch import CarStream
-from gateway.upstream.retrieval.dispatcher import Asker
-from gateway.upstream.retrieval.fetch import Tools
+from gateway.upstream.retrieval.dispatcher import Dispatcher
+from gateway.upstream.retrieval.fetch import FetchContext
 from gateway.upstream.retrieval.range_prefetch import first_missing
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.transport.request import CarPlan, Step
 
 STRIPE_BYTES: Final = 4 * 1024 * 1024
@@ -32,7 +32,7 @@ NEXT_AT_BYTES: Final = 1024 * 1024
 that the round trip is not lost."""
 
 
-class Stripes:
+class ParallelRanges:
     """Fetches parts of a file ahead of one reader.
 
     Args:
@@ -41,10 +41,12 @@ class Stripes:
         shelf: the reader's.
     """
 
-    def __init__(self, tools: Tools, asker: Asker, shelf: Shelf) -> None:
-        self._tools = tools
-        self._asker = asker
-        self._shelf = shelf
+    def __init__(
+        self, context: FetchContext, dispatcher: Dispatcher, reader_buffer: ReaderBuffer
+    ) -> None:
+        self._context = context
+        self._dispatcher = dispatcher
+        self._reader_buffer = reader_buffer
         self._want: Want | None = None
         self._began_at = 0.0
         self._waited_s = 0.0
@@ -55,13 +57,13 @@ class Stripes:
         self._running: dict[CarStream, str] = {}
         self._starts: list[int] = []
         """Where parts begin that were asked for, in order."""
-        asker.next_part = self._next_part
+        dispatcher.next_part = self._next_part
 
     def waited(self, want: Want, waited_s: float) -> None:
         """Take note that the reader had to wait for a leaf of a file."""
         if want.scope is not Scope.ENTITY or want.root is None or want.stop is None:
             return
-        now = self._tools.clock.monotonic()
+        now = self._context.clock.monotonic()
         if self._want is None or self._want.root != want.root:
             self._began_at, self._waited_s, self._next = now - waited_s, 0.0, 0
             self._starts.clear()
@@ -96,7 +98,7 @@ class Stripes:
     def _fill(self) -> None:
         """Give the next parts to whoever is free, as far as they may lie ahead."""
         want = self._want
-        if want is None or want.root is None or want.stop is None or self._shelf.is_closed:
+        if want is None or want.root is None or want.stop is None or self._reader_buffer.is_closed:
             return
         limit = min(want.stop, self._position + AHEAD_STRIPES * STRIPE_BYTES)
         while self._next < limit:
@@ -106,21 +108,25 @@ class Stripes:
             if self._is_coming(plan):
                 self._next += STRIPE_BYTES
                 continue
-            choice = self._asker.choose_free(self._busy())
+            choice = self._dispatcher.choose_free(self._busy())
             if choice is None:
                 return
             if not self._starts:
-                self._asker.stop_front(self._next, AHEAD_STRIPES * STRIPE_BYTES)
+                self._dispatcher.stop_front(self._next, AHEAD_STRIPES * STRIPE_BYTES)
             self._starts.append(self._next)
             self._next += STRIPE_BYTES
             self._start(choice, plan)
 
     def _is_coming(self, plan: CarPlan) -> bool:
         """Tell whether a part is under way for another reader, or begins with what is here."""
-        if (plan.base.multihash, plan.start) in self._tools.parts:
+        if (plan.base.multihash, plan.start) in self._context.parts:
             return True
-        want = first_missing(self._tools, plan)
-        return want is None or self._tools.store.has(want.cid) or want.cid.multihash in self._shelf
+        want = first_missing(self._context, plan)
+        return (
+            want is None
+            or self._context.store.has(want.cid)
+            or want.cid.multihash in self._reader_buffer
+        )
 
     def _busy(self) -> Iterator[str]:
         """Yield the upstreams that have enough to do."""
@@ -129,21 +135,21 @@ class Stripes:
                 yield name
 
     def _start(self, choice: Choice, plan: CarPlan) -> None:
-        exchange = self._tools.pool.ask(choice, Step.CAR)
-        stream = CarStream(self._tools, exchange, self._shelf, plan)
+        exchange = self._context.pool.ask(choice, Step.CAR)
+        stream = CarStream(self._context, exchange, self._reader_buffer, plan)
         stream.ahead_bytes = AHEAD_STRIPES * STRIPE_BYTES
-        stream.front = self._asker.front
+        stream.front = self._dispatcher.front
         part = (plan.base.multihash, plan.start)
-        self._tools.parts.add(part)
+        self._context.parts.add(part)
         stream.on_end = partial(self._ended, stream, part)
         self._running[stream] = choice.upstream
-        self._shelf.kept.add(stream)
+        self._reader_buffer.kept.add(stream)
         stream.start_ahead()
 
     def _ended(self, stream: CarStream, part: tuple[bytes, int]) -> None:
-        self._tools.parts.discard(part)
+        self._context.parts.discard(part)
         name = self._running.pop(stream, None)
-        self._shelf.kept.discard(stream)
+        self._reader_buffer.kept.discard(stream)
         if name is not None and stream.failure is not None:
-            self._asker.leave_out(name)
+            self._dispatcher.leave_out(name)
         self._fill()

@@ -16,8 +16,8 @@ from gateway.errors import ContentError
 from gateway.ports import Place
 from gateway.upstream.balancing.selection import ChoiceReason
 from gateway.upstream.retrieval.car_fetch import CarStream
-from gateway.upstream.retrieval.fetch import Tools
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.fetch import FetchContext
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.transport.request import CarPlan, Step
 
 MIN_PART_BYTES: Final = 1024 * 1024  # nginx's slices and many players have this size
@@ -36,27 +36,27 @@ class Mark(NamedTuple):
     """Who had what comes before it."""
 
 
-def first_missing(tools: Tools, plan: CarPlan) -> Want | None:
+def first_missing(context: FetchContext, plan: CarPlan) -> Want | None:
     """Return the first block of a part that is not in memory; None when the part has none."""
     walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
     try:
         want = next(walk)
-        while (block := tools.store.peek(want.cid)) is not None:
+        while (block := context.store.peek(want.cid)) is not None:
             want = walk.send(block)
     except (StopIteration, ContentError):
         return None
     return want
 
 
-class Players:
+class RangePrefetch:
     """Reads ahead for whoever reads on.
 
     Args:
         tools: what fetches work with.
     """
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, context: FetchContext) -> None:
+        self._context = context
         self._stops: dict[bytes, int] = {}
         """Where the last slice of a file ended, by the file's multihash."""
         self.marks: dict[bytes, Mark] = {}
@@ -81,30 +81,30 @@ class Players:
             self._fetch(mark, place)
 
     def _fetch(self, mark: Mark, place: Place | None) -> None:
-        tools, stop = self._tools, mark.start + mark.part_bytes
+        context, stop = self._context, mark.start + mark.part_bytes
         plan = CarPlan(mark.file, (), Scope.ENTITY, mark.start, stop)
         part = (mark.file.multihash, mark.start)
-        want = first_missing(tools, plan)
-        if want is None or part in tools.parts or tools.store.has(want.cid):
+        want = first_missing(context, plan)
+        if want is None or part in context.parts or context.store.has(want.cid):
             return
-        choice = tools.pool.choose(place, (), (mark.upstream,))
+        choice = context.pool.choose(place, (), (mark.upstream,))
         if choice is None or choice.upstream != mark.upstream:
             return
-        if tools.pool.is_block_wise(choice.upstream):  # parts are CARs
+        if context.pool.is_block_wise(choice.upstream):  # parts are CARs
             return
         self.marks[want.cid.multihash] = mark._replace(start=stop)
         _forget_oldest(self.marks, MAX_MARKS)
-        tools.parts.add(part)
-        shelf = Shelf()
-        exchange = tools.pool.ask(replace(choice, reason=ChoiceReason.READ_AHEAD), Step.CAR)
-        stream = CarStream(tools, exchange, shelf, plan)
+        context.parts.add(part)
+        reader_buffer = ReaderBuffer()
+        exchange = context.pool.ask(replace(choice, reason=ChoiceReason.READ_AHEAD), Step.CAR)
+        stream = CarStream(context, exchange, reader_buffer, plan)
         stream.ahead_bytes = 2 * mark.part_bytes
-        stream.on_end = partial(self._ended, part, shelf)
+        stream.on_end = partial(self._ended, part, reader_buffer)
         stream.start_ahead()
 
-    def _ended(self, part: tuple[bytes, int], shelf: Shelf) -> None:
-        self._tools.parts.discard(part)
-        shelf.close()
+    def _ended(self, part: tuple[bytes, int], reader_buffer: ReaderBuffer) -> None:
+        self._context.parts.discard(part)
+        reader_buffer.close()
 
 
 def _forget_oldest(table: dict[bytes, Any], most: int) -> None:

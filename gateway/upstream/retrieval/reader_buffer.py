@@ -22,7 +22,7 @@ class Source(Protocol):
 class Worker(Protocol):
     """Who works for readers."""
 
-    def leave(self, shelf: "Shelf") -> None:
+    def leave(self, reader_buffer: "ReaderBuffer") -> None:
         """Take note that a reader is gone."""
         ...
 
@@ -36,7 +36,7 @@ class _Item:
     """A file may hold the same block more than once."""
 
 
-class Shelf:
+class ReaderBuffer:
     """What is set aside for one reader, and who works for it."""
 
     def __init__(self) -> None:

@@ -21,16 +21,16 @@ from gateway.ports import (
     Tier,
 )
 from gateway.settings import RetrievalSettings
-from gateway.upstream.balancing.holders import Presence
+from gateway.upstream.balancing.holders import Holders
 from gateway.upstream.balancing.pool import UpstreamPool
-from gateway.upstream.retrieval.attempts import Trail
-from gateway.upstream.retrieval.disk_readahead import ReadAhead
-from gateway.upstream.retrieval.dispatcher import Asker
-from gateway.upstream.retrieval.fetch import Tools
+from gateway.upstream.retrieval.attempts import Attempts
+from gateway.upstream.retrieval.disk_readahead import DiskReadahead
+from gateway.upstream.retrieval.dispatcher import Dispatcher
+from gateway.upstream.retrieval.fetch import FetchContext
 from gateway.upstream.retrieval.in_flight import Entry, Gone, Landed
-from gateway.upstream.retrieval.parallel_ranges import Stripes
-from gateway.upstream.retrieval.range_prefetch import Players
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.parallel_ranges import ParallelRanges
+from gateway.upstream.retrieval.range_prefetch import RangePrefetch
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.retrieval.stalls import StallWatch
 from gateway.upstream.transport.client import TrustlessClient
 
@@ -60,8 +60,8 @@ class Retrieval(Retriever):
         clock: Clock,
         observer: Observer,
     ) -> None:
-        self.tools = Tools(store, pool, client, observer, clock, Presence(pool, client))
-        self._players = Players(self.tools)
+        self.context = FetchContext(store, pool, client, observer, clock, Holders(pool, client))
+        self._prefetch = RangePrefetch(self.context)
         self._settings = settings
 
     @override
@@ -70,15 +70,15 @@ class Retrieval(Retriever):
     ) -> "Session":
         """Start the retrieval side of one request; see `ports.Retriever`."""
         session = Session(
-            self.tools, self._settings, place, cached_only=cached_only, is_scan=is_scan
+            self.context, self._settings, place, cached_only=cached_only, is_scan=is_scan
         )
         if self._settings.mode == "car":  # what they read ahead are CARs
-            session.players = self._players
+            session.prefetch = self._prefetch
         return session
 
     async def close(self) -> None:
         """End all fetches. Sessions must be closed before."""
-        tasks = tuple(self.tools.tasks)
+        tasks = tuple(self.context.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -87,30 +87,30 @@ class Retrieval(Retriever):
 class _Supply:
     """What a request needs as soon as it has to wait."""
 
-    __slots__ = ("ahead", "asker", "shelf", "stripes")
+    __slots__ = ("ahead", "dispatcher", "parallel_ranges", "reader_buffer")
 
     def __init__(
         self,
-        tools: Tools,
+        context: FetchContext,
         settings: RetrievalSettings,
         place: Place | None,
         trace: RetrievalTrace,
     ) -> None:
-        self.shelf = Shelf()
-        self.ahead = ReadAhead(tools, self.shelf)
-        self.asker = Asker(tools, settings.mode, place, self.shelf, trace)
-        self.stripes = Stripes(tools, self.asker, self.shelf)
+        self.reader_buffer = ReaderBuffer()
+        self.ahead = DiskReadahead(context, self.reader_buffer)
+        self.dispatcher = Dispatcher(context, settings.mode, place, self.reader_buffer, trace)
+        self.parallel_ranges = ParallelRanges(context, self.dispatcher, self.reader_buffer)
 
 
 class Session(BlockSource):
     """Blocks for one request; see `ports.BlockSource`. Made by `Retrieval.open_session`."""
 
-    players: Players | None = None
+    prefetch: RangePrefetch | None = None
     """Told what is read; None when nothing is read ahead."""
 
     def __init__(
         self,
-        tools: Tools,
+        context: FetchContext,
         settings: RetrievalSettings,
         place: Place | None,
         *,
@@ -118,10 +118,10 @@ class Session(BlockSource):
         is_scan: bool = False,
     ) -> None:
         self.trace = RetrievalTrace()
-        self._tools = tools
+        self._context = context
         self._settings = settings
         self._place = place
-        self._deadline = tools.clock.monotonic() + settings.total_timeout
+        self._deadline = context.clock.monotonic() + settings.total_timeout
         self._cached_only = cached_only
         self._is_scan = is_scan
         self._read_bytes = 0
@@ -137,13 +137,13 @@ class Session(BlockSource):
         if cid.is_identity:
             return identity_block(cid)
         if self._supply is not None:
-            taken = self._supply.shelf.take(cid.multihash)
+            taken = self._supply.reader_buffer.take(cid.multihash)
             if taken is not None:
-                self._supply.stripes.took(len(taken[0].data))
+                self._supply.parallel_ranges.took(len(taken[0].data))
                 return self._count(*taken, cid)
-        block = self._tools.store.peek(cid)
-        if self.players is not None and cid.multihash in self.players.marks:
-            self.players.reached(cid.multihash, self._place)
+        block = self._context.store.peek(cid)
+        if self.prefetch is not None and cid.multihash in self.prefetch.marks:
+            self.prefetch.reached(cid.multihash, self._place)
         return None if block is None else self._count(block, Tier.MEMORY, cid)
 
     @override
@@ -152,7 +152,7 @@ class Session(BlockSource):
         block = self.peek(want.cid)
         if block is not None:
             return block
-        block = self._tools.store.read_now(want.cid, is_scan=self._is_long_scan)
+        block = self._context.store.peek_disk(want.cid, is_scan=self._is_long_scan)
         if block is not None:
             return self._count(block, Tier.DISK, want.cid)
         if self._cached_only:
@@ -160,7 +160,7 @@ class Session(BlockSource):
         return await self._get_from_anywhere(want)
 
     async def _get_cached(self, cid: Cid) -> Block:
-        found = await self._tools.store.find(cid)
+        found = await self._context.store.find(cid)
         if found is None:
             raise NotFound(cid, ())
         return self._count(*found, cid)
@@ -169,22 +169,22 @@ class Session(BlockSource):
         if not self._has_delivered:
             self._refuse_absent(want.cid)
         if self._supply is None:
-            self._supply = _Supply(self._tools, self._settings, self._place, self.trace)
-        trail = Trail()
-        started = self._tools.clock.monotonic()
+            self._supply = _Supply(self._context, self._settings, self._place, self.trace)
+        attempts = Attempts()
+        started = self._context.clock.monotonic()
         try:
             async with asyncio.timeout(self._deadline - started):
-                landed = await self._bring(want, trail, self._supply)
+                landed = await self._bring(want, attempts, self._supply)
         except TimeoutError:
-            raise DeadlineExceeded(want.cid, trail.attempts()) from None
+            raise DeadlineExceeded(want.cid, attempts.attempts()) from None
         except NotFound as error:
             self._note_absence(error, want.cid)
             raise
         if landed.tier is None:
-            waited_s = self._tools.clock.monotonic() - started
+            waited_s = self._context.clock.monotonic() - started
             self.trace.waited_s += waited_s
-            self._supply.stripes.waited(want, waited_s)
-            self._read(want, self._supply.asker)
+            self._supply.parallel_ranges.waited(want, waited_s)
+            self._read(want, self._supply.dispatcher)
         if landed.tier is Tier.DISK:
             self._supply.ahead.moved_to(want, len(landed.block.data))
         return self._count(landed.block, landed.tier, want.cid)
@@ -193,112 +193,122 @@ class Session(BlockSource):
     def _is_long_scan(self) -> bool:
         return self._is_scan and self._read_bytes > SCAN_BYTES
 
-    def _read(self, want: Want, asker: Asker) -> None:
+    def _read(self, want: Want, dispatcher: Dispatcher) -> None:
         """Tell the players about the first leaf that had to be fetched."""
-        if self._has_read or want.root is None or self.players is None or asker.front is None:
+        if self._has_read or want.root is None or self.prefetch is None or dispatcher.front is None:
             return
         self._has_read = True
-        self.players.read(want, asker.front.exchange.upstream.name, self._place)
+        self.prefetch.read(want, dispatcher.front.exchange.upstream.name, self._place)
 
     def _refuse_absent(self, cid: Cid) -> None:
         """Raise NotFound if everybody said a moment ago that they do not have a root."""
-        now = self._tools.clock.monotonic()
-        attempts = self._tools.absences.find(cid.multihash, now)
+        now = self._context.clock.monotonic()
+        attempts = self._context.negative_cache.find(cid.multihash, now)
         if attempts is not None:
             raise NotFound(cid, attempts)
 
     def _note_absence(self, error: NotFound, cid: Cid) -> None:
         """Remember who said so, unless not everybody could be asked for this client."""
-        if not self._tools.pool.is_bound(self._place):
-            now = self._tools.clock.monotonic()
-            self._tools.absences.note(cid.multihash, error.attempts, now)
+        if not self._context.pool.is_bound(self._place):
+            now = self._context.clock.monotonic()
+            self._context.negative_cache.note(cid.multihash, error.attempts, now)
 
     @override
     async def close(self) -> None:
         """Say that no more blocks are wanted; fetches that nobody else waits for end soon."""
         if self._supply is not None:
-            self._supply.shelf.close()
+            self._supply.reader_buffer.close()
 
     def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
         self._has_delivered = True
         self._read_bytes += len(block.data)
         if self._supply is not None and self._is_long_scan:
-            self._supply.shelf.is_scan = True
+            self._supply.reader_buffer.is_scan = True
         if tier is None:
             self.trace.fetched += 1
         else:
             self.trace.found[tier] = self.trace.found.get(tier, 0) + 1
         return rename(block, cid)
 
-    async def _bring(self, want: Want, trail: Trail, supply: _Supply) -> Landed:
+    async def _bring(self, want: Want, attempts: Attempts, supply: _Supply) -> Landed:
         """Wait for whoever brings the block; bring it when nobody does."""
         multihash = want.cid.multihash
-        flights = self._tools.flights
+        in_flight = self._context.in_flight
         while True:
-            entry = flights.find(multihash)
+            entry = in_flight.find(multihash)
             if entry is None:
-                entry = flights.announce(multihash)
-                landed = await self._lead(want, entry, trail, supply.asker)
+                entry = in_flight.announce(multihash)
+                landed = await self._lead(want, entry, attempts, supply.dispatcher)
                 if landed is not None:
                     return landed
             else:
-                supply.asker.ask_ahead(want)
-            overtake = partial(supply.asker.overtake, want, trail)
-            with StallWatch(entry, self._tools.clock, overtake):
-                outcome = await entry.wait(supply.shelf)
+                supply.dispatcher.ask_ahead(want)
+            overtake = partial(supply.dispatcher.overtake, want, attempts)
+            with StallWatch(entry, self._context.clock, overtake):
+                outcome = await entry.wait(supply.reader_buffer)
             if isinstance(outcome, Landed):
                 return outcome
-            self._take_in(outcome, want, trail, supply.asker)
+            self._take_in(outcome, want, attempts, supply.dispatcher)
 
-    def _take_in(self, outcome: Gone, want: Want, trail: Trail, asker: Asker) -> None:
+    def _take_in(
+        self, outcome: Gone, want: Want, attempts: Attempts, dispatcher: Dispatcher
+    ) -> None:
         """Learn how others failed; what is left to be asked, one of those who wait will ask.
 
         Raises:
             RetrievalError: nobody is left to be asked.
         """
         if outcome.failures or outcome.is_last:
-            now = self._tools.clock.monotonic()
-            trail.take_in(self._tools.waves.find(want.cid.multihash, now))  # in order
-            trail.take_in(outcome.failures)
-        if outcome.is_last and not self._tools.pool.is_bound(self._place):
-            raise asker.error(want, trail, is_root=not self._has_delivered)
+            now = self._context.clock.monotonic()
+            attempts.take_in(
+                self._context.recent_failures.find(want.cid.multihash, now)
+            )  # in order
+            attempts.take_in(outcome.failures)
+        if outcome.is_last and not self._context.pool.is_bound(self._place):
+            raise dispatcher.error(want, attempts, is_root=not self._has_delivered)
 
-    async def _ask(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> None:
+    async def _ask(
+        self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher
+    ) -> None:
         """Have a block fetched; when nobody is left for it, that is remembered for a moment."""
         try:
-            await self._ask_all(want, entry, trail, asker)
+            await self._ask_all(want, entry, attempts, dispatcher)
         except RetrievalError:
-            if self._speaks_for_all and asker.is_exhausted(trail):
-                now = self._tools.clock.monotonic()
-                self._tools.waves.end(want.cid.multihash, now)
+            if self._speaks_for_all and dispatcher.is_exhausted(attempts):
+                now = self._context.clock.monotonic()
+                self._context.recent_failures.end(want.cid.multihash, now)
             raise
 
-    async def _ask_all(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> None:
+    async def _ask_all(
+        self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher
+    ) -> None:
         """Have a block fetched; by strangers that a router knows when nobody else has it."""
         is_root = not self._has_delivered
         try:
-            asker.ask(want, entry, trail, is_root=is_root)
+            dispatcher.ask(want, entry, attempts, is_root=is_root)
         except RetrievalError:
-            router = self._tools.presence.router
+            router = self._context.presence.router
             if router is None or self._has_routed or not is_root:
                 raise
             self._has_routed = True
-            asker.holders = await router.find(want.root or want.cid)
-            if not asker.holders:
+            dispatcher.holders = await router.find(want.root or want.cid)
+            if not dispatcher.holders:
                 raise
-            asker.ask(want, entry, trail, is_root=is_root)
+            dispatcher.ask(want, entry, attempts, is_root=is_root)
 
-    async def _look_around(self, want: Want, trail: Trail, asker: Asker) -> None:
+    async def _look_around(self, want: Want, attempts: Attempts, dispatcher: Dispatcher) -> None:
         """Find out which cluster nodes hold what the request is for."""
-        presence = self._tools.presence
+        presence = self._context.presence
         cid = want.root or want.cid
         holding = await presence.find(cid, self._place)
-        asker.holders = holding.holders
+        dispatcher.holders = holding.holders
         if holding.is_nowhere and presence.is_final:
-            trail.note_lacking(holding.lacking, cid)
-        asker.is_nowhere = holding.is_nowhere
+            attempts.note_lacking(holding.lacking, cid)
+        dispatcher.is_nowhere = holding.is_nowhere
 
-    async def _lead(self, want: Want, entry: Entry, trail: Trail, asker: Asker) -> Landed | None:
+    async def _lead(
+        self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher
+    ) -> Landed | None:
         """Look the block up, or else have it fetched by the next upstream.
 
         Raises:
@@ -307,39 +317,39 @@ class Session(BlockSource):
         multihash = want.cid.multihash
         outcome = Gone()
         try:
-            if not trail.failures:
-                found = await self._tools.store.find(want.cid, is_scan=self._is_long_scan)
+            if not attempts.failures:
+                found = await self._context.store.find(want.cid, is_scan=self._is_long_scan)
                 if found is not None:
                     landed = Landed(*found)
-                    self._tools.flights.land(multihash, landed)
+                    self._context.in_flight.land(multihash, landed)
                     return landed
-                self._inherit(want, trail, asker)
+                self._inherit(want, attempts, dispatcher)
             if not self._has_looked:
                 self._has_looked = True
-                await self._look_around(want, trail, asker)
+                await self._look_around(want, attempts, dispatcher)
             if entry.owner is None and entry.landed is None:
-                await self._ask(want, entry, trail, asker)
+                await self._ask(want, entry, attempts, dispatcher)
         except RetrievalError:
             outcome = Gone(is_last=self._speaks_for_all)
             raise
         finally:
             if entry.owner is None:
-                self._tools.flights.drop(multihash, entry, outcome)
+                self._context.in_flight.drop(multihash, entry, outcome)
         return None
 
-    def _inherit(self, want: Want, trail: Trail, asker: Asker) -> None:
+    def _inherit(self, want: Want, attempts: Attempts, dispatcher: Dispatcher) -> None:
         """Leave out whom others have asked for the block a moment ago.
 
         Raises:
             RetrievalError: they have asked everybody.
         """
-        waves, now = self._tools.waves, self._tools.clock.monotonic()
-        trail.take_in(waves.find(want.cid.multihash, now))
-        if waves.is_over(want.cid.multihash, now) and self._speaks_for_all:
-            raise asker.error(want, trail, is_root=not self._has_delivered)
+        recent_failures, now = self._context.recent_failures, self._context.clock.monotonic()
+        attempts.take_in(recent_failures.find(want.cid.multihash, now))
+        if recent_failures.is_over(want.cid.multihash, now) and self._speaks_for_all:
+            raise dispatcher.error(want, attempts, is_root=not self._has_delivered)
 
     @property
     def _speaks_for_all(self) -> bool:
         """Whether whom this request may ask, routed strangers included, all others may."""
-        has_all = not self._has_delivered or self._tools.presence.router is None
-        return has_all and not self._tools.pool.is_bound(self._place)
+        has_all = not self._has_delivered or self._context.presence.router is None
+        return has_all and not self._context.pool.is_bound(self._place)

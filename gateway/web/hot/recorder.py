@@ -45,7 +45,7 @@ async def expire_hosts(table: HotTable, clock: Clock) -> None:
         table.expire(clock.monotonic())
 
 
-class Keeper:
+class HotRecorder:
     """Fills the table from replies that were sent whole.
 
     Args:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rig.cache_directory import index_file, truth
-from gateway.cache.states import Condition, EvictionReason
+from gateway.cache.states import DiskCondition, EvictionReason
 from gateway.cache.tiered_store import TieredStore
 from gateway.content.build import Profile
 from gateway.ports import MissReason, Rejection, Tier
@@ -61,7 +61,7 @@ async def test_a_full_disk_loses_writes_and_makes_room(
     store = await open_store(disk_size=64 * MIB)
     await keep_all(store)
     assert store.stats()["write_errors"]
-    assert store.health().status is Condition.DEGRADED
+    assert store.health().status is DiskCondition.DEGRADED
     assert "No space left" in store.health().reason
     assert await hits(store)
     await keep_all(store)
@@ -91,7 +91,7 @@ async def test_a_read_only_disk_is_read_from_the_start(
     store = await open_store()
     await keep_all(store)
     assert await hits(store) == 25
-    assert store.health().status is not Condition.HEALTHY
+    assert store.health().status is not DiskCondition.HEALTHY
 
 
 @pytest.mark.parametrize("limit", ["file_size", "descriptors"])
@@ -111,13 +111,13 @@ async def test_a_directory_that_cannot_be_is_told_and_survived(
     await keep_all(store)
     assert await hits(store) == 0
     assert store.stats()["write_errors"] == 40
-    assert store.health().status is Condition.UNHEALTHY
+    assert store.health().status is DiskCondition.UNHEALTHY
     in_the_way.unlink()
     await keep_all(store)
     assert await hits(store) == 40
     await store.settle()
     clock.advance(61)
-    assert store.health().status is Condition.HEALTHY
+    assert store.health().status is DiskCondition.HEALTHY
 
 
 async def test_a_deleted_directory_is_made_again(directory: Path, open_store: OpenStore) -> None:
@@ -240,7 +240,7 @@ async def test_files_that_cannot_be_written_are_lost_and_leave_nothing(
         await keep_all(store)
     assert await hits(store) == len(SMALL)
     assert store.stats()["write_errors"] == len(LARGE)
-    assert store.health().status is Condition.DEGRADED
+    assert store.health().status is DiskCondition.DEGRADED
     assert os.strerror(errno.EIO) in store.health().reason
     found = truth(directory)
     assert (found.blocks, found.lost, found.temporary) == (len(SMALL), set(), [])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cache.control import CacheKeeper
-from gateway.cache.states import Condition
+from gateway.cache.control import Control
+from gateway.cache.states import DiskCondition
 from gateway.cache.tiered_store import TieredStore
 from gateway.content.block import identity_block
 from gateway.content.cid import DAG_PB, RAW, make_cid
@@ -115,8 +115,8 @@ async def test_finds_several_as_it_finds_each(store: BlockStore) -> None:
 async def test_reads_now_only_what_it_finds(store: BlockStore) -> None:
     kept, absent = numbered(1, 20_000), numbered(2, 20_000)
     await store.keep(kept)
-    assert store.read_now(kept.cid) in (kept, None)
-    assert store.read_now(absent.cid) is None
+    assert store.peek_disk(kept.cid) in (kept, None)
+    assert store.peek_disk(absent.cid) is None
 
 
 @pytest.mark.parametrize("kind", ["disk", "both"])
@@ -253,7 +253,7 @@ async def test_a_tier_that_is_off_touches_no_disk(
         await store.flush()
         await store.settle()
         assert store.stats()["index_state"] == "off"
-        assert store.health().status is Condition.HEALTHY
+        assert store.health().status is DiskCondition.HEALTHY
     assert not directory.exists()  # noqa: ASYNC240 (a test may)
 
 
@@ -317,7 +317,7 @@ async def test_a_miss_has_its_reason(
     store = await open_store()
     kept = numbered(1, 100)
     await store.keep(kept)
-    await CacheKeeper(store, clock).purge([kept.cid])
+    await Control(store, clock).purge([kept.cid])
     assert await store.find(kept.cid) is None
     assert await store.find(numbered(2, 100).cid) is None
     await store.close()

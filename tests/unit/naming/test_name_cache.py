@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import Attempt, BadTarget, GatewayError, NotFound, Unverifiable
 from gateway.naming.held import Held
-from gateway.naming.name_cache import REST_S, Answer, Keeper, Policy
+from gateway.naming.name_cache import REST_S, Answer, NameCache, Policy
 from tests.fakes.clock import FakeClock
 
 POLICY = Policy(absent_s=30, failed_s=5, survived=(Unverifiable,), patience_s=0.05)
@@ -25,7 +25,7 @@ class World:
         self.alive = True
         self.pause = asyncio.Event()
         self.pause.set()
-        self.keeper = Keeper(POLICY, self.clock, self.search, lambda _value: self.alive, 10)
+        self.keeper = NameCache(POLICY, self.clock, self.search, lambda _value: self.alive, 10)
 
     async def search(self, _name: str, held: Held[int] | None) -> Held[int]:
         self.asked.append(held.value if held is not None else None)
@@ -233,4 +233,4 @@ async def test_many_names_do_not_fill_the_memory(world: World, error: GatewayErr
     await asyncio.gather(*map(world.keeper.get, names), return_exceptions=True)
     keeper = world.keeper
     assert len(world.asked) == 100
-    assert (len(keeper._table) + len(keeper._failures), len(keeper._flights)) == (10, 0)
+    assert (len(keeper._table) + len(keeper._failures), len(keeper._in_flight)) == (10, 0)

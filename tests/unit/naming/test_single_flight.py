@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.errors import NotFound
-from gateway.naming.single_flight import Flights
+from gateway.naming.single_flight import SingleFlight
 
 
 class Search:
@@ -36,17 +36,17 @@ async def turn() -> None:
 
 
 async def test_many_wait_for_one_search(search: Search) -> None:
-    flights: Flights[str, int] = Flights()
-    waiting = [asyncio.create_task(flights.join("a", search.run)) for _ in range(50)]
+    in_flight: SingleFlight[str, int] = SingleFlight()
+    waiting = [asyncio.create_task(in_flight.join("a", search.run)) for _ in range(50)]
     await turn()
     search.release.set()
     assert await asyncio.gather(*waiting) == [7] * 50
-    assert (search.began, len(flights)) == (1, 0)
+    assert (search.began, len(in_flight)) == (1, 0)
 
 
 async def test_who_began_it_may_leave(search: Search) -> None:
-    flights: Flights[str, int] = Flights()
-    first, second = (asyncio.create_task(flights.join("a", search.run)) for _ in range(2))
+    in_flight: SingleFlight[str, int] = SingleFlight()
+    first, second = (asyncio.create_task(in_flight.join("a", search.run)) for _ in range(2))
     await turn()
     first.cancel()
     await turn()
@@ -56,9 +56,9 @@ async def test_who_began_it_may_leave(search: Search) -> None:
 
 
 async def test_a_failure_is_everybodys(search: Search) -> None:
-    flights: Flights[str, int] = Flights()
+    in_flight: SingleFlight[str, int] = SingleFlight()
     search.error = NotFound("a", [])
-    waiting = [asyncio.create_task(flights.join("a", search.run)) for _ in range(3)]
+    waiting = [asyncio.create_task(in_flight.join("a", search.run)) for _ in range(3)]
     await turn()
     search.release.set()
     results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -66,31 +66,31 @@ async def test_a_failure_is_everybodys(search: Search) -> None:
 
 
 async def test_names_do_not_wait_for_each_other(search: Search) -> None:
-    flights: Flights[str, int] = Flights()
-    flights.begin("a", search.run)
+    in_flight: SingleFlight[str, int] = SingleFlight()
+    in_flight.begin("a", search.run)
     other = Search()
     other.release.set()
-    assert await flights.join("b", other.run) == 7
-    await flights.close()
+    assert await in_flight.join("b", other.run) == 7
+    await in_flight.close()
 
 
 async def test_a_failure_that_nobody_waits_for_is_no_warning(search: Search) -> None:
-    flights: Flights[str, int] = Flights()
+    in_flight: SingleFlight[str, int] = SingleFlight()
     search.error = NotFound("a", [])
-    flights.begin("a", search.run)
-    flights.begin("a", search.run)
+    in_flight.begin("a", search.run)
+    in_flight.begin("a", search.run)
     search.release.set()
     await turn()
-    assert (search.began, len(flights)) == (1, 0)
+    assert (search.began, len(in_flight)) == (1, 0)
 
 
 async def test_closing_ends_searches(search: Search) -> None:
-    flights: Flights[str, int] = Flights()
-    waiting = asyncio.create_task(flights.join("a", search.run))
+    in_flight: SingleFlight[str, int] = SingleFlight()
+    waiting = asyncio.create_task(in_flight.join("a", search.run))
     await turn()
-    await flights.close()
+    await in_flight.close()
     await asyncio.wait([waiting])
-    assert (waiting.cancelled(), len(flights)) == (True, 0)
+    assert (waiting.cancelled(), len(in_flight)) == (True, 0)
 
 
 async def test_a_bug_is_told_even_if_nobody_waits(search: Search) -> None:
@@ -98,9 +98,9 @@ async def test_a_bug_is_told_even_if_nobody_waits(search: Search) -> None:
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
     loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
-    flights: Flights[str, int] = Flights()
+    in_flight: SingleFlight[str, int] = SingleFlight()
     search.error = ZeroDivisionError()
-    flights.begin("a", search.run)
+    in_flight.begin("a", search.run)
     search.release.set()
     await turn()
     loop.set_exception_handler(before)

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.background import TaskRow
-from gateway.ops.health import PARTS, Verdict, judge
+from gateway.ops.health import PARTS, HealthVerdict, judge
 from gateway.ops.overview import Overview, Status, UpstreamRow, merge_workers
 from tests.fakes.workers import upstream_row, worker_snapshot
 
@@ -24,7 +24,7 @@ def test_work_behind_requests_that_does_not_go_on_degrades_the_whole() -> None:
     well: TaskRow = {"task": "probes", "failures": 7, "problem": ""}
     told = merge_workers([worker_snapshot(upstreams=[WELL], tasks=[own, well])], [parents])
 
-    assert PARTS["background"](told) == Verdict(
+    assert PARTS["background"](told) == HealthVerdict(
         Status.DEGRADED,
         "does not go on as it should: worker-0 (no such file), pins (ValueError: odd)",
     )
@@ -34,29 +34,33 @@ def test_work_behind_requests_that_does_not_go_on_degrades_the_whole() -> None:
 @pytest.mark.parametrize(
     ("rows", "verdict"),
     [
-        pytest.param([WELL, PUBLIC], Verdict(Status.HEALTHY, "2 of 2 upstreams healthy"), id="all"),
+        pytest.param(
+            [WELL, PUBLIC], HealthVerdict(Status.HEALTHY, "2 of 2 upstreams healthy"), id="all"
+        ),
         pytest.param(
             [WELL, EJECTED],
-            Verdict(Status.DEGRADED, "1 of 2 upstreams not healthy: b ejected (mismatch)"),
+            HealthVerdict(Status.DEGRADED, "1 of 2 upstreams not healthy: b ejected (mismatch)"),
             id="some-ejected",
         ),
         pytest.param(
             [WELL, BACKING_OFF],
-            Verdict(Status.DEGRADED, "1 of 2 upstreams not healthy: c backing-off (retry-after)"),
+            HealthVerdict(
+                Status.DEGRADED, "1 of 2 upstreams not healthy: c backing-off (retry-after)"
+            ),
             id="some-back-off",
         ),
         pytest.param(
             [EJECTED, BACKING_OFF],
-            Verdict(
+            HealthVerdict(
                 Status.UNHEALTHY,
                 "2 of 2 upstreams not healthy: b ejected (mismatch), c backing-off (retry-after)",
             ),
             id="none-well",
         ),
-        pytest.param([], Verdict(Status.UNHEALTHY, "no upstream is configured"), id="none"),
+        pytest.param([], HealthVerdict(Status.UNHEALTHY, "no upstream is configured"), id="none"),
     ],
 )
-def test_ipfs(rows: list[UpstreamRow], verdict: Verdict) -> None:
+def test_ipfs(rows: list[UpstreamRow], verdict: HealthVerdict) -> None:
     assert PARTS["ipfs"](overview(*rows)) == verdict
 
 
@@ -77,7 +81,7 @@ def test_cluster(rows: list[UpstreamRow], status: Status, reason: str) -> None:
 
 @pytest.mark.parametrize("status", [pytest.param(status, id=status) for status in Status])
 def test_the_cache_speaks_for_itself(status: Status) -> None:
-    assert PARTS["cache"](overview(cache=(status, "why"))) == Verdict(status, "why")
+    assert PARTS["cache"](overview(cache=(status, "why"))) == HealthVerdict(status, "why")
 
 
 def test_a_cache_that_says_nothing_more_has_nothing_to_report() -> None:
@@ -87,25 +91,29 @@ def test_a_cache_that_says_nothing_more_has_nothing_to_report() -> None:
 @pytest.mark.parametrize(
     ("view", "verdict"),
     [
-        pytest.param(overview(WELL), Verdict(Status.HEALTHY, "all parts healthy"), id="well"),
+        pytest.param(overview(WELL), HealthVerdict(Status.HEALTHY, "all parts healthy"), id="well"),
         pytest.param(
             overview(WELL, PUBLIC_EJECTED),
-            Verdict(Status.DEGRADED, "ipfs: 1 of 2 upstreams not healthy: e ejected (silent)"),
+            HealthVerdict(
+                Status.DEGRADED, "ipfs: 1 of 2 upstreams not healthy: e ejected (silent)"
+            ),
             id="one-part-degraded",
         ),
         pytest.param(
             overview(WELL, PUBLIC_EJECTED, cache=("unhealthy", "the disk is gone")),
-            Verdict(Status.UNHEALTHY, "cache: the disk is gone"),
+            HealthVerdict(Status.UNHEALTHY, "cache: the disk is gone"),
             id="the-worst-part",
         ),
         pytest.param(
             merge_workers([]),
-            Verdict(Status.UNHEALTHY, "ipfs: no upstream is configured; cache: no worker reports"),
+            HealthVerdict(
+                Status.UNHEALTHY, "ipfs: no upstream is configured; cache: no worker reports"
+            ),
             id="no-worker",
         ),
     ],
 )
-def test_the_whole_is_as_well_as_its_worst_part(view: Overview, verdict: Verdict) -> None:
+def test_the_whole_is_as_well_as_its_worst_part(view: Overview, verdict: HealthVerdict) -> None:
     assert judge(view) == verdict
 
 
@@ -115,4 +123,4 @@ def test_old_rules_in_force_are_for_somebody_to_look_at() -> None:
     for worker, problem in zip(workers, ("", "a.deny is empty", "a.deny is empty"), strict=True):
         worker["denylist"] = {"rules": 1, "problem": problem}
     told = judge(merge_workers(workers))
-    assert told == Verdict(Status.DEGRADED, "denylist: a.deny is empty")
+    assert told == HealthVerdict(Status.DEGRADED, "denylist: a.deny is empty")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol.conditional import (
-    Verdict,
+    ConditionalVerdict,
     evaluate,
     format_date,
     is_range_current,
@@ -119,35 +119,52 @@ def test_format_date(seconds: int, expected: bytes | None) -> None:
 @pytest.mark.parametrize(
     ("fields", "mtime", "expected"),
     [
-        pytest.param({}, MTIME, Verdict.GO_ON, id="no-condition"),
-        pytest.param({"if_none_match": ETAG}, None, Verdict.NOT_MODIFIED, id="same-tag"),
-        pytest.param({"if_none_match": '"x"'}, None, Verdict.GO_ON, id="other-tag"),
-        pytest.param({"if_modified_since": SAME}, MTIME, Verdict.NOT_MODIFIED, id="since-same"),
-        pytest.param({"if_modified_since": AFTER}, MTIME, Verdict.NOT_MODIFIED, id="since-later"),
-        pytest.param({"if_modified_since": BEFORE}, MTIME, Verdict.GO_ON, id="since-before"),
-        pytest.param({"if_modified_since": AFTER}, None, Verdict.GO_ON, id="no-mtime"),
-        pytest.param({"if_modified_since": "Thu, 99 Foo"}, MTIME, Verdict.GO_ON, id="no-date"),
+        pytest.param({}, MTIME, ConditionalVerdict.GO_ON, id="no-condition"),
+        pytest.param({"if_none_match": ETAG}, None, ConditionalVerdict.NOT_MODIFIED, id="same-tag"),
+        pytest.param({"if_none_match": '"x"'}, None, ConditionalVerdict.GO_ON, id="other-tag"),
+        pytest.param(
+            {"if_modified_since": SAME}, MTIME, ConditionalVerdict.NOT_MODIFIED, id="since-same"
+        ),
+        pytest.param(
+            {"if_modified_since": AFTER}, MTIME, ConditionalVerdict.NOT_MODIFIED, id="since-later"
+        ),
+        pytest.param(
+            {"if_modified_since": BEFORE}, MTIME, ConditionalVerdict.GO_ON, id="since-before"
+        ),
+        pytest.param({"if_modified_since": AFTER}, None, ConditionalVerdict.GO_ON, id="no-mtime"),
+        pytest.param(
+            {"if_modified_since": "Thu, 99 Foo"}, MTIME, ConditionalVerdict.GO_ON, id="no-date"
+        ),
         pytest.param(
             {"if_none_match": '"x"', "if_modified_since": AFTER},
             MTIME,
-            Verdict.GO_ON,
+            ConditionalVerdict.GO_ON,
             id="tag-over-date",
         ),
-        pytest.param({"if_match": ETAG}, None, Verdict.GO_ON, id="if-match-holds"),
-        pytest.param({"if_match": '"x"'}, None, Verdict.FAILED, id="if-match-fails"),
+        pytest.param({"if_match": ETAG}, None, ConditionalVerdict.GO_ON, id="if-match-holds"),
+        pytest.param({"if_match": '"x"'}, None, ConditionalVerdict.FAILED, id="if-match-fails"),
         pytest.param(
-            {"if_match": '"x"', "if_none_match": ETAG}, None, Verdict.FAILED, id="if-match-first"
+            {"if_match": '"x"', "if_none_match": ETAG},
+            None,
+            ConditionalVerdict.FAILED,
+            id="if-match-first",
         ),
-        pytest.param({"if_unmodified_since": SAME}, MTIME, Verdict.GO_ON, id="unmodified-holds"),
-        pytest.param({"if_unmodified_since": BEFORE}, MTIME, Verdict.FAILED, id="unmodified-fails"),
-        pytest.param({"if_unmodified_since": BEFORE}, None, Verdict.GO_ON, id="unmodified-unknown"),
+        pytest.param(
+            {"if_unmodified_since": SAME}, MTIME, ConditionalVerdict.GO_ON, id="unmodified-holds"
+        ),
+        pytest.param(
+            {"if_unmodified_since": BEFORE}, MTIME, ConditionalVerdict.FAILED, id="unmodified-fails"
+        ),
+        pytest.param(
+            {"if_unmodified_since": BEFORE}, None, ConditionalVerdict.GO_ON, id="unmodified-unknown"
+        ),
         pytest.param(
             {"if_match": ETAG, "if_unmodified_since": BEFORE},
             MTIME,
-            Verdict.GO_ON,
+            ConditionalVerdict.GO_ON,
             id="if-match-over-unmodified",
         ),
     ],
 )
-def test_evaluate(fields: dict[str, str], mtime: int | None, expected: Verdict) -> None:
+def test_evaluate(fields: dict[str, str], mtime: int | None, expected: ConditionalVerdict) -> None:
     assert evaluate(make_request(**fields), ETAG, mtime) is expected

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.tiered_store import TieredStore
 from gateway.settings import CacheSettings
 from tests.fakes.clock import FakeClock
@@ -28,7 +28,7 @@ async def store_fixture(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Tiere
 
 
 @pytest.fixture(name="keeper")
-async def keeper_fixture(store: TieredStore, clock: FakeClock) -> AsyncIterator[CacheKeeper]:
-    keeper = CacheKeeper(store, clock)
+async def keeper_fixture(store: TieredStore, clock: FakeClock) -> AsyncIterator[Control]:
+    keeper = Control(store, clock)
     yield keeper
     keeper.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.background import Background
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.tiered_store import TieredStore
 from gateway.guard.denylist import Denylist
 from gateway.settings import CacheSettings
@@ -25,7 +25,7 @@ SIZE = sum(len(block.data) for block in DAG.blocks)
 
 @pytest.fixture(name="upkeep")
 async def upkeep_fixture(
-    store: TieredStore, keeper: CacheKeeper, clock: FakeClock
+    store: TieredStore, keeper: Control, clock: FakeClock
 ) -> AsyncIterator[Upkeep]:
     for block in DAG.blocks:
         await store.keep(block)
@@ -68,7 +68,7 @@ async def test_other_workers_purge_themselves_without_a_disk(
     settings = CacheSettings(directory=str(tmp_path), disk_size=0)
     store = await TieredStore.open(settings, clock, RecordingObserver())
     await store.keep(DAG.blocks[0])
-    upkeep = Upkeep(store, CacheKeeper(store, clock), DictRetriever(), clock)
+    upkeep = Upkeep(store, Control(store, clock), DictRetriever(), clock)
     cids = [str(DAG.blocks[0].cid)]
     await upkeep.obey({"do": "follow-purge", "cids": cids, "recursive": False})
     assert store.peek(DAG.blocks[0].cid) is None
@@ -90,7 +90,7 @@ async def test_a_warm_job_is_begun_and_looked_at(upkeep: Upkeep) -> None:
 
 
 async def test_what_is_blocked_is_not_fetched_ahead(
-    store: TieredStore, keeper: CacheKeeper, clock: FakeClock, tmp_path: Path
+    store: TieredStore, keeper: Control, clock: FakeClock, tmp_path: Path
 ) -> None:
     (tmp_path / "a.deny").write_text(f"/ipfs/{ROOT}")
     denylist = Denylist([str(tmp_path / "a.deny")], clock)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rig.cache_directory import index_file
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.tiered_store import TieredStore
 from gateway.content.cid import parse_cid
 from gateway.content.walk import Want
@@ -40,12 +40,12 @@ def retriever_fixture(store: TieredStore) -> KeepingRetriever:
 
 
 @pytest.fixture(name="pins")
-def pins_fixture(keeper: CacheKeeper, retriever: KeepingRetriever, clock: FakeClock) -> PinKeeper:
+def pins_fixture(keeper: Control, retriever: KeepingRetriever, clock: FakeClock) -> PinKeeper:
     return PinKeeper(keeper, retriever, clock)
 
 
 async def test_a_pinned_root_is_fetched_in_whole_and_stays(
-    store: TieredStore, keeper: CacheKeeper, pins: PinKeeper
+    store: TieredStore, keeper: Control, pins: PinKeeper
 ) -> None:
     await keeper.change_pins([DAG.root], [])
     await pins.bring_in_line()
@@ -56,7 +56,7 @@ async def test_a_pinned_root_is_fetched_in_whole_and_stays(
 
 
 async def test_what_is_pinned_is_not_fetched_again(
-    keeper: CacheKeeper, pins: PinKeeper, retriever: KeepingRetriever
+    keeper: Control, pins: PinKeeper, retriever: KeepingRetriever
 ) -> None:
     await keeper.change_pins([DAG.root], [])
     await pins.bring_in_line()
@@ -64,7 +64,7 @@ async def test_what_is_pinned_is_not_fetched_again(
     assert len(retriever.sessions) == 1
 
 
-async def test_an_unpinned_root_can_go(keeper: CacheKeeper, pins: PinKeeper) -> None:
+async def test_an_unpinned_root_can_go(keeper: Control, pins: PinKeeper) -> None:
     await keeper.change_pins([DAG.root], [])
     await pins.bring_in_line()
     await keeper.change_pins([], [DAG.root])
@@ -74,7 +74,7 @@ async def test_an_unpinned_root_can_go(keeper: CacheKeeper, pins: PinKeeper) -> 
 
 
 async def test_a_root_that_cannot_be_had_fails_and_is_tried_again(
-    keeper: CacheKeeper, pins: PinKeeper, retriever: KeepingRetriever
+    keeper: Control, pins: PinKeeper, retriever: KeepingRetriever
 ) -> None:
     last = retriever.far.popitem()
     await keeper.change_pins([DAG.root], [])
@@ -88,7 +88,7 @@ async def test_a_root_that_cannot_be_had_fails_and_is_tried_again(
 
 
 async def test_a_pin_that_does_not_fit_holds_nothing(
-    store: TieredStore, keeper: CacheKeeper, pins: PinKeeper, monkeypatch: pytest.MonkeyPatch
+    store: TieredStore, keeper: Control, pins: PinKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert store.disk is not None
     monkeypatch.setattr(store.disk, "_limit_bytes", 1000)
@@ -100,7 +100,7 @@ async def test_a_pin_that_does_not_fit_holds_nothing(
 
 
 async def test_a_pin_that_is_taken_back_while_it_is_fetched_ends(
-    keeper: CacheKeeper,
+    keeper: Control,
     pins: PinKeeper,
     retriever: KeepingRetriever,
     monkeypatch: pytest.MonkeyPatch,
@@ -122,7 +122,7 @@ async def test_a_pin_that_is_taken_back_while_it_is_fetched_ends(
 
 
 async def test_a_lost_index_is_marked_again(
-    tmp_path: Path, store: TieredStore, keeper: CacheKeeper, pins: PinKeeper
+    tmp_path: Path, store: TieredStore, keeper: Control, pins: PinKeeper
 ) -> None:
     await keeper.change_pins([DAG.root], [])
     await pins.bring_in_line()
@@ -135,7 +135,7 @@ async def test_a_lost_index_is_marked_again(
 
 
 async def test_one_wrong_root_costs_the_others_nothing(
-    tmp_path: Path, keeper: CacheKeeper, pins: PinKeeper
+    tmp_path: Path, keeper: Control, pins: PinKeeper
 ) -> None:
     """Issue 12, 13: pinning ended for good, and nobody was told."""
     (tmp_path / "pins.json").write_text(f'{{"Qm...": 1, "{DAG.root}": 2}}', "ascii")
@@ -154,7 +154,7 @@ async def test_one_wrong_root_costs_the_others_nothing(
 
 
 async def test_a_bug_in_one_pin_costs_the_others_nothing(
-    keeper: CacheKeeper, pins: PinKeeper, retriever: KeepingRetriever
+    keeper: Control, pins: PinKeeper, retriever: KeepingRetriever
 ) -> None:
     odd = parse_cid("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy")
     keep = retriever.before_get
@@ -193,7 +193,7 @@ async def test_what_is_wrong_with_the_list_is_told_until_it_is_mended(
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_the_leader_works_when_it_is_woken(keeper: CacheKeeper, pins: PinKeeper) -> None:
+async def test_the_leader_works_when_it_is_woken(keeper: Control, pins: PinKeeper) -> None:
     told: list[str] = []
     running = asyncio.create_task(pins.run(told.append))
     await keeper.change_pins([DAG.root], [])

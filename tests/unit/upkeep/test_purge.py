@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.tiered_store import TieredStore
 from gateway.content.cid import DAG_PB
 from gateway.ports import Purged
@@ -21,7 +21,7 @@ async def keep(store: TieredStore, dag: Dag) -> None:
 
 
 async def test_all_that_is_cached_below_a_root_is_taken_out(
-    store: TieredStore, keeper: CacheKeeper
+    store: TieredStore, keeper: Control
 ) -> None:
     await keep(store, DAG)
     purged, reached = await purge_dag(store, keeper, DAG.root)
@@ -30,7 +30,7 @@ async def test_all_that_is_cached_below_a_root_is_taken_out(
     assert [await store.find(block.cid) for block in DAG.blocks] == [None] * len(DAG.blocks)
 
 
-async def test_other_content_stays(store: TieredStore, keeper: CacheKeeper) -> None:
+async def test_other_content_stays(store: TieredStore, keeper: Control) -> None:
     other = dag_of(10, seed=1)
     await keep(store, DAG)
     await keep(store, other)
@@ -38,7 +38,7 @@ async def test_other_content_stays(store: TieredStore, keeper: CacheKeeper) -> N
     assert None not in [await store.find(block.cid) for block in other.blocks]
 
 
-async def test_a_node_that_is_not_cached_is_told(store: TieredStore, keeper: CacheKeeper) -> None:
+async def test_a_node_that_is_not_cached_is_told(store: TieredStore, keeper: Control) -> None:
     await keep(store, DAG)
     inner = next(b for b in DAG.blocks if b.cid.codec == DAG_PB and b.cid != DAG.root)
     await keeper.purge([inner.cid])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.content.walk import Want
 from gateway.upkeep.warm import ENDED, MAX_JOBS, MAX_RUNNING, UNSEEN_S, Warmer
 from tests.fakes.clock import FakeClock
@@ -37,7 +37,7 @@ def retriever_fixture() -> DictRetriever:
 
 @pytest.fixture(name="warmer")
 async def warmer_fixture(
-    retriever: DictRetriever, keeper: CacheKeeper, clock: FakeClock
+    retriever: DictRetriever, keeper: Control, clock: FakeClock
 ) -> AsyncIterator[Warmer]:
     warmer = Warmer(retriever, keeper, clock)
     yield warmer

@@ -117,7 +117,7 @@ async def test_the_other_one_brings_it_when_one_fails(pair: Pair, fails: str) ->
     reading = asyncio.create_task(pair.choices())
     await asyncio.gather(bad.asked.wait(), good.asked.wait())
     bad.go.set()
-    await asyncio.wait(pair.kit.tools.tasks, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(pair.kit.context.tasks, return_when=asyncio.FIRST_COMPLETED)
     good.go.set()
     assert await reading == [("first", "first"), ("second", "hedged")]
 

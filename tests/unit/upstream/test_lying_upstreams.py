@@ -149,7 +149,7 @@ async def test_a_liar_alone(case: Case, mode: Literal["car", "block"]) -> None:
         is_ejected = case.is_ejected if is_car else case.is_ejected_by_block
         assert (kit.state("liar") == "ejected") is is_ejected
         check_store(kit, FILE)
-        assert len(kit.tools.flights) == 0
+        assert len(kit.context.in_flight) == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -23,7 +23,7 @@ from gateway.web.app import ContentEndpoint, create_content_app
 from gateway.web.clients import Clients
 from gateway.web.hot.body_builder import Filler
 from gateway.web.hot.hot_connection import HotProtocol, protocol_with
-from gateway.web.hot.recorder import Keeper
+from gateway.web.hot.recorder import HotRecorder
 from gateway.web.hot.responder import HotPath
 from gateway.web.hot.table import HotTable
 from gateway.web.pages.document import PreviewPage
@@ -149,7 +149,7 @@ class Listening:
         pipeline = Pipeline(self.retriever, self._store, names, pages)
         router = Router(clients, HOSTS, names)
         self.filler = Filler(pipeline, 32 << 20 if is_hot else 0)
-        keep = Keeper(self.table, self.filler).keep
+        keep = HotRecorder(self.table, self.filler).keep
         self.endpoint = ContentEndpoint(router, pipeline, admission, self.records, clock, keep)
         self._listener = open_listener("127.0.0.1:0")
         self.port: int = self._listener.socket.getsockname()[1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.disk.admission import SecondHit
 from gateway.cache.tiered_store import TieredStore
 from tests.fakes.blocks import numbered
@@ -36,7 +36,7 @@ async def test_what_is_fetched_twice_is_written(store: TieredStore) -> None:
 
 async def test_what_operators_want_is_written_at_once(store: TieredStore, clock: FakeClock) -> None:
     await store.keep(BLOCK)
-    keeper = CacheKeeper(store, clock)
+    keeper = Control(store, clock)
     for _ in range(2):
         await keeper.keep(BLOCK)
     await store.flush()
@@ -47,6 +47,6 @@ async def test_where_all_is_admitted_operators_have_nothing_to_add(
     open_store: OpenStore, clock: FakeClock
 ) -> None:
     store = await open_store()
-    await CacheKeeper(store, clock).keep(BLOCK)
+    await Control(store, clock).keep(BLOCK)
     await store.flush()
     assert await store.find(BLOCK.cid) is None

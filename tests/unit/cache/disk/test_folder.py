@@ -11,7 +11,7 @@ from gateway.cache.disk.folder import MARKER, CacheFolder, ForeignFolder, make_f
 from gateway.cache.disk.index import Index
 from gateway.cache.disk.quarantine import Quarantine
 from gateway.cache.disk.temporary import TemporaryFolder
-from gateway.cache.states import Condition
+from gateway.cache.states import DiskCondition
 from gateway.cache.tiered_store import TieredStore
 from tests.fakes.blocks import numbered
 from tests.fakes.clock import FakeClock
@@ -60,7 +60,7 @@ async def test_nothing_in_a_foreign_folder_is_touched(
     await store.close()
 
     assert files_in(repository) == files
-    assert health.status is Condition.UNHEALTHY
+    assert health.status is DiskCondition.UNHEALTHY
     assert "is not a cache of this gateway" in health.reason
 
 

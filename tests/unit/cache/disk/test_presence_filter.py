@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.cache.disk import presence_filter as presence
-from gateway.cache.disk.presence_filter import Presence
+from gateway.cache.disk.presence_filter import PresenceFilter
 from gateway.ports import MissReason
 from tests.fakes.blocks import numbered
 
@@ -13,21 +13,21 @@ def keys(numbers: range) -> list[bytes]:
 
 
 def test_remembers_what_was_added() -> None:
-    seen = Presence()
+    seen = PresenceFilter()
     for key in keys(range(500)):
         seen.add(key)
     assert all(key in seen for key in keys(range(500)))
 
 
 def test_seldom_claims_what_was_not_added() -> None:
-    seen = Presence()
+    seen = PresenceFilter()
     for key in keys(range(2000)):
         seen.add(key)
     assert sum(key in seen for key in keys(range(10_000, 12_000))) <= 2
 
 
 def test_knows_nothing_at_first() -> None:
-    assert not any(key in Presence() for key in keys(range(20)))
+    assert not any(key in PresenceFilter() for key in keys(range(20)))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_forgets_what_was_not_touched_for_two_turns(
     monkeypatch: pytest.MonkeyPatch, later: int, *, is_known: bool
 ) -> None:
     monkeypatch.setattr(presence, "TURN_KEYS", 100)
-    seen = Presence()
+    seen = PresenceFilter()
     (first, *others) = keys(range(later + 1))
     seen.add(first)
     for key in others[: later - 1]:
@@ -49,7 +49,7 @@ def test_forgets_what_was_not_touched_for_two_turns(
 
 def test_adding_again_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "TURN_KEYS", 3)
-    seen = Presence()
+    seen = PresenceFilter()
     first, second, *_ = keys(range(2))
     for _ in range(10):
         seen.add(first)
@@ -62,7 +62,7 @@ KEYS = keys(range(10))
 
 
 def test_a_key_that_was_taken_out_is_gone_until_it_comes_again() -> None:
-    seen = Presence()
+    seen = PresenceFilter()
     seen.add(KEYS[1])
     seen.discard(KEYS[1])
     assert KEYS[1] not in seen
@@ -73,7 +73,7 @@ def test_a_key_that_was_taken_out_is_gone_until_it_comes_again() -> None:
 def test_too_many_that_are_gone_are_forgotten_with_all_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen = Presence()
+    seen = PresenceFilter()
     monkeypatch.setattr(presence, "MAX_GONE", 3)
     for number in range(10):
         seen.add(KEYS[number])
@@ -83,7 +83,7 @@ def test_too_many_that_are_gone_are_forgotten_with_all_others(
 
 
 def test_why_a_block_is_missed_is_known_for_a_while() -> None:
-    seen = Presence()
+    seen = PresenceFilter()
     seen.add(KEYS[1])
     seen.add(KEYS[2])
     seen.discard(KEYS[2])

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.rig.cache_directory import index_file, truth
 from gateway.cache.disk.tier import MAX_PENDING_BYTES, STALL_S, DiskTier
-from gateway.cache.states import Condition, EvictionReason
+from gateway.cache.states import DiskCondition, EvictionReason
 from gateway.content.block import Block
 from gateway.content.cid import DAG_PB
 from gateway.ports import MissReason, Tier
@@ -137,11 +137,11 @@ async def test_keep_does_not_wait_for_a_disk_that_does_not_answer(
     clock.advance(STALL_S + 1)
     await tier.keep(numbered(99, MIB))
     assert tier.stats()["write_errors"] == 1
-    assert tier.health().status is Condition.UNHEALTHY
+    assert tier.health().status is DiskCondition.UNHEALTHY
     other.execute("ROLLBACK")
     other.close()
     await tier.flush()
-    assert tier.health().status is Condition.DEGRADED
+    assert tier.health().status is DiskCondition.DEGRADED
 
 
 async def test_starts_at_once_and_scans_behind(open_tier: OpenTier, directory: Path) -> None:
@@ -154,10 +154,10 @@ async def test_starts_at_once_and_scans_behind(open_tier: OpenTier, directory: P
     index_file(directory).unlink()
     again = await open_tier()
     assert again.stats()["index_state"] == "rebuilding"
-    assert again.health().status is Condition.DEGRADED
+    assert again.health().status is DiskCondition.DEGRADED
     assert [await again.find(block.cid) for block in blocks] == blocks
     await again.settle()
-    assert again.health().status is Condition.HEALTHY
+    assert again.health().status is DiskCondition.HEALTHY
     found = truth(directory)
     assert (again.stats()["blocks"], again.stats()["disk_bytes"]) == (40, found.bytes)
 
@@ -245,6 +245,6 @@ async def test_write_errors_are_told_for_a_minute(
     await tier.keep(block)
     await tier.flush()
     assert tier.stats()["write_errors"] == 1
-    assert tier.health().status is Condition.DEGRADED
+    assert tier.health().status is DiskCondition.DEGRADED
     clock.advance(61)
-    assert tier.health().status is Condition.HEALTHY
+    assert tier.health().status is DiskCondition.HEALTHY

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from gateway.background import Background
 from gateway.breaker import FAILURES
-from gateway.cache.control import CacheKeeper
+from gateway.cache.control import Control
 from gateway.cache.shared import tier as module
 from gateway.cache.shared.stores import HERE, IN_BUCKET, BucketBlocks, PurgeEntry, RedisBlocks
 from gateway.cache.shared.tier import MAX_PENDING_BYTES, SharedTier
@@ -316,7 +316,7 @@ async def open_machine(
     shared = SharedTier(redis, None, 5.0, clock, observer)
     settings = CacheSettings(directory=str(directory), disk_size=64 * MIB, memory_size=MIB)
     store = await TieredStore.open(settings, clock, observer, shared)
-    shared.start(Background(FakeClock()), CacheKeeper(store, clock).follow_purge)
+    shared.start(Background(FakeClock()), Control(store, clock).follow_purge)
     return store
 
 
@@ -337,7 +337,7 @@ async def test_machines_share_blocks_and_purges(
     assert await theirs.find(SMALL.cid) == (SMALL, Tier.SHARED)
     assert await theirs.find(SMALL.cid) == (SMALL, Tier.MEMORY)
     await theirs.flush()
-    await CacheKeeper(ours, clock).purge([SMALL.cid])
+    await Control(ours, clock).purge([SMALL.cid])
     while await theirs.find(SMALL.cid) is not None:  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(0.001)
     assert theirs.stats()["shared_state"] == "up"
@@ -354,5 +354,5 @@ async def test_a_purge_that_cannot_be_followed_is_in_the_log(
 ) -> None:
     store = await open_machine(tmp_path, redis, clock, observer)
     await store.close()
-    await CacheKeeper(store, clock).follow_purge([SMALL.cid.multihash])
+    await Control(store, clock).follow_purge([SMALL.cid.multihash])
     assert "could not be followed" in caplog.text

@@ -60,7 +60,7 @@ async def kit_fixture(api: RouterApi) -> AsyncIterator[Kit]:
         Kit(lacks.settings, may_be=lambda _: True) as kit,
     ):
         settings = RoutingSettings(url=api.url, requests="20/minute", allow_private=True)
-        router = kit.tools.presence.router = Router(settings, kit.pool, kit.clock)
+        router = kit.context.presence.router = Router(settings, kit.pool, kit.clock)
         yield kit
         await router.close()
 
@@ -78,7 +78,7 @@ async def test_a_provider_is_asked_when_nobody_else_has_it(
 async def test_a_provider_is_not_asked_for_anything_else(kit: Kit, stranger: LyingUpstream) -> None:
     await kit.read(FILE.cid)
     asked = len(stranger.log)
-    kit.tools.presence.router = None
+    kit.context.presence.router = None
     with pytest.raises(NotFound, match=r"\[lacks"):
         await kit.read(CID)
     assert len(stranger.log) == asked
@@ -144,7 +144,7 @@ async def test_private_addresses_are_not_connected_to(
     port = stranger.settings.url.rpartition(":")[2]
     api.addresses = [address.format(port=port)]
     async with LyingUpstream(name="lacks") as lacks, Kit(lacks.settings) as kit:
-        router = kit.tools.presence.router = Router(
+        router = kit.context.presence.router = Router(
             RoutingSettings(url=api.url), kit.pool, kit.clock
         )
         with pytest.raises(Exception, match="lacks"):

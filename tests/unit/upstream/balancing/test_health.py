@@ -13,7 +13,7 @@ from gateway.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from gateway.upstream.balancing.health import FailureKind, Health, UpstreamState, kind_of
+from gateway.upstream.balancing.health import FailureKind, UpstreamHealth, UpstreamState, kind_of
 
 NOW = 1000.0
 
@@ -41,13 +41,13 @@ def test_kind_of_an_error(error: UpstreamError, kind: str) -> None:
     assert kind_of(error) == kind
 
 
-def fail(health: Health, times: int, kind: FailureKind = FailureKind.UNREACHABLE) -> None:
+def fail(health: UpstreamHealth, times: int, kind: FailureKind = FailureKind.UNREACHABLE) -> None:
     for _ in range(times):
         health.failed(kind, NOW)
 
 
 def test_five_failures_in_a_row_eject() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 4)
     assert health.state(NOW) is UpstreamState.HEALTHY
     fail(health, 1)
@@ -56,7 +56,7 @@ def test_five_failures_in_a_row_eject() -> None:
 
 
 def test_a_success_begins_the_count_again() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 4)
     health.succeeded(NOW)
     fail(health, 4)
@@ -64,7 +64,7 @@ def test_a_success_begins_the_count_again() -> None:
 
 
 def test_one_lie_ejects() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 1, FailureKind.MISMATCH)
     assert (health.state(NOW), health.reason) == ("ejected", "mismatch")
 
@@ -73,14 +73,14 @@ def test_one_lie_ejects() -> None:
     "kind", [FailureKind.ABSENT, FailureKind.INCOMPLETE, FailureKind.UNRESOLVED]
 )
 def test_an_honest_no_is_counted_and_never_ejects(kind: FailureKind) -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 100, kind)
     assert health.state(NOW) is UpstreamState.HEALTHY
     assert health.failures == {kind: 100}
 
 
 def test_an_honest_no_shows_that_it_is_alive() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 4)
     fail(health, 1, FailureKind.ABSENT)
     fail(health, 4)
@@ -88,13 +88,13 @@ def test_an_honest_no_shows_that_it_is_alive() -> None:
 
 
 def test_failures_of_requests_that_were_under_way_do_not_eject_again() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 100)
     assert (health.ejections, health.ejected_until) == (1, NOW + 30)
 
 
 def test_each_ejection_is_longer_up_to_a_limit() -> None:
-    health = Health()
+    health = UpstreamHealth()
     now, lengths = NOW, []
     for _ in range(12):
         health.failed(FailureKind.MISMATCH, now)
@@ -104,14 +104,14 @@ def test_each_ejection_is_longer_up_to_a_limit() -> None:
 
 
 def test_the_first_failure_after_an_ejection_ejects_again() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 5)
     health.failed(FailureKind.SILENT, NOW + 31)
     assert health.state(NOW + 31) is UpstreamState.EJECTED
 
 
 def test_good_behaviour_is_forgiven_slowly() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 1, FailureKind.MISMATCH)
     health.succeeded(NOW + 30 + 299)
     assert health.ejections == 1
@@ -121,7 +121,7 @@ def test_good_behaviour_is_forgiven_slowly() -> None:
 
 
 def test_success_while_ejected_forgives_nothing() -> None:
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 1, FailureKind.MISMATCH)
     health.succeeded(NOW + 1)
     assert health.state(NOW + 1) is UpstreamState.EJECTED
@@ -132,18 +132,18 @@ def test_success_while_ejected_forgives_nothing() -> None:
     [pytest.param(60.0, 60.0, id="as-told"), pytest.param(1e9, 300.0, id="not-for-ever")],
 )
 def test_retry_after_is_honoured_up_to_a_limit(told_s: float, held_s: float) -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.failed(FailureKind.BUSY, NOW, told_s)
     assert (health.state(NOW + held_s - 1), health.reason) == ("backing-off", "retry-after")
     assert health.state(NOW + held_s) is UpstreamState.HEALTHY
 
 
 def test_speed_is_unknown_before_the_first_block() -> None:
-    assert Health().ttfb_s(NOW) is None
+    assert UpstreamHealth().ttfb_s(NOW) is None
 
 
 def test_a_slow_answer_counts_in_full_and_fast_ones_win_it_back() -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.measured(0.1, NOW)
     health.measured(1.0, NOW)
     assert health.ttfb_s(NOW) == 1.0
@@ -152,21 +152,21 @@ def test_a_slow_answer_counts_in_full_and_fast_ones_win_it_back() -> None:
 
 
 def test_an_upstream_that_is_not_asked_looks_faster_by_and_by() -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.measured(5.0, NOW)
     assert health.ttfb_s(NOW + 300) == pytest.approx(0.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", [FailureKind.BUSY, FailureKind.TIMED_OUT])
 def test_a_fast_refusal_does_not_look_like_speed(kind: FailureKind) -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.measured(0.01, NOW)
     health.failed(kind, NOW)
     assert health.ttfb_s(NOW) == 5.0
 
 
 def test_requests_that_are_cut_short_count_more_and_more() -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.measured(0.02, NOW)
     estimates = []
     for _ in range(3):
@@ -179,7 +179,7 @@ def test_requests_that_are_cut_short_count_more_and_more() -> None:
 
 
 def test_the_usual_time_needs_some_answers() -> None:
-    health = Health()
+    health = UpstreamHealth()
     for number in range(19):
         health.measured(number / 100, NOW)
     assert health.usual_s() is None
@@ -191,7 +191,7 @@ def test_the_usual_time_needs_some_answers() -> None:
 
 
 def test_refusals_and_what_was_cut_short_are_no_usual_times() -> None:
-    health = Health()
+    health = UpstreamHealth()
     for _ in range(20):
         health.measured(0.01, NOW)
     health.failed(FailureKind.BUSY, NOW)
@@ -200,7 +200,7 @@ def test_refusals_and_what_was_cut_short_are_no_usual_times() -> None:
 
 
 def test_a_probe_tells_the_speed_only_while_nothing_is_known() -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.measured(0.3, NOW)
     health.primed(0.1, NOW)
     assert health.ttfb_s(NOW) == 0.3
@@ -208,7 +208,7 @@ def test_a_probe_tells_the_speed_only_while_nothing_is_known() -> None:
 
 def test_of_several_probes_the_fastest_tells_the_speed() -> None:
     """issue 12, 38: one that met a busy moment sent clients over an ocean."""
-    health = Health()
+    health = UpstreamHealth()
     for answered_s in (0.3, 0.01, 0.2):
         health.primed(answered_s, NOW)
     assert (health.ttfb_s(NOW), health.measured_at) == (0.01, NOW)
@@ -228,7 +228,7 @@ def test_of_several_probes_the_fastest_tells_the_speed() -> None:
     ],
 )
 def test_probes_bring_back_only_who_was_gone(kind: FailureKind, is_back: bool) -> None:  # noqa: FBT001 (a table)
-    health = Health()
+    health = UpstreamHealth()
     fail(health, 5, kind)
     health.readmit(NOW)
     assert (health.state(NOW) is UpstreamState.HEALTHY) is is_back
@@ -236,7 +236,7 @@ def test_probes_bring_back_only_who_was_gone(kind: FailureKind, is_back: bool) -
 
 
 def test_who_does_not_answer_probes_is_ejected() -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.eject_probed(FailureKind.SILENT, NOW, "sent nothing")
     assert (health.state(NOW), health.reason, health.problem) == (
         "ejected",
@@ -257,7 +257,7 @@ def test_probes_take_back_what_probes_have_found_but_a_lie(
     kind: FailureKind,
     is_back: bool,  # noqa: FBT001 (a table)
 ) -> None:
-    health = Health()
+    health = UpstreamHealth()
     health.eject_probed(kind, NOW, "")
     health.readmit(NOW)
     assert (health.state(NOW) is UpstreamState.HEALTHY) is is_back
@@ -265,7 +265,7 @@ def test_probes_take_back_what_probes_have_found_but_a_lie(
 
 def test_who_fails_the_request_that_tries_it_is_brought_back_ever_later() -> None:
     """issue 12, 33: who answers probes and nothing else got a request each time."""
-    health = Health()
+    health = UpstreamHealth()
     now, waits = NOW, []
     for _ in range(5):
         health.failed(FailureKind.SILENT, now)
@@ -284,7 +284,7 @@ def test_who_fails_the_request_that_tries_it_is_brought_back_ever_later() -> Non
 
 def test_an_honest_no_proves_no_bodies() -> None:
     """issue 12, 33."""
-    health = Health()
+    health = UpstreamHealth()
     health.failed(FailureKind.MISMATCH, NOW)
     health.failed(FailureKind.ABSENT, NOW + 31)
     assert health.is_on_trial

@@ -10,10 +10,10 @@ from gateway.background import Background
 from gateway.errors import BlockMismatch, Unverifiable, UpstreamUnreachable
 from gateway.ports import Choice
 from gateway.upstream.balancing import health_check as module
-from gateway.upstream.balancing.health_check import EVERY_S, UNHEARD_S, Prober
+from gateway.upstream.balancing.health_check import EVERY_S, UNHEARD_S, HealthCheck
 from gateway.upstream.retrieval.fetch import RawFetch
 from gateway.upstream.retrieval.in_flight import Gone
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.transport.client import PROBE
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
@@ -33,10 +33,10 @@ async def well(answer: Answer) -> None:
 class Ward:
     """One upstream under watch."""
 
-    def __init__(self, upstream: LyingUpstream, kit: Kit, prober: Prober) -> None:
+    def __init__(self, upstream: LyingUpstream, kit: Kit, health_check: HealthCheck) -> None:
         self.upstream = upstream
         self.kit = kit
-        self.prober = prober
+        self.health_check = health_check
 
     def fail(self, error: type[UpstreamUnreachable] | type[BlockMismatch], times: int) -> None:
         for _ in range(times):
@@ -45,7 +45,7 @@ class Ward:
             exchange.close()
 
     async def probe(self) -> str:
-        await self.prober.check("node")
+        await self.health_check.check("node")
         return self.kit.state("node")
 
 
@@ -57,9 +57,9 @@ async def ward_fixture(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ward]:
         Kit(upstream.settings) as kit,
     ):
         upstream.answers_probes = False
-        prober = Prober(kit.pool, kit.client, kit.clock)
-        yield Ward(upstream, kit, prober)
-        await prober.close()
+        health_check = HealthCheck(kit.pool, kit.client, kit.clock)
+        yield Ward(upstream, kit, health_check)
+        await health_check.close()
 
 
 async def test_one_answer_says_that_it_is_there(ward: Ward) -> None:
@@ -168,8 +168,8 @@ async def test_what_it_has_served_it_need_not_have_for_ever(
 
 async def test_who_is_not_suspected_is_asked_for_no_body(ward: Ward) -> None:
     serve(ward)
-    ward.prober.tick()
-    await asyncio.gather(*ward.prober._checks.values())
+    ward.health_check.tick()
+    await asyncio.gather(*ward.health_check._checks.values())
     assert ward.upstream.log == []
 
 
@@ -185,8 +185,8 @@ async def test_who_cuts_every_body_is_asked_by_few(ward: Ward) -> None:
         for file in files:
             assert await ward.kit.read(file.cid) == file.content
             ward.kit.clock.advance(EVERY_S)
-            ward.prober.tick()
-            await asyncio.gather(*ward.prober._checks.values())
+            ward.health_check.tick()
+            await asyncio.gather(*ward.health_check._checks.values())
     rows = {row["name"]: row["requests"] for row in ward.kit.pool.rows()}
     assert rows["honest"] >= 40
     assert rows["node"] <= 5
@@ -213,7 +213,7 @@ async def test_404_to_a_probe_is_an_answer(ward: Ward) -> None:
 async def test_two_answers_bring_an_upstream_back_that_was_gone(ward: Ward) -> None:
     ward.fail(UpstreamUnreachable, 5)
     assert ward.kit.state("node") == "ejected"
-    await asyncio.gather(*ward.prober._checks.values())
+    await asyncio.gather(*ward.health_check._checks.values())
     assert ward.kit.state("node") == "healthy"
     assert len(ward.upstream.log) == 2
 
@@ -250,14 +250,14 @@ async def test_cluster_nodes_are_probed_again_and_again(
     monkeypatch.setattr(module, "MAX_PROBES_PER_S", max_per_s)
     for passed_s in (0, every_s / 4, every_s * 3 / 4, 0, every_s):
         ward.kit.clock.advance(passed_s)
-        ward.prober.tick()
-        await asyncio.gather(*ward.prober._checks.values())
+        ward.health_check.tick()
+        await asyncio.gather(*ward.health_check._checks.values())
     assert len(ward.upstream.log) == 3
 
 
 async def test_who_cannot_be_reached_is_probed_at_once(ward: Ward) -> None:
     ward.fail(UpstreamUnreachable, 1)
-    await asyncio.gather(*ward.prober._checks.values())
+    await asyncio.gather(*ward.health_check._checks.values())
     assert len(ward.upstream.log) == 1
     assert ward.kit.state("node") == "healthy"
 
@@ -269,13 +269,13 @@ async def test_probes_do_not_bring_back_who_was_ejected_while_they_ran(ward: War
 
     ward.upstream.behaviour = lies.once(fail_more, lies.hang_up)
     ward.fail(UpstreamUnreachable, 1)
-    await asyncio.gather(*ward.prober._checks.values())
+    await asyncio.gather(*ward.health_check._checks.values())
     assert ward.kit.state("node") == "ejected"
 
 
 async def test_a_lie_is_no_reason_to_probe(ward: Ward) -> None:
     ward.fail(BlockMismatch, 1)
-    assert ward.prober._checks == {}
+    assert ward.health_check._checks == {}
 
 
 async def test_public_gateways_are_probed_only_while_they_are_ejected() -> None:
@@ -284,14 +284,14 @@ async def test_public_gateways_are_probed_only_while_they_are_ejected() -> None:
         Kit(upstream.settings) as kit,
     ):
         upstream.answers_probes = False
-        ward = Ward(upstream, kit, Prober(kit.pool, kit.client, kit.clock))
-        ward.prober.tick()
-        assert ward.prober._checks == {}
+        ward = Ward(upstream, kit, HealthCheck(kit.pool, kit.client, kit.clock))
+        ward.health_check.tick()
+        assert ward.health_check._checks == {}
         ward.fail(UpstreamUnreachable, 5)
-        ward.prober.tick()
-        await asyncio.gather(*ward.prober._checks.values())
+        ward.health_check.tick()
+        await asyncio.gather(*ward.health_check._checks.values())
         assert kit.state("node") == "healthy"
-        await ward.prober.close()
+        await ward.health_check.close()
 
 
 class PublicWard(Ward):
@@ -306,8 +306,8 @@ class PublicWard(Ward):
     async def tick(self, passed_s: float) -> int:
         """Return how many probes there were until some time from now."""
         self.kit.clock.advance(passed_s)
-        self.prober.tick()
-        await asyncio.gather(*self.prober._checks.values())
+        self.health_check.tick()
+        await asyncio.gather(*self.health_check._checks.values())
         return len(self.upstream.log)
 
 
@@ -318,9 +318,9 @@ async def public_fixture() -> AsyncIterator[PublicWard]:
         Kit(upstream.settings) as kit,
     ):
         upstream.answers_probes = False
-        prober = Prober(kit.pool, kit.client, kit.clock)
-        yield PublicWard(upstream, kit, prober)
-        await prober.close()
+        health_check = HealthCheck(kit.pool, kit.client, kit.clock)
+        yield PublicWard(upstream, kit, health_check)
+        await health_check.close()
 
 
 async def test_a_public_gateway_in_use_is_probed_when_nothing_comes(public: PublicWard) -> None:
@@ -342,18 +342,18 @@ async def test_a_public_gateway_that_was_never_asked_is_not_probed(public: Publi
 async def test_who_is_suspected_is_probed_once_at_a_time(ward: Ward) -> None:
     ward.kit.pool.suspect("node")
     ward.kit.pool.suspect("node")
-    await asyncio.gather(*ward.prober._checks.values())
+    await asyncio.gather(*ward.health_check._checks.values())
     assert len(ward.upstream.log) == 1
 
 
 async def test_silent_requests_end_when_their_upstream_is_ejected(ward: Ward) -> None:
-    tools = ward.kit.tools
+    context = ward.kit.context
     ward.upstream.behaviour = lies.silent
-    shelf = Shelf()
-    entry = tools.flights.announce(BLOCK.cid.multihash)
-    exchange = tools.pool.ask(Choice("node", "only"), "raw")
-    RawFetch(tools, exchange, shelf, BLOCK.cid).start(BLOCK.cid.multihash, entry)
-    waiting = asyncio.create_task(entry.wait(shelf))
+    reader_buffer = ReaderBuffer()
+    entry = context.in_flight.announce(BLOCK.cid.multihash)
+    exchange = context.pool.ask(Choice("node", "only"), "raw")
+    RawFetch(context, exchange, reader_buffer, BLOCK.cid).start(BLOCK.cid.multihash, entry)
+    waiting = asyncio.create_task(entry.wait(reader_buffer))
     await asyncio.sleep(0)
     ward.kit.clock.advance(1)
     await ward.probe()
@@ -371,7 +371,7 @@ async def test_who_is_slow_by_nature_has_more_time(
         ward.kit.clock.advance(0.3)
         exchange.delivered()
         exchange.close()
-    assert ward.prober._timeout_s("node") == pytest.approx(1.2)
+    assert ward.health_check._timeout_s("node") == pytest.approx(1.2)
 
 
 async def test_it_probes_from_the_start_on(ward: Ward) -> None:
@@ -382,7 +382,7 @@ async def test_it_probes_from_the_start_on(ward: Ward) -> None:
         await well(answer)
 
     ward.upstream.behaviour = tell
-    ward.prober.start(Background(FakeClock()))
+    ward.health_check.start(Background(FakeClock()))
     async with asyncio.timeout(5):
         await probed.wait()
 
@@ -393,6 +393,6 @@ async def test_nothing_is_kept_of_nodes_that_have_left(ward: Ward) -> None:
         node = replace(ward.upstream.settings, name=f"node-{number}")
         ward.kit.pool.set_discovered([node])
         ward.kit.clock.advance(EVERY_S)
-        ward.prober.tick()
-        await asyncio.gather(*ward.prober._checks.values())
-    assert ward.prober._next_at.keys() == {"node", "node-4"}
+        ward.health_check.tick()
+        await asyncio.gather(*ward.health_check._checks.values())
+    assert ward.health_check._next_at.keys() == {"node", "node-4"}

@@ -28,7 +28,7 @@ class Fleet:
         self.one, self.two, self.three = self.nodes = nodes
         self.public = public
         self.kit = kit
-        self.presence = kit.tools.presence
+        self.presence = kit.context.presence
 
     def give(self, *nodes: LyingUpstream) -> None:
         for node in nodes:
@@ -122,7 +122,7 @@ async def test_one_node_alone_is_not_asked() -> None:
         LyingUpstream(name="public") as public,
         Kit(one.settings, public.settings) as kit,
     ):
-        assert await kit.tools.presence.find(FILE.cid) is NOT_ASKED
+        assert await kit.context.presence.find(FILE.cid) is NOT_ASKED
     assert one.log == []
 
 

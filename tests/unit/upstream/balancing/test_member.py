@@ -40,7 +40,7 @@ def test_selection_sees_place_speed_and_load() -> None:
 
 def test_selection_sees_what_it_must_wait_for() -> None:
     member = Member(UpstreamSettings(name="x", url="http://x", requests="10/minute"))
-    member.meter.take(NOW)
+    member.quota.take(NOW)
     assert candidate_of(member, NOW).held_until == NOW + 6
     member.health.held_until = NOW + 60
     assert candidate_of(member, NOW).held_until == NOW + 60

@@ -9,7 +9,7 @@ from gateway.errors import BlockMismatch, UpstreamRefused, UpstreamUnreachable
 from gateway.ports import Choice, Place
 from gateway.settings import SelectionSettings, UpstreamSettings
 from gateway.upstream.balancing import pool as module
-from gateway.upstream.balancing.pool import DEFAULT_POLICY, Exchange, UpstreamPool
+from gateway.upstream.balancing.pool import DEFAULT_POLICY, UpstreamCall, UpstreamPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 
@@ -30,7 +30,7 @@ class Bench:
         self.observer = RecordingObserver()
         self.pool = UpstreamPool(upstreams or (NEAR, FAR), self.clock, self.observer, policy)
 
-    def ask(self, name: str = "near", step: str = "car") -> Exchange:
+    def ask(self, name: str = "near", step: str = "car") -> UpstreamCall:
         return self.pool.ask(Choice(name, "first"), step)
 
     def row(self, name: str = "near") -> dict[str, Any]:

@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.settings import UpstreamSettings
-from gateway.upstream.balancing.quota import Meter
+from gateway.upstream.balancing.quota import Quota
 
 NOW = 1000.0
 
 
-def meter(requests: str = "", daily: int = 0, workers: int = 1) -> Meter:
+def quota(requests: str = "", daily: int = 0, workers: int = 1) -> Quota:
     settings = UpstreamSettings(
         name="public", url="https://a", requests=requests, daily_requests=daily
     )
-    return Meter(settings, workers)
+    return Quota(settings, workers)
 
 
-def take_all(taken_from: Meter, now: float) -> int:
+def take_all(taken_from: Quota, now: float) -> int:
     taken = 0
     while taken_from.ready_at(now) <= now and taken < 10_000:
         taken_from.take(now)
@@ -26,13 +26,13 @@ def take_all(taken_from: Meter, now: float) -> int:
 
 
 def test_without_a_limit_nothing_is_counted() -> None:
-    free = meter()
+    free = quota()
     free.take(NOW)
     assert (free.left(NOW), free.ready_at(NOW) <= NOW, free.is_limited) == (None, True, False)
 
 
 def test_a_tenth_may_come_at_once_then_the_rate() -> None:
-    limited = meter("60/minute")
+    limited = quota("60/minute")
     assert take_all(limited, NOW) == 6
     assert limited.left(NOW) == 0
     assert limited.ready_at(NOW) == pytest.approx(NOW + 1)
@@ -41,22 +41,22 @@ def test_a_tenth_may_come_at_once_then_the_rate() -> None:
 
 
 def test_a_small_limit_allows_one() -> None:
-    assert take_all(meter("3/day"), NOW) == 1
+    assert take_all(quota("3/day"), NOW) == 1
 
 
 def test_workers_share_it() -> None:
-    assert take_all(meter("600/minute", workers=4), NOW) == 15
+    assert take_all(quota("600/minute", workers=4), NOW) == 15
 
 
 def test_a_day_has_its_budget() -> None:
-    limited = meter(daily=5)
+    limited = quota(daily=5)
     assert take_all(limited, NOW) == 5
     assert limited.ready_at(NOW + 10) == NOW + 86_400
     assert take_all(limited, NOW + 86_400) == 5
 
 
 def test_what_is_left_is_the_smaller_of_both() -> None:
-    limited = meter("600/minute", daily=20)
+    limited = quota("600/minute", daily=20)
     assert limited.left(NOW) == 20
     for _ in range(15):
         limited.take(NOW)
@@ -65,7 +65,7 @@ def test_what_is_left_is_the_smaller_of_both() -> None:
 
 @given(st.lists(st.floats(0, 30), max_size=60), st.integers(1, 500))
 def test_never_more_than_burst_and_rate(pauses: list[float], count: int) -> None:
-    limited, now, taken = meter(f"{count}/minute"), NOW, 0
+    limited, now, taken = quota(f"{count}/minute"), NOW, 0
     for pause in pauses:
         now += pause
         taken += take_all(limited, now)

@@ -21,7 +21,7 @@ from gateway.errors import (
     UpstreamUnreachable,
 )
 from gateway.ports import Choice
-from gateway.upstream.retrieval.attempts import Failure, NextStep, Trail, failure_of
+from gateway.upstream.retrieval.attempts import Attempts, Failure, NextStep, failure_of
 from gateway.upstream.transport.request import Step
 
 CID = parse_cid("bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e")
@@ -83,19 +83,19 @@ def failed(
     )
 
 
-def trail_of(*failures: Failure) -> Trail:
-    trail = Trail()
-    trail.failures.extend(failures)
-    return trail
+def trail_of(*failures: Failure) -> Attempts:
+    attempts = Attempts()
+    attempts.failures.extend(failures)
+    return attempts
 
 
-def next_of(trail: Trail, *, block_wise: str = "") -> tuple[str, str] | None:
+def next_of(attempts: Attempts, *, block_wise: str = "") -> tuple[str, str] | None:
     """Decide with the upstreams a and b, in this order."""
 
     def choose(exclude: Collection[str]) -> Choice | None:
         return next((Choice(name, "first") for name in "ab" if name not in exclude), None)
 
-    step = trail.next_step(Step.CAR, choose, lambda upstream: upstream in block_wise)
+    step = attempts.next_step(Step.CAR, choose, lambda upstream: upstream in block_wise)
     return None if step is None else (step.choice.upstream, step.step)
 
 
@@ -112,24 +112,24 @@ def test_after_a_failure_the_next_is_asked() -> None:
 
 
 def test_after_a_useless_car_the_same_is_asked_for_the_block() -> None:
-    trail = trail_of(failed(INCOMPLETE))
-    assert next_of(trail) == ("a", "raw")
-    trail.failures.append(failed(ABSENT, Step.RAW))
-    assert next_of(trail) == ("b", "car")
+    attempts = trail_of(failed(INCOMPLETE))
+    assert next_of(attempts) == ("a", "raw")
+    attempts.failures.append(failed(ABSENT, Step.RAW))
+    assert next_of(attempts) == ("b", "car")
 
 
 def test_nobody_is_asked_twice_in_the_same_way() -> None:
-    trail = trail_of(failed(NO_CAR), failed(NO_CAR, Step.RAW))
-    assert next_of(trail) == ("b", "car")
+    attempts = trail_of(failed(NO_CAR), failed(NO_CAR, Step.RAW))
+    assert next_of(attempts) == ("b", "car")
 
 
 def test_who_broke_off_is_asked_again_when_nobody_else_is_left() -> None:
-    trail = trail_of(failed(BROKEN, has_progressed=True))
-    assert next_of(trail) == ("b", "car")
-    trail.failures.append(failed(UpstreamSilent("b", "sent nothing")))
-    assert next_of(trail) == ("a", "raw")
-    trail.failures.append(failed(BROKEN, Step.RAW))
-    assert next_of(trail) is None
+    attempts = trail_of(failed(BROKEN, has_progressed=True))
+    assert next_of(attempts) == ("b", "car")
+    attempts.failures.append(failed(UpstreamSilent("b", "sent nothing")))
+    assert next_of(attempts) == ("a", "raw")
+    attempts.failures.append(failed(BROKEN, Step.RAW))
+    assert next_of(attempts) is None
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_who_broke_off_is_asked_again_when_nobody_else_is_left() -> None:
     ],
 )
 def test_when_a_car_was_of_no_use(failure: Failure, step: Step, is_useless: bool) -> None:  # noqa: FBT001
-    trail = trail_of(failure)
-    assert trail.made_car_useless(NextStep(Choice("a", "other-step"), step)) is is_useless
-    assert not trail.made_car_useless(NextStep(Choice("b", "other-step"), step))
+    attempts = trail_of(failure)
+    assert attempts.made_car_useless(NextStep(Choice("a", "other-step"), step)) is is_useless
+    assert not attempts.made_car_useless(NextStep(Choice("b", "other-step"), step))
 
 
 def by_b(error: type[UpstreamError]) -> Failure:

@@ -191,7 +191,7 @@ async def test_who_jumps_leaves_the_stream_behind(
     session = kit.retrieval.open_session(None)
     await anext(pieces_of(session, BIG.cid))
     assert await read(session, BIG.cid, start=11_900_000) == BIG.content[11_900_000:]
-    await asyncio.gather(*kit.tools.tasks, return_exceptions=True)
+    await asyncio.gather(*kit.context.tasks, return_exceptions=True)
     assert kit.observer.verified_bytes < 7_000_000
     await session.close()
 
@@ -204,7 +204,7 @@ async def test_a_stream_that_nobody_reads_gives_its_connection_back(
     session = bare.retrieval.open_session(None)
     pieces = pieces_of(session, BIG.cid)
     got = [await anext(pieces)]
-    await asyncio.gather(*bare.tools.tasks)
+    await asyncio.gather(*bare.context.tasks)
     assert bare.pool.rows()[0]["in_flight"] == 0
     got += [piece async for piece in pieces]
     assert b"".join(got) == BIG.content
@@ -241,7 +241,7 @@ async def test_a_name_that_does_not_exist_ends_the_stream_without_blame() -> Non
     async with LyingUpstream(forge.blocks.values()) as upstream, Kit(upstream.settings) as kit:
         with pytest.raises(NoSuchLink, match='no link named "b"'):
             await kit.read(top, ("b",))
-        await asyncio.gather(*kit.tools.tasks)
+        await asyncio.gather(*kit.context.tasks)
         await asyncio.sleep(0)
         assert kit.failures("liar") == {}
 
@@ -272,7 +272,7 @@ async def test_the_end_of_a_stream_frees_the_connection_for_the_next(
     kit: Kit, upstream: LyingUpstream
 ) -> None:
     await kit.read(FILE.cid)
-    await asyncio.gather(*kit.tools.tasks)
+    await asyncio.gather(*kit.context.tasks)
     await kit.read(BIG.cid, stop=1000)
     assert upstream.connections == 1
 
@@ -299,7 +299,7 @@ async def test_many_tiny_blocks_let_others_have_a_turn(kit: Kit, upstream: Lying
     looker = asyncio.create_task(look())
     session = kit.retrieval.open_session(None)
     await session.get(Want(tiny.cid, (), Scope.ENTITY))
-    await asyncio.gather(*kit.tools.tasks)
+    await asyncio.gather(*kit.context.tasks)
     looker.cancel()
     assert len(seen) >= len(tiny.blocks) * TURN_OVERHEAD_BYTES // TURN_BYTES
     await session.close()

@@ -107,7 +107,7 @@ async def test_what_turns_out_to_be_missing_is_fetched() -> None:
         session = kit.retrieval.open_session(None)
         assert await read(session, FILE.cid) == FILE.content
         await session.close()
-        assert len(kit.tools.flights) == 0
+        assert len(kit.context.in_flight) == 0
     assert len(upstream.log) == 1
 
 
@@ -122,7 +122,7 @@ async def test_a_lookup_after_the_reader_has_gone_leaves_nothing() -> None:
         await turns()
         disk.let_go.set()
         await turns()
-        assert (len(kit.tools.flights), kit.tools.tasks) == (0, set())
+        assert (len(kit.context.in_flight), kit.context.tasks) == (0, set())
 
 
 async def test_another_reader_gets_what_is_looked_up_ahead() -> None:
@@ -150,7 +150,7 @@ async def test_what_lands_from_elsewhere_meanwhile_is_taken() -> None:
         session = kit.retrieval.open_session(None)
         waiting = asyncio.create_task(session.get(Want(block.cid)))
         await turns()
-        kit.tools.flights.land(block.cid.multihash, Landed(block, None))
+        kit.context.in_flight.land(block.cid.multihash, Landed(block, None))
         disk.let_go.set()
         assert (await waiting).data == block.data
         await session.close()

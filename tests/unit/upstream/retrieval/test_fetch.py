@@ -10,7 +10,7 @@ from gateway.ports import Choice, Rejection
 from gateway.upstream.retrieval import fetch as fetch_module
 from gateway.upstream.retrieval.fetch import RawFetch
 from gateway.upstream.retrieval.in_flight import Entry, Gone, Landed
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
 from tests.fakes.lying_upstream import LyingUpstream
@@ -26,13 +26,15 @@ class Bench:
     def __init__(self, upstream: LyingUpstream, kit: Kit) -> None:
         self.upstream = upstream
         self.kit = kit
-        self.tools = kit.tools
-        self.shelf = Shelf()
+        self.context = kit.context
+        self.reader_buffer = ReaderBuffer()
 
     def start(self, *, is_car_useless: bool = False) -> Entry:
-        exchange = self.tools.pool.ask(Choice("liar", "first"), "raw")
-        entry = self.tools.flights.announce(KEY)
-        fetch = RawFetch(self.tools, exchange, self.shelf, BLOCK.cid, is_car_useless=is_car_useless)
+        exchange = self.context.pool.ask(Choice("liar", "first"), "raw")
+        entry = self.context.in_flight.announce(KEY)
+        fetch = RawFetch(
+            self.context, exchange, self.reader_buffer, BLOCK.cid, is_car_useless=is_car_useless
+        )
         fetch.start(KEY, entry)
         return entry
 
@@ -44,21 +46,21 @@ async def bench_fixture() -> AsyncIterator[Bench]:
 
 
 async def test_a_block_is_verified_kept_and_given_to_who_waits(bench: Bench) -> None:
-    assert await bench.start().wait(bench.shelf) == Landed(BLOCK, None)
+    assert await bench.start().wait(bench.reader_buffer) == Landed(BLOCK, None)
     assert bench.kit.store.has(BLOCK.cid)
     assert bench.kit.observer.verified_bytes == 1000
-    assert KEY not in bench.shelf
+    assert KEY not in bench.reader_buffer
 
 
 async def test_a_block_that_nobody_waits_for_goes_to_the_shelf(bench: Bench) -> None:
     bench.start()
-    await asyncio.gather(*bench.tools.tasks)
-    assert bench.shelf.take(KEY) == (BLOCK, None)
+    await asyncio.gather(*bench.context.tasks)
+    assert bench.reader_buffer.take(KEY) == (BLOCK, None)
 
 
 async def test_a_lie_is_told_and_not_kept(bench: Bench) -> None:
     bench.upstream.behaviour = lies.flip()
-    outcome = await bench.start().wait(bench.shelf)
+    outcome = await bench.start().wait(bench.reader_buffer)
     assert isinstance(outcome, Gone)
     assert len(outcome.failures) == 1
     assert outcome.failures[0].reason == f"sent bytes that do not match {BLOCK.cid}"
@@ -68,21 +70,25 @@ async def test_a_lie_is_told_and_not_kept(bench: Bench) -> None:
 
 
 async def test_books_and_table_are_closed_at_the_end(bench: Bench) -> None:
-    await bench.start().wait(bench.shelf)
-    await asyncio.gather(*bench.tools.tasks)
+    await bench.start().wait(bench.reader_buffer)
+    await asyncio.gather(*bench.context.tasks)
     await asyncio.sleep(0)
-    assert (len(bench.tools.flights), bench.tools.tasks, bench.shelf.workers) == (0, set(), set())
+    assert (len(bench.context.in_flight), bench.context.tasks, bench.reader_buffer.workers) == (
+        0,
+        set(),
+        set(),
+    )
     assert bench.kit.pool.rows()[0]["in_flight"] == 0
 
 
 async def test_a_useless_car_is_remembered_when_the_block_comes(bench: Bench) -> None:
-    await bench.start(is_car_useless=True).wait(bench.shelf)
+    await bench.start(is_car_useless=True).wait(bench.reader_buffer)
     assert bench.kit.pool.is_block_wise("liar")
 
 
 async def test_a_useless_car_is_forgotten_when_no_block_comes(bench: Bench) -> None:
     bench.upstream.behaviour = lies.status("404 Not Found")
-    await bench.start(is_car_useless=True).wait(bench.shelf)
+    await bench.start(is_car_useless=True).wait(bench.reader_buffer)
     assert not bench.kit.pool.is_block_wise("liar")
 
 
@@ -92,11 +98,11 @@ async def test_a_fetch_without_readers_ends_soon(
     monkeypatch.setattr(fetch_module, "LINGER_S", 0.01)
     bench.upstream.behaviour = lies.silent
     entry = bench.start()
-    bench.shelf.close()
-    late = Shelf()
-    outcome = await asyncio.gather(*bench.tools.tasks, return_exceptions=True)
+    bench.reader_buffer.close()
+    late = ReaderBuffer()
+    outcome = await asyncio.gather(*bench.context.tasks, return_exceptions=True)
     assert isinstance(outcome[0], asyncio.CancelledError)
-    assert len(bench.tools.flights) == 0
+    assert len(bench.context.in_flight) == 0
     assert entry.landed is None
     assert late.workers == set()
     assert bench.kit.failures("liar") == {}
@@ -113,8 +119,8 @@ async def test_a_reader_that_comes_in_time_keeps_a_fetch_alive(
 
     bench.upstream.before_block = wait
     entry = bench.start()
-    bench.shelf.close()
-    follower = asyncio.create_task(entry.wait(Shelf()))
+    bench.reader_buffer.close()
+    follower = asyncio.create_task(entry.wait(ReaderBuffer()))
     asyncio.get_running_loop().call_later(0.1, go.set)
     assert await follower == Landed(BLOCK, None)
     assert len(bench.upstream.log) == 1
@@ -122,9 +128,9 @@ async def test_a_reader_that_comes_in_time_keeps_a_fetch_alive(
 
 async def test_a_fetch_ended_before_it_began_settles_its_entry(bench: Bench) -> None:
     entry = bench.start()
-    for task in bench.tools.tasks:
+    for task in bench.context.tasks:
         task.cancel()
-    assert await entry.wait(bench.shelf) == Gone()
+    assert await entry.wait(bench.reader_buffer) == Gone()
     assert len(bench.upstream.log) == 0
 
 
@@ -138,5 +144,5 @@ async def test_a_bug_is_told_and_reaches_who_waits(
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     monkeypatch.setattr(bench.kit.store, "keep", broken)
     with pytest.raises(RuntimeError, match="a bug"):
-        await bench.start().wait(bench.shelf)
+        await bench.start().wait(bench.reader_buffer)
     assert [context["message"] for context in told] == ["a fetch has failed"]

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.upstream.retrieval.in_flight import Entry, Flights, Gone, Landed
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.in_flight import Entry, Gone, InFlight, Landed
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from tests.fakes.blocks import numbered
 
 BLOCK = numbered(1, 10)
@@ -17,102 +17,102 @@ class Bringer:
     """An owner that remembers who waits."""
 
     def __init__(self) -> None:
-        self.joined: list[Shelf] = []
+        self.joined: list[ReaderBuffer] = []
         self.count = 0
 
-    def join(self, shelf: Shelf) -> None:
-        self.joined.append(shelf)
+    def join(self, reader_buffer: ReaderBuffer) -> None:
+        self.joined.append(reader_buffer)
 
     def waiting(self, change: int) -> None:
         self.count += change
 
 
-async def waiting(entry: Entry, shelf: Shelf) -> asyncio.Task[Landed | Gone]:
+async def waiting(entry: Entry, reader_buffer: ReaderBuffer) -> asyncio.Task[Landed | Gone]:
     """Wait in a task that has begun."""
-    task = asyncio.create_task(entry.wait(shelf))
+    task = asyncio.create_task(entry.wait(reader_buffer))
     await asyncio.sleep(0)
     return task
 
 
 async def test_all_who_wait_get_the_block() -> None:
-    flights, shelves = Flights(), [Shelf(), Shelf()]
-    entry = flights.announce(KEY, Bringer())
-    tasks = [await waiting(entry, shelf) for shelf in shelves]
-    assert flights.find(KEY) is entry
-    assert list(flights.land(KEY, LANDED)) == shelves
+    in_flight, reader_buffers = InFlight(), [ReaderBuffer(), ReaderBuffer()]
+    entry = in_flight.announce(KEY, Bringer())
+    tasks = [await waiting(entry, reader_buffer) for reader_buffer in reader_buffers]
+    assert in_flight.find(KEY) is entry
+    assert list(in_flight.land(KEY, LANDED)) == reader_buffers
     assert [await task for task in tasks] == [LANDED, LANDED]
-    assert (flights.find(KEY), len(flights)) == (None, 0)
+    assert (in_flight.find(KEY), len(in_flight)) == (None, 0)
 
 
 async def test_who_comes_after_the_landing_gets_it_too() -> None:
-    flights = Flights()
-    entry = flights.announce(KEY)
-    flights.land(KEY, LANDED)
-    assert await entry.wait(Shelf()) is LANDED
+    in_flight = InFlight()
+    entry = in_flight.announce(KEY)
+    in_flight.land(KEY, LANDED)
+    assert await entry.wait(ReaderBuffer()) is LANDED
 
 
 def test_landing_of_what_nobody_announced_is_no_error() -> None:
-    assert list(Flights().land(KEY, LANDED)) == []
+    assert list(InFlight().land(KEY, LANDED)) == []
 
 
 async def test_all_who_wait_learn_that_it_is_gone() -> None:
-    flights = Flights()
-    entry = flights.announce(KEY)
-    task = await waiting(entry, Shelf())
+    in_flight = InFlight()
+    entry = in_flight.announce(KEY)
+    task = await waiting(entry, ReaderBuffer())
     gone = Gone()
-    flights.drop(KEY, entry, gone)
+    in_flight.drop(KEY, entry, gone)
     assert await task is gone
-    assert len(flights) == 0
+    assert len(in_flight) == 0
 
 
 async def test_dropping_an_old_entry_leaves_the_new_one() -> None:
-    flights = Flights()
-    old = flights.announce(KEY)
-    flights.land(KEY, LANDED)
-    new = flights.announce(KEY)
-    flights.drop(KEY, old, Gone())
-    assert flights.find(KEY) is new
+    in_flight = InFlight()
+    old = in_flight.announce(KEY)
+    in_flight.land(KEY, LANDED)
+    new = in_flight.announce(KEY)
+    in_flight.drop(KEY, old, Gone())
+    assert in_flight.find(KEY) is new
 
 
 async def test_a_reader_that_leaves_disturbs_no_other() -> None:
-    flights, owner = Flights(), Bringer()
-    entry = flights.announce(KEY, owner)
-    first, second = await waiting(entry, Shelf()), await waiting(entry, Shelf())
+    in_flight, owner = InFlight(), Bringer()
+    entry = in_flight.announce(KEY, owner)
+    first, second = await waiting(entry, ReaderBuffer()), await waiting(entry, ReaderBuffer())
     first.cancel()
     with pytest.raises(asyncio.CancelledError, match=r"^$"):
         await first
     assert owner.count == 1
-    flights.land(KEY, LANDED)
+    in_flight.land(KEY, LANDED)
     assert await second is LANDED
     assert owner.count == 0
 
 
 async def test_a_reader_cancelled_while_its_block_lands_is_no_error() -> None:
-    flights, owner = Flights(), Bringer()
-    entry = flights.announce(KEY, owner)
-    task = await waiting(entry, Shelf())
+    in_flight, owner = InFlight(), Bringer()
+    entry = in_flight.announce(KEY, owner)
+    task = await waiting(entry, ReaderBuffer())
     task.cancel()
-    flights.land(KEY, LANDED)
+    in_flight.land(KEY, LANDED)
     with pytest.raises(asyncio.CancelledError, match=r"^$"):
         await task
     assert owner.count == 0
 
 
 async def test_who_takes_an_entry_over_learns_who_waits() -> None:
-    flights, owner, shelf = Flights(), Bringer(), Shelf()
-    entry = flights.announce(KEY)
-    task = await waiting(entry, shelf)
+    in_flight, owner, reader_buffer = InFlight(), Bringer(), ReaderBuffer()
+    entry = in_flight.announce(KEY)
+    task = await waiting(entry, reader_buffer)
     entry.hand_to(owner)
     assert entry.owner is owner
-    assert (owner.joined, owner.count) == ([shelf], 1)
-    flights.land(KEY, LANDED)
+    assert (owner.joined, owner.count) == ([reader_buffer], 1)
+    in_flight.land(KEY, LANDED)
     await task
 
 
 async def test_a_bug_reaches_all_who_wait() -> None:
-    flights = Flights()
-    entry = flights.announce(KEY)
-    task = await waiting(entry, Shelf())
-    flights.drop(KEY, entry, RuntimeError("a bug"))
+    in_flight = InFlight()
+    entry = in_flight.announce(KEY)
+    task = await waiting(entry, ReaderBuffer())
+    in_flight.drop(KEY, entry, RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
         await task

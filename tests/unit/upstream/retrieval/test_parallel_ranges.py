@@ -102,7 +102,7 @@ async def test_what_lies_ready_is_bounded(trio: Trio) -> None:
         most = 0
         async for _ in pieces_of(session, FILE.cid):
             assert session._supply is not None
-            most = max(most, session._supply.shelf.size_bytes)
+            most = max(most, session._supply.reader_buffer.size_bytes)
             await asyncio.sleep(0.002)
         await session.close()
     assert most <= (module.AHEAD_STRIPES + 1) * STRIPE
@@ -161,9 +161,9 @@ async def test_a_reader_that_leaves_ends_all_parts(
             await anext(pieces)
         await pieces.aclose()  # type: ignore[attr-defined]  # an async generator
         await session.close()
-        await asyncio.gather(*kit.tools.tasks, return_exceptions=True)
+        await asyncio.gather(*kit.context.tasks, return_exceptions=True)
         await asyncio.sleep(0)
-        assert (len(kit.tools.flights), kit.tools.tasks) == (0, set())
+        assert (len(kit.context.in_flight), kit.context.tasks) == (0, set())
         assert [row["in_flight"] for row in kit.pool.rows()] == [0, 0, 0]
 
 

@@ -10,7 +10,7 @@ from gateway.content.block import Block
 from gateway.ports import Choice
 from gateway.upstream.retrieval.fetch import RawFetch
 from gateway.upstream.retrieval.in_flight import Entry, Gone, Landed
-from gateway.upstream.retrieval.reader_buffer import Shelf
+from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
 from tests.fakes.lying_upstream import LyingUpstream
@@ -27,15 +27,20 @@ class Track:
     def __init__(self, kit: Kit, upstreams: list[LyingUpstream]) -> None:
         self.kit = kit
         self.one, self.two, self.three = upstreams
-        self.shelf = Shelf()
+        self.reader_buffer = ReaderBuffer()
 
     def start(self) -> Entry:
-        tools = self.kit.tools
+        context = self.kit.context
         first, *others = [
-            RawFetch(tools, tools.pool.ask(Choice(name, "first"), "raw"), self.shelf, BLOCK.cid)
+            RawFetch(
+                context,
+                context.pool.ask(Choice(name, "first"), "raw"),
+                self.reader_buffer,
+                BLOCK.cid,
+            )
             for name in NAMES
         ]
-        entry = tools.flights.announce(KEY)
+        entry = context.in_flight.announce(KEY)
         first.start(KEY, entry)
         for other in others:
             other.start_beside(first)
@@ -43,10 +48,10 @@ class Track:
         return entry
 
     async def finish(self) -> None:
-        await asyncio.gather(*self.kit.tools.tasks, return_exceptions=True)
+        await asyncio.gather(*self.kit.context.tasks, return_exceptions=True)
         await asyncio.sleep(0)
-        assert (len(self.kit.tools.flights), self.kit.tools.tasks) == (0, set())
-        assert self.shelf.workers == set()
+        assert (len(self.kit.context.in_flight), self.kit.context.tasks) == (0, set())
+        assert self.reader_buffer.workers == set()
         assert [row["in_flight"] for row in self.kit.pool.rows()] == [0, 0, 0]
 
 
@@ -63,7 +68,7 @@ async def track_fixture() -> AsyncIterator[Track]:
 async def test_who_delivers_first_wins_and_the_others_are_cut_off(track: Track) -> None:
     track.one.behaviour = lies.silent
     track.three.behaviour = lies.silent
-    assert await track.start().wait(track.shelf) == Landed(BLOCK, None)
+    assert await track.start().wait(track.reader_buffer) == Landed(BLOCK, None)
     await track.finish()
     assert [track.kit.failures(name) for name in NAMES] == [{}, {}, {}]
 
@@ -71,7 +76,7 @@ async def test_who_delivers_first_wins_and_the_others_are_cut_off(track: Track) 
 async def test_a_failure_does_not_matter_while_another_one_runs(track: Track) -> None:
     track.one.behaviour = lies.status("404 Not Found")
     track.two.behaviour = lies.flip()
-    assert await track.start().wait(track.shelf) == Landed(BLOCK, None)
+    assert await track.start().wait(track.reader_buffer) == Landed(BLOCK, None)
     await track.finish()
 
 
@@ -85,7 +90,7 @@ async def test_all_failures_are_told_when_all_have_failed(track: Track) -> None:
     track.one.before_block = wait
     track.two.behaviour = lies.status("404 Not Found")
     track.three.behaviour = lies.status("410 Gone")
-    waiting = asyncio.create_task(track.start().wait(track.shelf))
+    waiting = asyncio.create_task(track.start().wait(track.reader_buffer))
     await asyncio.sleep(0)
     _, *others = track.tasks
     await asyncio.wait(others)
@@ -104,7 +109,7 @@ async def test_readers_that_leave_end_the_whole_race(
     for upstream in (track.one, track.two, track.three):
         upstream.behaviour = lies.silent
     track.start()
-    track.shelf.close()
+    track.reader_buffer.close()
     await track.finish()
     assert [track.kit.failures(name) for name in NAMES] == [{}, {}, {}]
 
@@ -113,7 +118,7 @@ async def test_a_loser_is_known_to_be_slower(track: Track) -> None:
     track.one.behaviour = lies.silent
     entry = track.start()
     track.kit.clock.advance(0.25)
-    await entry.wait(track.shelf)
+    await entry.wait(track.reader_buffer)
     await track.finish()
     ttfb_ms = {row["name"]: row["ttfb_ms"] for row in track.kit.pool.rows()}
     assert ttfb_ms["one"] == 500  # twice: how long it would have taken is not known

@@ -34,7 +34,7 @@ class Player:
             start, stop = number * SLICE, (number + 1) * SLICE
             got = await self.kit.read(FILE.cid, start=start, stop=stop)
             assert got == FILE.content[start:stop]
-            await asyncio.gather(*self.kit.tools.tasks, return_exceptions=True)
+            await asyncio.gather(*self.kit.context.tasks, return_exceptions=True)
             await asyncio.sleep(0)
 
     def ranges(self) -> list[str]:
@@ -97,7 +97,7 @@ async def test_nothing_is_fetched_behind_the_end(player: Player) -> None:
     await player.watch(8)
     start = 9 * SLICE
     assert await player.kit.read(FILE.cid, start=start) == FILE.content[start:]
-    await asyncio.gather(*player.kit.tools.tasks, return_exceptions=True)
+    await asyncio.gather(*player.kit.context.tasks, return_exceptions=True)
     assert len(player.upstream.log) == 2
 
 
@@ -105,7 +105,7 @@ async def test_who_stops_costs_one_part(player: Player) -> None:
     await player.watch(0, 1)
     root_bytes = len(FILE.blocks[-1].data)  # in each of the three CARs
     assert player.upstream.sent_bytes < 1.1 * (2 * SLICE + PART + 3 * root_bytes)
-    assert player.kit.tools.parts == set()
+    assert player.kit.context.parts == set()
 
 
 async def test_an_upstream_that_fails_is_not_asked_ahead(player: Player) -> None:
@@ -129,5 +129,5 @@ async def test_tables_are_bounded(player: Player, monkeypatch: pytest.MonkeyPatc
     for file in files:
         player.upstream.blocks |= {block.cid.multihash: block for block in file.blocks}
         await player.kit.read(file.cid, start=len(file.content) - 100)
-    players = player.kit.retrieval._players
-    assert len(players._stops) == 2
+    prefetch = player.kit.retrieval._prefetch
+    assert len(prefetch._stops) == 2

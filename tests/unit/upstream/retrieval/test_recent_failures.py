@@ -11,7 +11,7 @@ from gateway.errors import RetrievalError, Unverifiable
 from gateway.upstream.balancing.health import FailureKind
 from gateway.upstream.retrieval import recent_failures as module
 from gateway.upstream.retrieval.attempts import Again, Failure
-from gateway.upstream.retrieval.recent_failures import MAX_WAVES, REST_S, Waves
+from gateway.upstream.retrieval.recent_failures import MAX_WAVES, REST_S, RecentFailures
 from gateway.upstream.transport.request import Step
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream
@@ -26,49 +26,49 @@ A, B = (Failure(name, Step.CAR, FailureKind.BUSY, "no", Again.NEVER, False) for 
 
 
 def test_the_failures_of_a_wave_are_remembered_in_order() -> None:
-    waves = Waves()
-    waves.note(KEY, [A], NOW)
-    waves.note(KEY, [A, B], NOW)
-    assert waves.find(KEY, NOW) == [A, B]
-    assert not waves.is_over(KEY, NOW)
+    recent_failures = RecentFailures()
+    recent_failures.note(KEY, [A], NOW)
+    recent_failures.note(KEY, [A, B], NOW)
+    assert recent_failures.find(KEY, NOW) == [A, B]
+    assert not recent_failures.is_over(KEY, NOW)
 
 
 def test_they_are_forgotten_after_a_rest() -> None:
-    waves = Waves()
-    waves.note(KEY, [A], NOW)
-    assert waves.find(KEY, NOW + REST_S) == []
-    assert len(waves) == 0
+    recent_failures = RecentFailures()
+    recent_failures.note(KEY, [A], NOW)
+    assert recent_failures.find(KEY, NOW + REST_S) == []
+    assert len(recent_failures) == 0
 
 
 def test_a_wave_that_has_ended_rests_from_its_end() -> None:
-    waves = Waves()
-    waves.note(KEY, [A], NOW)
-    waves.end(KEY, NOW + 1)
-    assert waves.is_over(KEY, NOW + REST_S)
-    assert not waves.is_over(KEY, NOW + REST_S + 1)
+    recent_failures = RecentFailures()
+    recent_failures.note(KEY, [A], NOW)
+    recent_failures.end(KEY, NOW + 1)
+    assert recent_failures.is_over(KEY, NOW + REST_S)
+    assert not recent_failures.is_over(KEY, NOW + REST_S + 1)
 
 
 def test_nothing_ends_that_nobody_failed_for() -> None:
-    waves = Waves()
-    waves.end(KEY, NOW)
-    assert not waves.is_over(KEY, NOW)
-    assert waves.find(KEY, NOW) == []
+    recent_failures = RecentFailures()
+    recent_failures.end(KEY, NOW)
+    assert not recent_failures.is_over(KEY, NOW)
+    assert recent_failures.find(KEY, NOW) == []
 
 
 def test_a_block_that_has_come_has_no_failures() -> None:
-    waves = Waves()
-    waves.note(KEY, [A], NOW)
-    waves.forget(KEY)
-    assert waves.find(KEY, NOW) == []
+    recent_failures = RecentFailures()
+    recent_failures.note(KEY, [A], NOW)
+    recent_failures.forget(KEY)
+    assert recent_failures.find(KEY, NOW) == []
 
 
 def test_the_oldest_goes_first_when_there_are_many() -> None:
-    waves = Waves()
+    recent_failures = RecentFailures()
     for number in range(MAX_WAVES + 1):
-        waves.note(b"%d" % number, [A], NOW)
-    assert len(waves) == module.MAX_WAVES
-    assert waves.find(b"0", NOW) == []
-    assert waves.find(b"1", NOW) == [A]
+        recent_failures.note(b"%d" % number, [A], NOW)
+    assert len(recent_failures) == module.MAX_WAVES
+    assert recent_failures.find(b"0", NOW) == []
+    assert recent_failures.find(b"1", NOW) == [A]
 
 
 async def hang_and_reset(answer: Answer) -> None:
@@ -146,7 +146,7 @@ async def test_upstreams_are_asked_again_after_a_rest() -> None:
         assert len(upstream.log) == 1
         kit.clock.advance(REST_S)
         assert await kit.read(FILE.cid) == FILE.content
-        assert len(kit.tools.waves) == 0
+        assert len(kit.context.recent_failures) == 0
 
 
 async def test_who_comes_during_a_wave_asks_the_others_only() -> None:

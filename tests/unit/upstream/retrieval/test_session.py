@@ -131,7 +131,7 @@ async def test_a_hole_in_the_cache_costs_no_more_than_itself(upstream: LyingUpst
     assert received <= len(
         FILE.content
     )  # loopback sends it all at once; the rest is not waited for
-    assert kit.tools.tasks == set()
+    assert kit.context.tasks == set()
 
 
 async def test_cached_only_asks_nobody(kit: Kit, upstream: LyingUpstream) -> None:
@@ -236,7 +236,7 @@ async def test_many_readers_of_what_nobody_has_ask_once(kit: Kit, upstream: Lyin
     got = await asyncio.gather(*[kit.read(ABSENT) for _ in range(200)], return_exceptions=True)
     assert {type(error) for error in got} == {NotFound}
     assert len(upstream.log) == 1
-    assert len(kit.tools.flights) == 0
+    assert len(kit.context.in_flight) == 0
 
 
 async def test_many_readers_survive_a_break_with_one_more_request(
@@ -286,9 +286,9 @@ async def test_when_the_last_reader_leaves_the_fetch_ends(
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
-    await asyncio.gather(*kit.tools.tasks, return_exceptions=True)
+    await asyncio.gather(*kit.context.tasks, return_exceptions=True)
     await asyncio.sleep(0)
-    assert (len(kit.tools.flights), kit.tools.tasks) == (0, set())
+    assert (len(kit.context.in_flight), kit.context.tasks) == (0, set())
     assert kit.pool.rows()[0]["in_flight"] == 0
     assert kit.failures("liar") == {}
 
@@ -305,12 +305,12 @@ async def test_readers_that_leave_leave_nothing_behind(
         await pieces.aclose()  # type: ignore[attr-defined]  # an async generator
         await session.close()
         kit.blocks.clear()
-        assert len(kit.tools.tasks) <= 1, number
-    await asyncio.gather(*kit.tools.tasks, return_exceptions=True)
+        assert len(kit.context.tasks) <= 1, number
+    await asyncio.gather(*kit.context.tasks, return_exceptions=True)
     await upstream.stop()
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) <= before
-    assert len(kit.tools.flights) == 0
+    assert len(kit.context.in_flight) == 0
 
 
 async def test_a_broken_stream_goes_on_elsewhere_with_what_is_missing() -> None:

@@ -46,7 +46,7 @@ async def test_a_stalled_stream_is_overtaken(stalls: int) -> None:
     ):
         second.behaviour = lies.stall(0) if stalls == 2 else second.behaviour
         for _ in range(100):
-            kit.tools.hedges.asked()  # what is saved up
+            kit.context.hedges.asked()  # what is saved up
         assert await read_with_time(kit) == FILE.content
         assert len(first.log) == 1  # the request does not return to it
         assert len(second.log) + len(third.log) == stalls
@@ -60,7 +60,7 @@ async def test_without_budget_nobody_is_raced() -> None:
         LyingUpstream(FILE.blocks, name="second") as second,
         Kit(first.settings, second.settings) as kit,
     ):
-        kit.tools.hedges.take()
+        kit.context.hedges.take()
         reading = asyncio.create_task(read_with_time(kit))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reading, 0.2)
