@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.misses import Fetched, Size, fetch_file
 from benchmarks.report.cold_bars import BAR_LINK, Cell, Results, check_links, check_upstreams
 from benchmarks.report.command import make_parser
 from benchmarks.report.promises import Promise, promises_table
 from benchmarks.report.tables import Table, publish
+from benchmarks.rig.fetched import Fetched, Size, fetch_file
 from benchmarks.rig.fetchers import (
     OURS,
     PLAIN,

@@ -5,21 +5,19 @@ the round trip 20 ms. So the difference is what fetching, verifying and storing 
 every block on its disk and has read it once before; our cache has never seen the file.
 """
 
-import hashlib
-import http.client
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.data.content import digest, pack
+from benchmarks.data.content import pack
 from benchmarks.report.command import make_parser
 from benchmarks.report.tables import Table, publish
 from benchmarks.rig.contenders import GATEWAY
+from benchmarks.rig.fetched import Fetched, Size, fetch_file
 from benchmarks.rig.harness import (
     Missing,
     ipfs,
@@ -30,33 +28,10 @@ from benchmarks.rig.harness import (
 )
 
 ROUND_TRIPS_MS = (0, 20)
-_READ_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Files of one size; each is asked for once through each gateway, since then it is warm."""
-
-    label: str
-    size: int
-    files: int
-
-    @property
-    def names(self) -> list[str]:
-        """Paths below the root."""
-        return [f"{self.size}-{number}.bin" for number in range(self.files)]
 
 
 SIZES = (Size("100 KB", 100_000, 7), Size("10 MB", 10_000_000, 3), Size("100 MB", 100_000_000, 3))
 SMOKE_SIZES = (Size("100 KB", 100_000, 3), Size("10 MB", 10_000_000, 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One answer: milliseconds to its first body byte and to its last one."""
-
-    first_ms: float
-    total_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,29 +120,6 @@ def _row(
         f"{total / kubo_total:.2f}",
         f"{size.size / total / 1000:,.0f}",
     )
-
-
-def fetch_file(base: str, root: str, name: str, size: Size) -> Fetched:
-    """Fetch one file over a new connection; its bytes are compared after the clock has stopped."""
-    address = urlsplit(base)
-    body = bytearray(size.size)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
-    connection.connect()
-    started = time.perf_counter()
-    connection.request("GET", f"/ipfs/{root}/{name}")
-    response = connection.getresponse()
-    view, filled, first = memoryview(body), 0, 0.0
-    while filled < size.size:
-        count = response.readinto(view[filled : filled + _READ_BYTES])
-        if not count:
-            break
-        first = first or time.perf_counter() - started
-        filled += count
-    total = time.perf_counter() - started
-    connection.close()
-    if hashlib.sha256(body).hexdigest() != digest(name, size.size):
-        raise AssertionError(f"{base}: {name} is not what it should be ({response.status})")
-    return Fetched(first * 1000, total * 1000)
 
 
 def main() -> None:

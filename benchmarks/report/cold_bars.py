@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from benchmarks.misses import Fetched, Size
 from benchmarks.report.promises import Promise
+from benchmarks.rig.fetched import Fetched, Size
 from benchmarks.rig.fetchers import OURS, PLAIN
 from benchmarks.rig.link import Shape
 

@@ -5,8 +5,8 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.cache.disk.files import MIN_FILE_BYTES
 from gateway.cache.disk.schema import cost_of
+from gateway.cache.states import MIN_FILE_BYTES
 
 
 class Truth(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from benchmarks.data.content import pack
-from benchmarks.misses import Size, fetch_file
+from benchmarks.rig.fetched import Size, fetch_file
 from benchmarks.rig.harness import (
     LinkControl,
     Server,

@@ -1,7 +1,11 @@
 """The words that the cache uses for what happened to a block or to itself."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+MIN_FILE_BYTES: Final = 16 * 1024
+"""Blocks from this size on are files; smaller ones are rows of the index, where they do not
+waste the rest of a file system block and an inode."""
 
 
 class EvictionReason(StrEnum):

@@ -21,9 +21,8 @@ from gateway.processes.listeners import Listener
 from gateway.processes.service import Service, open_service
 from gateway.processes.serving import Serving
 from gateway.processes.stopping import Stop, first_of, run_until_stopped
-from gateway.processes.tuning import set_up_allocator
+from gateway.processes.tuning import be_patient, set_up_allocator
 from gateway.settings import parse_settings
-from gateway.wiring.scheduling import be_patient
 
 _log = logging.getLogger("gateway.worker")
 

@@ -18,9 +18,9 @@ from gateway.ports import Admission, Clock
 from gateway.protocol.answer import Answer
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
-from gateway.web.exchange import Exchange, RequestObserver
+from gateway.web.exchange import Exchange, request_ids
+from gateway.web.observer import RequestObserver
 from gateway.web.problem import problem_answer
-from gateway.web.request_id import request_ids
 from gateway.web.routing import Router
 from gateway.web.send import Message, Receive, Scope, Send, Watch, request_target, send_reply
 from gateway.web.upstream_fields import debug_field, timing_field

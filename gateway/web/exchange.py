@@ -1,8 +1,9 @@
 """One request and its answer, as the edge sees them: noted down while they happen."""
 
+import itertools
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from gateway.ops.record import CacheState, Outcome, RequestKind, RequestRecord
 from gateway.pipeline import Reply
@@ -10,7 +11,6 @@ from gateway.ports import Choice
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
-from gateway.web.hot.known_heads import WriteLine
 
 CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
 
@@ -28,26 +28,6 @@ _KINDS = {
     ResponseFormat.IPNS_RECORD: RequestKind.IPNS_RECORD,
 }
 """Of the formats that are always the same kind; what JSON is told by its ETag."""
-
-
-class RequestObserver(Protocol):
-    """Told of requests. Production: `gateway.wiring.app.RequestLog`."""
-
-    def request_started(self) -> None:
-        """A request came in."""
-        ...
-
-    def request_finished(self, record: RequestRecord) -> None:
-        """It has ended, however it ended."""
-        ...
-
-    def counter(self, record: RequestRecord) -> Callable[[int], None]:
-        """Return what counts so many more requests like one, each of which began and ended."""
-        ...
-
-    def line_writer(self, record: RequestRecord) -> WriteLine | None:
-        """Return what writes the line of another request like one; None when there is no log."""
-        ...
 
 
 @dataclass(slots=True)
@@ -137,3 +117,10 @@ def _find(headers: Headers, wanted: bytes) -> bytes:
         if name == wanted:
             return value
     return b""
+
+
+def request_ids() -> Callable[[], str]:
+    """Return a function that gives a new name each time, unlike those of other processes."""
+    prefix = secrets.token_hex(5)
+    count = itertools.count(1).__next__
+    return lambda: f"{prefix}{count():08x}"

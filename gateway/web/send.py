@@ -10,6 +10,10 @@ from gateway.pipeline import Reply
 from gateway.protocol.answer import BodyBytes, BodyFile, BodyParts
 from gateway.protocol.headers import Headers
 
+GENERATION = "gateway.hot.generation"
+"""Of the table, in the scope's state, from when the request began."""
+
+
 TURN_BYTES: Final = 512 * 1024
 """Sent before others have a turn: a fast client never makes us wait. With blocks that come from the
 disk it is 0.5 ms of work."""

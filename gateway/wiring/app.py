@@ -42,7 +42,7 @@ from gateway.wiring.upstreams import UpstreamsRoom
 
 
 class RequestLog:
-    """Counts requests and writes them down; implements `gateway.web.exchange.RequestObserver`."""
+    """Counts requests and writes them down; implements `gateway.web.observer.RequestObserver`."""
 
     def __init__(self, statistics: Statistics, logs: Logs) -> None:
         self.request_started = statistics.request_started

@@ -31,9 +31,9 @@ from gateway.web.clients import Clients
 from gateway.web.connection.http_connection import HEADS_PER_TURN
 from gateway.web.hot.file_body import BodyWriter, FileBody
 from gateway.web.hot.hot_connection import HotProtocol, protocol_with
-from gateway.web.hot.known_heads import WriteLine
 from gateway.web.hot.responder import HotPath
 from gateway.web.hot.table import HotEntry, HotTable
+from gateway.web.observer import WriteLine
 from tests.fakes.clock import FakeClock
 from tests.fuzz.step_loop import Pair, StepLoop
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.misses import Size, fetch_file
+from benchmarks.rig.fetched import Size, fetch_file
 from benchmarks.rig.fetchers import KUBO_BLOCKS, PLAIN, running_fetchers, running_origin
 from benchmarks.rig.harness import ipfs
 from benchmarks.rig.link import Shape

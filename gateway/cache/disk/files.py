@@ -17,11 +17,9 @@ from typing import Final, NamedTuple
 
 from gateway.cache.disk.folder import CacheFolder, make_folder
 from gateway.cache.disk.temporary import TemporaryFolder
+from gateway.cache.states import MIN_FILE_BYTES
 from gateway.content.block import MAX_BLOCK_BYTES
 
-MIN_FILE_BYTES: Final = 16 * 1024
-"""Blocks from this size on are files; smaller ones are rows of the index, where they do not
-waste the rest of a file system block and an inode."""
 MAX_NOW_BYTES: Final = 1025 * 1024
 """Largest block that is read and hashed where others wait: leaves of 1 MiB are, in 0.7 ms (3 ms
 without SHA instructions)."""

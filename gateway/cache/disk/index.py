@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import quote
 
-from gateway.cache.disk.files import MIN_FILE_BYTES
 from gateway.cache.disk.schema import (
     FORMAT,
     PINNED_MS,
@@ -24,6 +23,7 @@ from gateway.cache.disk.schema import (
     schema_of,
     write_schema,
 )
+from gateway.cache.states import MIN_FILE_BYTES
 from gateway.content.block import MAX_BLOCK_BYTES
 
 _SQLITE_MAX_VALUE_BYTES: Final = 1024 * 1024  # no value of ours is larger

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from gateway.cache.disk.files import MIN_FILE_BYTES
+from gateway.cache.states import MIN_FILE_BYTES
 
 FORMAT: Final = 2
 """`PRAGMA user_version`; an index of another format is moved aside and rebuilt."""

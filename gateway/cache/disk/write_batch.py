@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cache.disk.commands import Store
-from gateway.cache.disk.files import MIN_FILE_BYTES, BlockFiles, FileDamaged
+from gateway.cache.disk.files import BlockFiles, FileDamaged
 from gateway.cache.disk.index import Index
 from gateway.cache.disk.quarantine import Quarantine
 from gateway.cache.disk.schema import cost_of
+from gateway.cache.states import MIN_FILE_BYTES
 from gateway.content.block import make_tag
 
 HEADROOM_BYTES: Final = 512 * 1024

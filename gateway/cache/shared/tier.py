@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 
 from gateway.background import Background
 from gateway.breaker import Breaker
-from gateway.cache.disk.files import MIN_FILE_BYTES
 from gateway.cache.shared.stores import HERE, IN_BUCKET, BucketBlocks, RedisBlocks
+from gateway.cache.states import MIN_FILE_BYTES
 from gateway.content.block import Block, verify
 from gateway.content.cid import Cid
 from gateway.errors import BadBlock, CacheUnavailable

@@ -8,8 +8,12 @@ holds too much, and once when it holds less.
 import asyncio
 import sys
 from collections.abc import Callable
+from typing import Final
 
 from gateway.web.hot import sendfile as sending
+
+STALLED_S: Final = 60.0  # a reader that takes nothing for so long is gone; nginx's send_timeout
+
 
 CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 

@@ -15,9 +15,9 @@ from gateway.web.connection.pipelined_input import HEAD_END
 from gateway.web.connection.request_line import HTTP_11
 from gateway.web.hot import known_heads as heads
 from gateway.web.hot.known_heads import Ready
-from gateway.web.hot.recorder import GENERATION
 from gateway.web.hot.responder import Asked, HotPath, Opened
 from gateway.web.hot.sendfile import Outlet, Sending
+from gateway.web.send import GENERATION
 
 _METHODS: Final = frozenset((b"GET", b"HEAD"))
 

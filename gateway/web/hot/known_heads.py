@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.ops.record import RequestRecord
 from gateway.web.hot.file_body import FilePart
+from gateway.web.observer import WriteLine
 
 MAX_HEAD_BYTES: Final = 2048  # browsers send 400 to 900
 HEADS_PER_ENTRY: Final = 8  # then the oldest of the entry goes: heads with a counter cost only time
@@ -23,8 +24,6 @@ MAX_SEEN: Final = 4096  # heads that came once; a quarter of a megabyte
 
 Dates = Sequence[tuple[bytes, bytes]]
 """uvicorn's own fields: a new list every second."""
-WriteLine = Callable[[float, str, str], None]
-"""`(now, client, request id)`: writes the line of one more request."""
 
 
 class Ready:

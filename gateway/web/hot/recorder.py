@@ -16,10 +16,7 @@ from gateway.web.hot.accept import raw_key
 from gateway.web.hot.body_builder import Filler
 from gateway.web.hot.file_body import FileBody
 from gateway.web.hot.table import MAX_BODY_BYTES, HotEntry, HotTable
-from gateway.web.send import Scope, request_target
-
-GENERATION = "gateway.hot.generation"
-"""Of the table, in the scope's state, from when the request began."""
+from gateway.web.send import GENERATION, Scope, request_target
 
 EXPIRE_EVERY_S: Final = 1.0
 """A fifth of the shortest time for which anything counts that the DNS said."""

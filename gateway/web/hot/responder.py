@@ -9,11 +9,11 @@ from gateway.ports import Admission, Clock
 from gateway.protocol.headers import server_timing
 from gateway.protocol.ranges import ByteRange, parse_range
 from gateway.web.clients import Clients
-from gateway.web.exchange import RequestObserver
+from gateway.web.exchange import request_ids
 from gateway.web.hot.file_body import FilePart
 from gateway.web.hot.known_heads import Dates, Ready
 from gateway.web.hot.table import HotEntry, HotRequest, HotTable
-from gateway.web.request_id import request_ids
+from gateway.web.observer import RequestObserver
 
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _PARTIAL: Final = b"HTTP/1.1 206 Partial Content\r\n"

@@ -11,10 +11,10 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from gateway.web.connection.write_timeout import STALLED_S
 from gateway.web.hot.file_body import CAN_SEND_FILES, FileBody
 
 STEP_BYTES: Final = 2 * 1024 * 1024  # then it is the turn of others; nginx's sendfile_max_chunk
-STALLED_S: Final = 60.0  # a reader that takes nothing for so long is gone; nginx's send_timeout
 
 
 class Outlet:

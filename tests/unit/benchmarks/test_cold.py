@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.cold import SMOKE, links_table, parse_plan, upstreams_table
-from benchmarks.misses import Fetched, Size
 from benchmarks.report.cold_bars import BAR_LINK, Cell, check_links, check_upstreams
+from benchmarks.rig.fetched import Fetched, Size
 from benchmarks.rig.fetchers import KUBO_BLOCKS, OURS, PLAIN
 from benchmarks.rig.link import Shape
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kills import LIMIT_BYTES, SIZES, Tally, kill_writers, kills_table, missed_bars
-from gateway.cache.disk.files import MIN_FILE_BYTES
+from gateway.cache.states import MIN_FILE_BYTES
 from gateway.content.block import MAX_BLOCK_BYTES
 
 

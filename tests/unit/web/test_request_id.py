@@ -1,6 +1,6 @@
 """Names of requests."""
 
-from gateway.web.request_id import request_ids
+from gateway.web.exchange import request_ids
 
 
 def test_no_two_requests_have_one_name_nor_do_two_processes() -> None:

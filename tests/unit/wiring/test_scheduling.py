@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from gateway.wiring.scheduling import be_patient
+from gateway.processes.tuning import be_patient
 
 THREAD = """
 import os, threading
-from gateway.wiring.scheduling import be_patient
+from gateway.processes.tuning import be_patient
 be_patient()
 said = []
 thread = threading.Thread(target=lambda: said.append(os.sched_getscheduler(0)))

@@ -223,7 +223,7 @@ async def test_a_reader_that_does_not_read_gets_nothing_ready(listening: Listeni
 async def test_the_last_answer_does_not_hold_a_connection_for_ever(
     listening: Listening, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
-    monkeypatch.setattr("gateway.web.hot.sendfile.STALLED_S", 0)
+    monkeypatch.setattr("gateway.web.connection.write_timeout.STALLED_S", 0)
     wire, protocol = listening.wire()
     wire.unsent_bytes = 1000
     protocol.data_received(f"GET / {last}\r\nHost: h\r\n\r\n".encode())
@@ -235,7 +235,7 @@ async def test_the_last_answer_does_not_hold_a_connection_for_ever(
 async def test_an_idle_connection_with_something_unread_is_cut_in_the_end(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.hot.sendfile.STALLED_S", 0)
+    monkeypatch.setattr("gateway.web.connection.write_timeout.STALLED_S", 0)
     (head,) = await known_heads(listening)
     wire, protocol = listening.wire()
     wire.unsent_bytes = 1000

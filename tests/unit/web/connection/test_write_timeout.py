@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.web.connection.write_timeout import Backlog
-from gateway.web.hot.sendfile import STALLED_S
+from gateway.web.connection.write_timeout import STALLED_S, Backlog
 from tests.unit.web.conftest import Wire
 
 
