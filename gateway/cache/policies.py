@@ -52,7 +52,7 @@ class Lru:
 
 
 class MidpointLru:
-    """LRU in which new things begin near the cold end: the disk tier (`gateway.cache.disk.midpoint`)."""
+    """LRU in which new things begin near the cold end, as in `gateway.cache.disk.midpoint`."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

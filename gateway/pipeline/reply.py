@@ -62,7 +62,7 @@ class DirectoryPage(Protocol):
 
 
 class DocumentPage(Protocol):
-    """Makes the page that shows a document. Production: `gateway.web.pages.document.PreviewPage`."""
+    """Makes the page of a document. Production: `gateway.web.pages.document.PreviewPage`."""
 
     template_hash: str
     """Changes with the look of the page; a part of its ETag."""

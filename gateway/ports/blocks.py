@@ -136,7 +136,10 @@ class BlockSource(Protocol):
 
 
 class Retriever(Protocol):
-    """Opens a `BlockSource` for each request. Production: `gateway.upstream.retrieval.session.Retrieval`."""
+    """Opens a `BlockSource` for each request.
+
+    Production: `gateway.upstream.retrieval.session.Retrieval`.
+    """
 
     def open_session(
         self, place: Place | None, *, cached_only: bool = False, is_scan: bool = False

@@ -64,7 +64,10 @@ class RecordSource(Protocol):
 
 
 class DnsOverHttps(Protocol):
-    """DNS messages to a resolver and back. Production: `gateway.upstream.transport.doh.DohClient`."""
+    """DNS messages to a resolver and back.
+
+    Production: `gateway.upstream.transport.doh.DohClient`.
+    """
 
     async def exchange(self, query: bytes) -> bytes:
         """Send a DNS message and return what came back, whatever it is.

@@ -66,6 +66,8 @@ LIBRARIES = {
     "demo": {"rich", "starlette", "uvicorn", "uvloop"},
     "guard": {"limits"},
     "naming": {"aiocache", "dns", "redis"},
+    "net": {"aiohttp"},
+    "processes": {"orjson", "uvicorn", "uvloop"},
     "shared_redis.py": {"redis"},
     "ops": {"geoip2", "maxminddb", "orjson", "prometheus_client", "structlog"},
     "upstream": {"aiohttp", "yarl"},

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from gateway.web.hot import sendfile as sending
-
 STALLED_S: Final = 60.0  # a reader that takes nothing for so long is gone; nginx's send_timeout
 
 
@@ -22,7 +20,7 @@ class Backlog:
     """The buffer of a transport, while nothing is added to it.
 
     Args:
-        transport: aborted when its reader has taken nothing for `sending.STALLED_S`, or up to
+        transport: aborted when its reader has taken nothing for `STALLED_S`, or up to
             twice as long.
         call_later: of the event loop.
     """
@@ -56,7 +54,7 @@ class Backlog:
 
     def _wait(self, seen_bytes: int) -> None:
         self._seen_bytes = seen_bytes
-        self._timer = self._call_later(sending.STALLED_S, self._look)
+        self._timer = self._call_later(STALLED_S, self._look)
 
     def _look(self) -> None:
         self._timer = None

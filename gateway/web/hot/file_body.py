@@ -1,8 +1,8 @@
 """Whole bodies in anonymous files, which the kernel sends by itself.
 
-Only verified bytes are written here, by `gateway.web.hot.body_builder`. When a body is complete its file is
-sealed: nobody can change, shorten or lengthen it any more (memfd_create(2), fcntl(2)). Its pages
-are memory like any other and count against `cache.memory_size`.
+Only verified bytes are written here, by `gateway.web.hot.body_builder`. When a body is complete its
+file is sealed: nobody can change, shorten or lengthen it any more (memfd_create(2), fcntl(2)). Its
+pages are memory like any other and count against `cache.memory_size`.
 """
 
 import fcntl

@@ -1,8 +1,8 @@
 """The connection with the hot path in front: finished answers are sent before an ASGI scope exists.
 
 Small ones are written to the transport. Larger ones are files, which the kernel sends
-(`gateway.web.hot.sendfile`); while it does, the connection is as busy as with any running request, and
-what a client sends ahead waits as bytes.
+(`gateway.web.hot.sendfile`); while it does, the connection is as busy as with any running request,
+and what a client sends ahead waits as bytes.
 """
 
 import asyncio

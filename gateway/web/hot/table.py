@@ -1,9 +1,9 @@
 """Finished answers of small, immutable, hot content, as ready byte strings.
 
 The slow path puts an answer here once it was served whole from memory; the connection protocol
-(`gateway.web.connection.http_connection`) takes it out by the exact request target before an ASGI scope exists.
-The decision is pure: request line and headers in, an entry or None out. None always means: take
-the slow path, which knows everything.
+(`gateway.web.connection.http_connection`) takes it out by the exact request target before an ASGI
+scope exists. The decision is pure: request line and headers in, an entry or None out. None always
+means: take the slow path, which knows everything.
 
 Measured by benchmarks/hits.py: a 10 KiB hit costs a fraction of the slow path's CPU.
 """
