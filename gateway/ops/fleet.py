@@ -1,6 +1,8 @@
 """Where the figures come from: all workers of this gateway."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gateway.background import TaskRow
@@ -39,3 +41,13 @@ class Fleet(Protocol):
 async def look_over(fleet: Fleet) -> Overview:
     """Ask all workers and merge what they tell."""
     return merge_workers(await fleet.snapshots(), fleet.tasks())
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """What the operators' listener serves."""
+
+    app: Any
+    """The ASGI application."""
+    http_protocol: type[asyncio.Protocol]
+    """The connection protocol."""

@@ -4,29 +4,28 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from functools import partial
 
-from gateway.admin.app import create_admin
 from gateway.background import Background, TaskRow
 from gateway.client_table import ClientTable
 from gateway.errors import CannotStart
-from gateway.guard.addresses import TrustedProxies
-from gateway.guard.connections import ConnectionLimit
 from gateway.ops.clock import SystemClock
-from gateway.ops.descriptors import OPERATORS_ROOM, raise_descriptor_limit
-from gateway.ops.fleet import Answer, Order
+from gateway.ops.descriptors import raise_descriptor_limit
+from gateway.ops.fleet import Answer, Fleet, Operators, Order
 from gateway.ops.overview import WorkerSnapshot
 from gateway.processes.collector import spare_collector
 from gateway.processes.listeners import Listener, open_listener
-from gateway.processes.service import Service, open_service
+from gateway.processes.service import Service, load, open_service
 from gateway.processes.serving import Serving
 from gateway.processes.stopping import Stop, first_of, run_until_stopped
 from gateway.processes.supervisor import Supervisor
 from gateway.processes.tuning import set_up_allocator
 from gateway.processes.worker_process import Inherited, WorkerProcess
 from gateway.settings import Settings
-from gateway.web.connection.http_connection import GatewayProtocol, protocol_for
 
 APP = "gateway.wiring.app:build"
+OPERATORS = "gateway.wiring.operators:build"
 
+OperatorsFactory = Callable[[Settings, Fleet, Callable[[], bool]], Operators]
+"""Makes what the operators' listener serves; told whether the gateway takes requests."""
 Say = Callable[[str], None]
 """Prints one line."""
 
@@ -57,13 +56,8 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
         public = await Serving.start(service.app, content, service.http_protocol)
         stack.callback(public.cut)
         say(f"listening on {content}")
-        admin = create_admin(
-            _Alone(service),
-            settings.admin.token,
-            lambda: not stop.requested.is_set(),
-            SystemClock(),
-        )
-        private = await Serving.start(admin, operators, _operators_protocol(settings))
+        admin = _build_operators(settings, _Alone(service), lambda: not stop.requested.is_set())
+        private = await Serving.start(admin.app, operators, admin.http_protocol)
         stack.callback(private.cut)
         spare_collector()
         say(f"listening on {operators}")
@@ -91,13 +85,10 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
                 return
             raise
         say(f"listening on {content}")
-        admin = create_admin(
-            supervisor,
-            settings.admin.token,
-            lambda: supervisor.is_serving and not stop.requested.is_set(),
-            clock,
+        admin = _build_operators(
+            settings, supervisor, lambda: supervisor.is_serving and not stop.requested.is_set()
         )
-        private = await Serving.start(admin, operators, _operators_protocol(settings))
+        private = await Serving.start(admin.app, operators, admin.http_protocol)
         stack.callback(private.cut)
         say(f"listening on {operators}")
         await first_of(stop.requested.wait(), private.ended())
@@ -113,10 +104,9 @@ def _open_listeners(stack: AsyncExitStack, settings: Settings) -> tuple[Listener
     return content, operators
 
 
-def _operators_protocol(settings: Settings) -> type[GatewayProtocol]:
-    """Return the protocol of the operators' listener: the same limits as for clients."""
-    most = settings.limits.connections
-    return protocol_for(ConnectionLimit(most, OPERATORS_ROOM, TrustedProxies(), SystemClock()))
+def _build_operators(settings: Settings, fleet: Fleet, is_ready: Callable[[], bool]) -> Operators:
+    build: OperatorsFactory = load(OPERATORS)
+    return build(settings, fleet, is_ready)
 
 
 class _Alone:

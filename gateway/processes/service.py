@@ -53,10 +53,15 @@ ServiceFactory = Callable[[Settings, ClientTable], Awaitable[Service]]
 """Makes a service of its settings and the table in which all workers count clients."""
 
 
-def load_factory(name: str) -> ServiceFactory:
-    """Return the factory that `package.module:function` names."""
+def load(name: str) -> Any:
+    """Return what `package.module:function` names."""
     module, _, function = name.partition(":")
-    return cast("ServiceFactory", getattr(import_module(module), function))
+    return getattr(import_module(module), function)
+
+
+def load_factory(name: str) -> ServiceFactory:
+    """Return the factory of services that `package.module:function` names."""
+    return cast("ServiceFactory", load(name))
 
 
 async def open_service(

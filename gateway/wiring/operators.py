@@ -1,0 +1,29 @@
+"""The parts of the operators' listener, made of the settings and joined."""
+
+from collections.abc import Callable
+
+from gateway.admin.app import create_admin
+from gateway.guard.addresses import TrustedProxies
+from gateway.guard.connections import ConnectionLimit
+from gateway.ops.clock import SystemClock
+from gateway.ops.descriptors import OPERATORS_ROOM
+from gateway.ops.fleet import Fleet, Operators
+from gateway.settings import Settings
+from gateway.web.connection.http_connection import protocol_for
+
+
+def build(settings: Settings, fleet: Fleet, is_ready: Callable[[], bool]) -> Operators:
+    """Make the application and the connection protocol of the operators' listener.
+
+    Connections have the same limits as those of clients.
+
+    Args:
+        settings: as loaded.
+        fleet: all workers.
+        is_ready: whether the gateway takes requests now; false while it starts and drains.
+    """
+    clock = SystemClock()
+    most = settings.limits.connections
+    limit = ConnectionLimit(most, OPERATORS_ROOM, TrustedProxies(), clock)
+    app = create_admin(fleet, settings.admin.token, is_ready, clock)
+    return Operators(app, protocol_for(limit))
