@@ -3,14 +3,17 @@
 The house, from top to bottom; imports point down only:
 
     cli, __main__                    the commands
-    wiring                           the one module that knows every concrete class
-    web | admin | demo               the Starlette edges: content, operators, demo origin
+    wiring | processes               every concrete class, joined; workers started and watched
+    web | admin | demo               the ASGI edges: content, operators, the demo's upstream
     pipeline                         the life of a request
     upkeep                           what operators order: warm, pin, purge
     upstream | cache | naming | guard | ops   the I/O packages, which do not know each other
-    aside                            long work beside the event loop, and turns for others
-    breaker                          what failed a few times in a row is left alone for a while
-    regular_file                     files that a setting names are looked at before they are read
+    net                              connections to machines that are not trusted
+    background                       tasks that go on until the end: watched, started again
+    breaker                          a part that failed a few times in a row rests for a while
+    client_table                     request counts of clients, in memory that workers share
+    offload                          long computations beside the event loop
+    regular_file                     files that settings name, looked at before they are read
     shared_redis                     the connection to the Redis that machines share
     ports                            every seam to the outside
     protocol                         pure: what the HTTP gateway specifications say

@@ -18,7 +18,7 @@ from pathlib import Path
 
 START_S = 60.0
 STOP_S = 15.0
-NGINX_FOLDER = Path(__file__).parent.parent / "nginx"
+NGINX_FOLDER = Path(__file__).parents[2] / "nginx"
 
 PEERS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ipfs-gateway-ci/peers")
 """Where `.ci/run` keeps the programs of peers."""

@@ -19,7 +19,7 @@ from typing import Final
 from benchmarks.report.tables import Table
 from benchmarks.rig.harness import Missing, Server, program
 
-FOLDER: Final = Path(__file__).parent.parent / "build" / "profiles"
+FOLDER: Final = Path(__file__).parents[2] / "build" / "profiles"
 LOOKS_S: Final = 200
 PERF_LOOKS_S: Final = 997
 WAITS: Final = (
@@ -29,25 +29,34 @@ WAITS: Final = (
 """Innermost functions in which threads only wait; py-spy cannot always tell."""
 LAYERS: Final = (
     ("hash", r"gateway/content/(multihash|block)\.py"),
-    ("index (SQLite)", r"gateway/cache/(index|handle|schema|presence|flush|midpoint)\.py|sqlite3/"),
-    ("read from disk", r"gateway/cache/(inline|readers|reader_pool|files|disk|tags)\.py"),
-    ("write to disk", r"gateway/cache/(writer|eviction|temporary|locks|scan|orders)\.py"),
+    (
+        "index (SQLite)",
+        r"cache/disk/(index|index_handle|schema|presence_filter|write_batch|midpoint)\.py|sqlite3/",
+    ),
+    (
+        "read from disk",
+        r"gateway/cache/disk/(inline_reader|reader|reader_pool|files|tier|tags)\.py",
+    ),
+    ("write to disk", r"gateway/cache/disk/"),
     ("memory tier", r"gateway/cache/"),
     ("aiohttp", r"aiohttp/|yarl/|multidict/"),
-    ("upstream choice", r"gateway/upstream/(selection|pool|health|member|meter|budget|probe)\.py"),
+    ("upstream choice", r"gateway/upstream/balancing/|gateway/net/budget"),
     ("upstream", r"gateway/upstream/|gateway/(net|breaker)"),
     ("sniff", r"gateway/protocol/(media|media_types)\.py"),
     ("request parse", r"gateway/protocol/(request|host|sites|query|formats|ranges|labels)\.py"),
     ("paths and CIDs", r"gateway/content/(path|cid|multibase|varint|memo)\.py"),
-    ("headers", r"gateway/protocol/|gateway/web/choices"),
+    ("headers", r"gateway/protocol/|gateway/web/upstream_fields"),
     ("DAG walk", r"gateway/content/"),
     ("pipeline generators", r"gateway/pipeline/"),
     ("names", r"gateway/naming/"),
     ("limits, denylist", r"gateway/guard/"),
     ("counters, log", r"gateway/ops/"),
     ("routing", r"gateway/web/(routing|clients|exchange)\.py"),
-    ("hot path", r"gateway/web/(hot|hot_path|hot_connection|heads|keeper|pool|accept)\.py"),
-    ("send", r"gateway/web/(send|sending|joined|bodies|filler|backlog|connection)\.py"),
+    (
+        "hot path",
+        r"gateway/web/hot/(table|responder|hot_connection|known_heads|recorder|clock|accept|recent)\.py",
+    ),
+    ("send", r"gateway/web/(send\.py|hot/|connection/)"),
     ("app", r"gateway/web/"),
     ("Starlette", r"starlette/"),
     ("uvicorn", r"uvicorn/"),

@@ -46,7 +46,7 @@ class PinRow:
 
 
 class BlockControl(Protocol):
-    """What operators order of the cache. Production: `gateway.cache.control.CacheKeeper`.
+    """What operators order of the cache. Production: `gateway.cache.control.Control`.
 
     Raises:
         CacheUnavailable: from all methods, when the disk tier is off or does not work.

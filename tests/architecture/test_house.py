@@ -51,6 +51,7 @@ TESTED_ELSEWHERE = {
     "web/hot/responder.py": "unit/web/test_app.py",
     "web/hot/recorder.py": "unit/web/hot/test_hot_connection.py",
     "web/hot/sendfile.py": "unit/web/hot/test_hot_connection.py",
+    "web/observer.py": "unit/web/test_app.py",
     # Whole processes.
     "wiring/operators.py": "unit/cli/test_serve.py",
     "__main__.py": "unit/cli/test_main.py",

@@ -17,7 +17,7 @@ MAX_PROBE_BYTES: Final = 64 * 1024  # 5 ms at 100 Mbit/s; more only where nothin
 
 
 class Request(Protocol):
-    """A request under way. Production: `gateway.upstream.balancing.pool.Exchange`."""
+    """A request under way. Production: `gateway.upstream.balancing.pool.UpstreamCall`."""
 
     heard_at: float
     on_ejection: Callable[[UpstreamError], None] | None

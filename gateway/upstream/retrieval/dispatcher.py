@@ -74,7 +74,7 @@ class Dispatcher:
         Args:
             want: the block and what comes after it.
             entry: of the block; nobody brings it yet.
-            trail: who failed for it.
+            attempts: what was tried for it.
             is_root: nothing above it is known to exist.
 
         Raises:

@@ -11,7 +11,7 @@ from gateway.upstream.balancing.pool import UpstreamPool
 from tests.fakes.clock import FakeClock
 from tests.fakes.observer import RecordingObserver
 
-DATABASE = Path(__file__).parents[2] / "data" / "maxmind" / "GeoIP2-City-Test.mmdb"
+DATABASE = Path(__file__).parents[3] / "data" / "maxmind" / "GeoIP2-City-Test.mmdb"
 SWEDEN, JAPAN, AMERICA = "89.160.20.112", "2001:218::1", "216.160.83.56"
 
 

@@ -136,7 +136,8 @@ async def test_a_client_that_leaves_is_forgotten(large: Large) -> None:
 async def test_a_reader_that_stalls_is_cut(
     large: Large, monkeypatch: pytest.MonkeyPatch, more: bytes, tier: str
 ) -> None:
-    monkeypatch.setattr("gateway.web.connection.write_timeout.STALLED_S", 0.05)
+    for module in ("connection.write_timeout", "hot.sendfile"):
+        monkeypatch.setattr(f"gateway.web.{module}.STALLED_S", 0.05)
     async with large.asked(large.head[:-2] + more + b"\r\n") as (reader, _):
         await reader.readuntil(b"\r\n\r\n")
         assert await large.outcome() is Outcome.LEFT
@@ -234,7 +235,8 @@ def test_uvloop_sends_files_too() -> None:
 
 @pytest.mark.parametrize("more", [b"", b"X-Unheard-Of: 1\r\n", b"Connection: close\r\n"])
 def test_uvloop_cuts_readers_that_stall_too(monkeypatch: pytest.MonkeyPatch, more: bytes) -> None:
-    monkeypatch.setattr("gateway.web.connection.write_timeout.STALLED_S", 0.05)
+    for module in ("connection.write_timeout", "hot.sendfile"):
+        monkeypatch.setattr(f"gateway.web.{module}.STALLED_S", 0.05)
 
     async def run() -> Outcome:
         large = Large()
