@@ -80,11 +80,15 @@ async def test_all_upstreams_bring_parts_and_the_file_is_right(trio: Trio) -> No
     assert trio.sent_bytes < 1.35 * len(FILE.content)
 
 
-async def test_block_by_block_each_byte_comes_once(trio: Trio) -> None:
+async def test_block_by_block_each_byte_comes_once(
+    trio: Trio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Issue 12, 35: parts of CARs beside blocks brought 1.25 to 1.39 of each byte."""
+    monkeypatch.setattr("gateway.net.budget.HEDGE_SHARE", 0.0)
     settings = replace(PATIENT, mode="block")
     upstreams = [upstream.settings for upstream in trio.upstreams]
     async with Kit(*upstreams, settings=settings) as kit:
+        kit.context.hedges.take()  # none is left: on a busy machine any upstream may look slow
         assert await kit.read(FILE.cid) == FILE.content
     assert [upstream.asked("car") for upstream in trio.upstreams] == [[], [], []]
     asked = [cid for upstream in trio.upstreams for cid in upstream.asked("raw")]
