@@ -1,6 +1,6 @@
-"""TXT records from the DNS: of the system's servers, of one server, or over HTTPS.
+"""TXT lookups, through the system's name servers, one configured server, or DNS over HTTPS.
 
-dnspython follows aliases, compares questions and answers, and asks again over TCP what was cut off.
+dnspython follows aliases, matches answers to questions, and repeats truncated answers over TCP.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from gateway.errors import Attempt, DeadlineExceeded, Unverifiable, UpstreamErro
 from gateway.naming.turns import Turns
 from gateway.ports import DnsOverHttps
 
-LIFETIME_S: Final = 5.0  # of one question, all servers and repetitions included
-PATIENCE_S: Final = 2.0  # with one server, before the next one or the next try
-MAX_QUESTIONS: Final = 64  # at once, a socket each; more wait for their turn
+LIFETIME_S: Final = 5.0  # of one lookup, all servers and retries included
+PATIENCE_S: Final = 2.0  # timeout for one server, before the next server or the next try
+MAX_QUESTIONS: Final = 64  # concurrent lookups, one socket each; more wait for their turn
 LEAST_S: Final = 0.5
-"""What a question may take whatever waits: for a name that nobody has asked for before, servers are
-asked one after the other, from the root on."""
+"""Seconds that a lookup always gets, however many others wait: resolving a name that no cache has
+takes one server after the other, from the root on."""
 MAX_NAME_CHARACTERS: Final = 253  # RFC 1035, 2.3.4, without the final dot
 UDP_BYTES: Final = 1232  # DNS Flag Day 2020: fits into any path's packets
 STEP: Final = "txt"
@@ -39,11 +39,11 @@ class TxtAnswer(NamedTuple):
     texts: tuple[bytes, ...]
     """The strings of each record, joined."""
     ttl_s: float
-    """The least of the records and of all aliases on the way to them."""
+    """The smallest TTL of the records and of all aliases that lead to them."""
 
 
 class HttpsNameserver(Nameserver):
-    """A resolver that is asked over HTTPS."""
+    """A DNS-over-HTTPS server, as dnspython uses name servers."""
 
     def __init__(self, transport: DnsOverHttps) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # it has no types
@@ -51,27 +51,27 @@ class HttpsNameserver(Nameserver):
 
     @override
     def __str__(self) -> str:
-        """Return how it is asked."""
+        """Return the name of the transport."""
         return "DNS over HTTPS"
 
     @override
     def kind(self) -> str:
-        """Return how it is asked, in dnspython's word."""
+        """Return dnspython's word for the transport."""
         return "DoH"
 
     @override
     def is_always_max_size(self) -> bool:
-        """Tell that nothing is cut off."""
+        """Return True: answers over HTTPS are never truncated."""
         return True
 
     @override
     def answer_nameserver(self) -> str:
-        """Return what dnspython writes into answers and errors."""
+        """Return the server name that dnspython writes into answers and errors."""
         return "https"
 
     @override
     def answer_port(self) -> int:
-        """Return what dnspython writes into answers and errors."""
+        """Return the port that dnspython writes into answers and errors."""
         return 443
 
     @override
@@ -82,7 +82,13 @@ class HttpsNameserver(Nameserver):
         *_how: Any,
         **_options: Any,
     ) -> dns.message.Message:
-        """Send a question and return what answers it."""
+        """Send a query and return the response.
+
+        Raises:
+            dns.exception.Timeout: no response within `timeout` seconds.
+            OSError: the server failed.
+            dns.query.BadResponse: the response belongs to another query.
+        """
         request.id = 0  # RFC 8484, 4.1: the same question is the same URL for caches
         try:
             async with asyncio.timeout(timeout):
@@ -90,7 +96,7 @@ class HttpsNameserver(Nameserver):
         except TimeoutError:
             raise dns.exception.Timeout from None
         except UpstreamError as error:
-            raise OSError(str(error)) from error  # what dnspython takes for a server that fails
+            raise OSError(str(error)) from error  # dnspython's sign of a failed server
         response = dns.message.from_wire(wire)
         if not request.is_response(response):
             raise dns.query.BadResponse
@@ -98,7 +104,7 @@ class HttpsNameserver(Nameserver):
 
 
 def system_nameservers() -> list[str | Nameserver]:
-    """Return the servers of /etc/resolv.conf; without any, as resolv.conf(5) says, this machine."""
+    """Return the servers of /etc/resolv.conf; 127.0.0.1 if it names none (resolv.conf(5))."""
     try:
         return list(dns.resolver.Resolver().nameservers)
     except dns.resolver.NoResolverConfiguration:
@@ -106,11 +112,11 @@ def system_nameservers() -> list[str | Nameserver]:
 
 
 class TxtResolver:
-    """Asks for TXT records.
+    """A client for TXT lookups.
 
     Args:
-        nameservers: addresses, or dnspython's classes for servers that are asked in other ways.
-        lifetime_s: seconds for one question.
+        nameservers: IP addresses, or dnspython's objects for servers with another transport.
+        lifetime_s: seconds for one lookup.
     """
 
     def __init__(self, nameservers: list[str | Nameserver], lifetime_s: float = LIFETIME_S) -> None:
@@ -126,13 +132,13 @@ class TxtResolver:
         """Return the TXT records of a name; None if it has none or does not exist.
 
         Raises:
-            DeadlineExceeded: nobody answered in time.
-            Unverifiable: the servers failed, or their answers made no sense.
+            DeadlineExceeded: no server answered in time.
+            Unverifiable: the servers failed, or their answers were malformed.
         """
         if len(name) > MAX_NAME_CHARACTERS:
             return None
         try:
-            # Not dnspython's own lifetime alone: it goes by the wall clock.
+            # dnspython's own lifetime follows the wall clock, which may jump.
             async with asyncio.timeout(self._lifetime_s + 1), self._turns.take(_zone(name)):
                 answer = await self._resolver.resolve(
                     f"{name}.", dns.rdatatype.TXT, raise_on_no_answer=False, search=False
@@ -151,5 +157,5 @@ class TxtResolver:
 
 
 def _zone(name: str) -> str:
-    """Return the last two labels: whoever has a domain can make any number of names below it."""
+    """Return the last two labels: the owner of a domain can make any number of names below it."""
     return ".".join(name.rsplit(".", 2)[-2:])

@@ -1,8 +1,8 @@
-"""What domains point to: https://dnslink.dev, from a static map or from the DNS.
+"""DNSLink resolution (https://dnslink.dev), from a static map or from the DNS.
 
-The DNS is asked for `_dnslink.{domain}` alone; the domain itself, where DNSLinks were once, is not
-asked any more, as in boxo. Answers of the DNS are never shared between machines: unlike records
-they cannot be verified.
+Only `_dnslink.{domain}` is looked up; the former place of DNSLinks, the domain itself, is not, as
+in boxo. DNS answers are never shared between machines: unlike IPNS records, they carry no
+signature to verify.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from gateway.naming.name_cache import REST_S, NameCache, Policy
 from gateway.ports import Clock, HostAnswer
 from gateway.settings import NamesSettings
 
-MIN_TTL_S: Final = 5.0  # less would make each page with a hundred parts ask a hundred times
-MAX_TTL_S: Final = 3600.0  # as for records: a mistake is mended within the hour
+MIN_TTL_S: Final = 5.0  # with less, a page of a hundred parts would cause a hundred lookups
+MAX_TTL_S: Final = 3600.0  # as for IPNS records: a mistake is corrected within the hour
 GRACE_S: Final = 86_400.0  # RFC 8767, 5: between one and three days
-HOST_PATIENCE_S: Final = 2.0  # how long a request to an unknown host waits to learn if it is one
+HOST_PATIENCE_S: Final = 2.0  # wait of a request until it is known whether its host has a DNSLink
 PREFIX: Final = b"dnslink="
 POLICY: Final = Policy(
     absent_s=30.0,
@@ -43,10 +43,10 @@ POLICY: Final = Policy(
 
 
 class Txts(Protocol):
-    """TXT records. Production: `gateway.naming.dns.TxtResolver`."""
+    """A source of TXT records. Production: `gateway.naming.dns.TxtResolver`."""
 
     async def find(self, name: str) -> TxtAnswer | None:
-        """Return the TXT records of a name; None for none.
+        """Return the TXT records of a name; None if it has none.
 
         Raises:
             DeadlineExceeded, Unverifiable: the DNS fails.
@@ -55,7 +55,7 @@ class Txts(Protocol):
 
 
 class Link:
-    """Where a domain points to, and for how long that is true."""
+    """The target of a name; `ttl_s` is None for entries of the static map, which never expire."""
 
     __slots__ = ("is_stale", "target", "ttl_s")
 
@@ -66,15 +66,15 @@ class Link:
 
 
 class Dnslinks:
-    """Finds what domains point to.
+    """A resolver of domains to content paths.
 
     Args:
-        settings: the static map, and the domains that DNS may be asked about.
+        settings: the static map, and the domains that may be looked up in the DNS.
         txts: the DNS.
         clock: the time.
 
     Raises:
-        BadSetting: something in the static map is no domain or no content path.
+        BadSetting: a key of the static map is not a domain, or a value not a content path.
     """
 
     def __init__(self, settings: NamesSettings, txts: Txts, clock: Clock) -> None:
@@ -87,17 +87,17 @@ class Dnslinks:
         )
 
     async def get(self, domain: str, *, cached_only: bool = False) -> Link:
-        """Return what a domain points to.
+        """Return the target of a domain.
 
         Raises:
-            NotCached: with `cached_only`, it is not known without asking.
-            NotFound: it has no DNSLink, or may not be asked for.
-            BadTarget: its DNSLink is no content path, or it has several.
+            NotCached: with `cached_only`, the target is not in the cache.
+            NotFound: the domain has no DNSLink, or may not be looked up.
+            BadTarget: its DNSLink is not a content path, or it has several.
             Unverifiable, DeadlineExceeded: the DNS fails.
         """
         if (target := self._static.get(domain)) is not None:
             return Link(target, None)
-        if reason := self._reason_not_to_ask(domain):
+        if reason := self._reason_not_to_look_up(domain):
             raise NotFound(domain, [Attempt("DNS", STEP, reason)])
         find = self._keeper.recall if cached_only else self._keeper.get
         held, is_stale = await find(domain)
@@ -107,7 +107,7 @@ class Dnslinks:
         """Tell whether a domain has a DNSLink; see `ports.NameResolver.look_up_host`."""
         if domain in self._static:
             return HostAnswer(is_website=True)
-        if self._reason_not_to_ask(domain):
+        if self._reason_not_to_look_up(domain):
             return HostAnswer(is_website=False)
         try:
             async with asyncio.timeout(HOST_PATIENCE_S):
@@ -126,19 +126,19 @@ class Dnslinks:
     def _answer(self, *, is_website: bool, valid_s: float) -> HostAnswer:
         return HostAnswer(is_website, self._clock.monotonic() + max(valid_s, MIN_TTL_S))
 
-    def _reason_not_to_ask(self, domain: str) -> str:
+    def _reason_not_to_look_up(self, domain: str) -> str:
         if is_special(domain):
-            return "was not asked: the name is one for private use"
-        return "" if domain in self._allowed else "was not asked: names.allowed does not have it"
+            return "was not asked: the name is reserved for private networks"
+        return "" if domain in self._allowed else "was not asked: names.allowed does not list it"
 
     async def _search(self, domain: str, _last: Held[AnyPath] | None) -> Held[AnyPath]:
         answer = await self._txts.find(f"_dnslink.{domain}")
         target = choose_target(domain, answer.texts) if answer is not None else None
         if answer is None or target is None:
-            raise NotFound(domain, [Attempt("DNS", STEP, "has no DNSLink of it")])
+            raise NotFound(domain, [Attempt("DNS", STEP, "has no DNSLink for it")])
         now = self._clock.monotonic()
         fresh_until = now + min(max(answer.ttl_s, MIN_TTL_S), MAX_TTL_S)
-        # The DNS answers in milliseconds: once its time is over, the answer is asked for first.
+        # No stale period: the DNS answers in milliseconds, so an expired answer is renewed first.
         return Held(target, fresh_until, fresh_until, fresh_until + GRACE_S, now + REST_S)
 
     async def close(self) -> None:
@@ -147,10 +147,10 @@ class Dnslinks:
 
 
 def choose_target(domain: str, texts: tuple[bytes, ...]) -> AnyPath | None:
-    """Return the content path among TXT records; None if there is no DNSLink for IPFS.
+    """Return the content path that TXT records give; None if none of them is a DNSLink for IPFS.
 
     Raises:
-        BadTarget: several, or one that cannot be read.
+        BadTarget: they give several paths, or only one that is malformed.
     """
     targets: set[AnyPath] = set()
     wrong: Exception | None = None
@@ -171,14 +171,14 @@ def _parse_map(table: Mapping[str, str]) -> dict[str, AnyPath]:
     """Parse the static map.
 
     Raises:
-        BadSetting: naming the domain.
+        BadSetting: a key is not a domain, or a value not a content path; names the key.
     """
     targets: dict[str, AnyPath] = {}
     for name, text in table.items():
         key = f'names.dnslink."{name}"'
         domain = parse_domain(name)
         if domain is None:
-            raise BadSetting(key, "is not a domain name of two labels or more")
+            raise BadSetting(key, "is not a domain name of at least two labels")
         try:
             targets[domain] = parse_target(text)
         except BadPath as error:

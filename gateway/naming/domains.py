@@ -1,4 +1,4 @@
-"""Which domains DNS is asked about."""
+"""Rules for the domains that may be looked up in the DNS. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -15,8 +15,8 @@ SPECIAL: Final = frozenset(
         "internal",  # ICANN, resolution 2024.07.29.06
     }
 )
-"""Last labels of names that the public DNS does not have: who asks for them tells a stranger what
-is in a private network."""
+"""Top-level labels that are not in the public DNS: a lookup would reveal names of a private network
+to a public server."""
 
 ANY: Final = "*"
 
@@ -38,5 +38,5 @@ class AllowedDomains:
 
 
 def is_special(domain: str) -> bool:
-    """Tell whether a domain is one that the public DNS does not have."""
+    """Tell whether a domain lies below a label that is not in the public DNS."""
     return domain.rpartition(".")[2] in SPECIAL

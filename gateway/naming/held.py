@@ -1,4 +1,4 @@
-"""What was found out about a name, and for how long that counts. Pure: takes `now`."""
+"""A cached answer about a name with its lifetimes. Pure: takes `now` (monotonic seconds)."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -8,36 +8,36 @@ T = TypeVar("T")
 
 
 class Age(Enum):
-    """What to do with an answer of some age."""
+    """How a cached answer may be used."""
 
     FRESH = auto()
     """Use it."""
     RESTING = auto()
-    """Its time is over, but it was asked for a moment ago: use it and let it be."""
+    """Expired, but the last search was a moment ago: use it, search no further."""
     STALE = auto()
-    """Use it, and ask again in the background."""
+    """Expired: use it, and search again in the background."""
     OLD = auto()
-    """Ask again, and use it only if nobody answers."""
+    """Search again, and use it only if the search fails."""
     GONE = auto()
-    """Forget it."""
+    """Discard it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held(Generic[T]):
-    """An answer with its times, all monotonic."""
+    """A cached answer; all its times are monotonic seconds."""
 
     value: T
     fresh_until: float
     stale_until: float
-    """Until then it is used while it is asked for again."""
+    """Until then it is used while a new search runs."""
     grace_until: float
-    """Until then it is used when nobody answers."""
+    """Until then it is used if the search fails."""
     resting_until: float
-    """Until then it is not asked for again: whoever publishes a TTL of 0 cannot make each request
-    cost a search."""
+    """Until then no new search begins: a published TTL of 0 must not cost a search for each
+    request."""
 
     def age(self, now: float) -> Age:
-        """Tell what to do with it."""
+        """Return how the answer may be used now."""
         if now < self.fresh_until:
             return Age.FRESH
         if now >= self.grace_until:
@@ -47,9 +47,9 @@ class Held(Generic[T]):
         return Age.STALE if now < self.stale_until else Age.OLD
 
     def rest(self, until: float) -> "Held[T]":
-        """Return it as one that nobody could bring a newer answer for."""
+        """Return the answer with no new search before `until`; for after a failed search."""
         return replace(self, resting_until=until)
 
     def left_s(self, now: float) -> float:
-        """Return the seconds for which it is fresh."""
+        """Return the seconds for which it is still fresh; 0 once it has expired."""
         return max(0.0, self.fresh_until - now)

@@ -1,9 +1,9 @@
-"""Addresses of the hosts that we connect to, without a thread that somebody else waits for.
+"""Address lookups for the hosts that the gateway connects to, without blocking threads.
 
-The system's own `getaddrinfo` holds a thread until the DNS has answered, and there are four in
-libuv: names that nobody answers for would keep all others from being found. So what it does by
-default is done here without threads: /etc/hosts, then the DNS as /etc/resolv.conf says. It is
-asked itself only for what both do not have, since it may know other ways (mDNS, for one).
+The system's `getaddrinfo` holds a thread until the DNS has answered, and libuv has four: a few
+names whose servers are silent would block all other lookups. So its default steps are done here
+without threads: /etc/hosts, then the DNS as /etc/resolv.conf says. `getaddrinfo` itself is called
+only for names that neither has, since it may know other sources (mDNS, for one).
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from gateway.naming.dns import UDP_BYTES, Nameserver
 from gateway.ports import HostResolver
 
 LIFETIME_S: Final = 4.0
-"""Of one question; less than a connection may take (5 s), so that it is told what is wrong."""
-PATIENCE_S: Final = 1.5  # with one server, before the next one or the next try
-RESOLUTION_DELAY_S: Final = 0.05  # RFC 8305, 3: how long the other kind of address is waited for
-MAX_HOSTS_BYTES: Final = 16 * 1024 * 1024  # lists of advertisers have two
-SYSTEM_TURNS: Final = 2  # threads of libuv's four
+"""Of one lookup; less than the 5 s of a connection, so that the error names the DNS."""
+PATIENCE_S: Final = 1.5  # timeout for one server, before the next server or the next try
+RESOLUTION_DELAY_S: Final = 0.05  # RFC 8305, 3: wait for the other address family
+MAX_HOSTS_BYTES: Final = 16 * 1024 * 1024  # published block lists of advertisers have 2 MiB
+SYSTEM_TURNS: Final = 2  # concurrent `getaddrinfo` calls, of libuv's four threads
 LOCAL_NAMESERVER: Final = ("127.0.0.1",)  # resolv.conf(5): when no server is named
 LOOPBACK: Final = ("127.0.0.1", "::1")
 HOSTS_FILE: Final = Path("/etc/hosts")
@@ -35,14 +35,14 @@ RESOLV_CONF: Final = Path("/etc/resolv.conf")
 
 
 class DnsHosts(HostResolver):
-    """Asks the DNS for addresses, and nobody else: for hosts that strangers name.
+    """Address lookups in the DNS only, for hosts that untrusted input names.
 
     Args:
-        nameservers: addresses, or dnspython's classes; None for those of /etc/resolv.conf.
+        nameservers: addresses, or dnspython's objects; None for those of /etc/resolv.conf.
     """
 
     searches = False
-    """Whether a name is looked for below the domains that `search` of resolv.conf lists, too."""
+    """Whether a name is also looked up below the `search` domains of resolv.conf."""
 
     def __init__(self, nameservers: list[str | Nameserver] | None = None) -> None:
         self._nameservers = nameservers
@@ -64,13 +64,13 @@ class DnsHosts(HostResolver):
         return _sorted([address for answer in answers for address in answer])
 
     async def _ask(self, host: str, kind: dns.rdatatype.RdataType) -> list[str]:
-        """Return addresses of one kind, none when there are none.
+        """Return the addresses of one family; empty if the host has none.
 
         Raises:
-            OSError: the servers failed, or nobody answered in time.
+            OSError: the servers failed, or none answered in time.
         """
         try:
-            # Not dnspython's own lifetime alone: it goes by the wall clock.
+            # dnspython's own lifetime follows the wall clock, which may jump.
             async with asyncio.timeout(LIFETIME_S):
                 answer = await self._resolver.resolve(
                     host, kind, search=self.searches, raise_on_no_answer=False
@@ -82,7 +82,7 @@ class DnsHosts(HostResolver):
         return [] if answer.rrset is None else [record.address for record in answer.rrset]
 
     def _configure(self) -> None:
-        """Read resolv.conf when it is another one than it was."""
+        """Read resolv.conf again if it has changed."""
         changed_at = _changed_at(RESOLV_CONF)
         if changed_at == self._changed_at and self._resolver.nameservers:
             return
@@ -100,10 +100,10 @@ class DnsHosts(HostResolver):
 
 
 class SystemHosts(DnsHosts):
-    """Finds addresses as the system does: for hosts that the operator names.
+    """Address lookups as the system does them, for hosts that the operator names.
 
     Args:
-        nameservers: addresses, or dnspython's classes; None for those of /etc/resolv.conf.
+        nameservers: addresses, or dnspython's objects; None for those of /etc/resolv.conf.
     """
 
     searches = True
@@ -146,10 +146,10 @@ class SystemHosts(DnsHosts):
 
 
 async def _first_of(questions: Sequence[asyncio.Task[list[str]]]) -> list[list[str]]:
-    """Wait for all, or a moment longer than for the first one that has addresses.
+    """Wait for all answers, or `RESOLUTION_DELAY_S` after the first that has addresses.
 
     Raises:
-        OSError: none has addresses, and one of them is not known.
+        OSError: no answer has addresses, and one lookup failed.
     """
     pending = set(questions)
     patience: float | None = None
@@ -170,7 +170,7 @@ async def _first_of(questions: Sequence[asyncio.Task[list[str]]]) -> list[list[s
 
 
 def read_hosts(file: Path) -> Mapping[str, Sequence[str]]:
-    """Read a file like /etc/hosts: addresses by name; what cannot be read is left out."""
+    """Return the addresses in a file like /etc/hosts by name; malformed lines are skipped."""
     found: dict[str, list[str]] = {}
     try:
         with file.open("rb") as lines:
@@ -201,20 +201,22 @@ def _changed_at(file: Path) -> float | None:
 
 
 def _sorted(addresses: Sequence[str]) -> tuple[str, ...]:
-    """Return each address once, those first to which this machine has a way (RFC 6724, rule 1).
+    """Return each address once, reachable ones first (RFC 6724, rule 1), IPv4 before IPv6.
 
-    IPv4 before IPv6: where the way of one kind is broken it is that of IPv6, and a quarter of a
-    second is lost for each connection until the other kind is tried.
+    Where only one family works, it is IPv4 as a rule, and trying the broken one first costs each
+    connection a quarter of a second.
     """
-    return tuple(sorted(dict.fromkeys(addresses), key=lambda one: (not _has_way(one), ":" in one)))
+    return tuple(
+        sorted(dict.fromkeys(addresses), key=lambda one: (not _has_route(one), ":" in one))
+    )
 
 
-def _has_way(address: str) -> bool:
-    """Tell whether the system knows a way to an address; nothing is sent."""
+def _has_route(address: str) -> bool:
+    """Tell whether the system has a route to an address; sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((address, 9))  # any port: of UDP, connecting is choosing a way
+            probe.connect((address, 9))  # any port: connecting a UDP socket only selects a route
     except OSError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What IPNS keys point to: the newest record that was ever seen, while it is valid."""
+"""IPNS records by key: the newest valid record that this gateway has seen."""
 
 from math import inf
 from typing import Final
@@ -13,24 +13,25 @@ from gateway.naming.name_cache import REST_S, Answer, NameCache, Policy
 from gateway.naming.shared import SharedRecord, SharedRecords
 from gateway.ports import Clock, RecordSource
 
-DEFAULT_TTL_S: Final = 300.0  # ipns-record.md, "TTL": of a record that has none
+DEFAULT_TTL_S: Final = 300.0  # ipns-record.md, "TTL": for a record without one
 MAX_TTL_S: Final = 3600.0
-"""However long its owner says: whoever signed one year by mistake wants the next record seen."""
+"""Upper bound on a record's TTL: after a TTL of a year, signed by mistake, the owner's next record
+must still be seen."""
 STALE_S: Final = 600.0
-"""After its TTL a record is used for so long while it is asked for again: a search in the DHT
-takes seconds."""
+"""Seconds after its TTL for which a record is served while it is renewed: a DHT search takes
+seconds."""
 POLICY: Final = Policy(absent_s=10.0, failed_s=5.0, survived=(RetrievalError,), patience_s=5.0)
 
 
 def ttl_s(record: IpnsRecord) -> float:
-    """Return for how long nobody need ask again after a record was fetched."""
+    """Return the seconds after the fetch for which a record needs no renewal."""
     if record.ttl_ns is None:
         return DEFAULT_TTL_S
     return min(max(record.ttl_ns, 0), int(MAX_TTL_S * NS_PER_S)) / NS_PER_S
 
 
 def hold(record: IpnsRecord, clock: Clock, age_s: float = 0.0) -> Held[IpnsRecord]:
-    """Return a record that was fetched `age_s` ago with its times; fresh no longer than valid."""
+    """Return a record, fetched `age_s` ago, as a cached answer; fresh at most while valid."""
     now = clock.monotonic()
     valid_s = record.valid_until - clock.now()
     fetched = now - age_s
@@ -39,11 +40,11 @@ def hold(record: IpnsRecord, clock: Clock, age_s: float = 0.0) -> Held[IpnsRecor
 
 
 class Keys:
-    """Finds the records of keys.
+    """A resolver of IPNS keys to records.
 
     Args:
-        source: where records come from.
-        shared: what other machines fetched; None for nothing.
+        source: fetches records from upstreams.
+        shared: records that other machines fetched; None without a shared Redis.
         clock: the time.
     """
 
@@ -60,7 +61,7 @@ class Keys:
 
         Raises:
             NotFound, Unverifiable, DeadlineExceeded: see `ports.NameResolver`.
-            NotCached: with `cached_only`, it is not known without asking.
+            NotCached: with `cached_only`, the cache has no valid record.
         """
         if cached_only:
             return await self._keeper.recall(str(key))
@@ -98,6 +99,6 @@ class Keys:
 
 
 def _is_enough(shared: SharedRecord, last: IpnsRecord | None) -> bool:
-    """Tell whether what another machine fetched saves a search: it is fresh and not older."""
+    """Tell whether a shared record saves a search: it is fresh, and not older than the last one."""
     is_fresh = shared.age_s < ttl_s(shared.record)
     return is_fresh and (last is None or not is_newer(last, shared.record))

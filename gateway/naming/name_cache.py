@@ -1,4 +1,4 @@
-"""Answers about names: from memory, from a search that is under way, or from a new one."""
+"""A cache of answers about names that joins searches in flight and starts new ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,12 +14,12 @@ from gateway.ports import Clock
 T = TypeVar("T")
 
 REST_S: Final = 10.0
-"""Between two searches for a name that has an answer, whatever its TTL; RFC 8767, 5 asks for not
-more than one attempt in 30 s when they fail."""
+"""Least time between two searches for a name that has an answer, whatever its TTL; RFC 8767, 5
+allows one attempt in 30 s while they fail."""
 
 
 class Answer(NamedTuple, Generic[T]):
-    """What is known about a name."""
+    """The answer about a name; `is_stale` once it has expired."""
 
     held: Held[T]
     is_stale: bool
@@ -27,27 +27,27 @@ class Answer(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long failures count, and which of them leave the last answer in place."""
+    """How long failures are cached, and which of them leave the last answer in use."""
 
     absent_s: float
-    """Seconds for which a name that does not exist is not searched for again."""
+    """Seconds for which `NotFound` is cached."""
     failed_s: float
-    """Seconds for which a search that failed is not repeated."""
+    """Seconds for which any other failure is cached."""
     survived: tuple[type[GatewayError], ...]
-    """Failures after which the last answer counts on, within its grace."""
+    """Failures after which the last answer stays in use, within its grace."""
     patience_s: float
-    """Seconds to wait for a newer answer when there is an old one that still counts."""
+    """Seconds to wait for a newer answer when an old one can still be used."""
 
 
 class NameCache(Generic[T]):
-    """Remembers answers and failures, and sees to it that a name is searched for once at a time.
+    """A cache of answers and failures, with one search at a time for each name.
 
     Args:
-        policy: what failures mean.
+        policy: lifetimes of failures.
         clock: the time.
-        search: brings the answer for a name, given the last one if there is one that still counts.
-        is_alive: whether an answer still counts by its own words.
-        capacity: names that have an answer, and as many that have none.
+        search: finds the answer for a name; called with the last answer that is still usable.
+        is_alive: whether the value itself is still valid.
+        capacity: names with an answer; as many again with a failure.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class NameCache(Generic[T]):
         """Return the answer for a name.
 
         Args:
-            name: what is asked for.
-            is_afresh: wait for a newer answer than one that is stale, as long as for an old one.
+            name: the key of the answer.
+            is_afresh: treat a stale answer like an old one: wait for a newer one.
 
         Raises:
-            GatewayError: the search failed, now or a moment ago, and no older answer counts.
+            GatewayError: the search failed, now or a moment ago, and no older answer is usable.
         """
         held = await self._find(name)
         now = self._clock.monotonic()
@@ -96,10 +96,10 @@ class NameCache(Generic[T]):
             return await self._rest(name, held)
 
     async def recall(self, name: str) -> Answer[T]:
-        """Return the answer for a name if one is known that counts; nothing is searched for.
+        """Return the cached answer for a name; never searches.
 
         Raises:
-            NotCached: none is.
+            NotCached: no usable answer is in the cache.
         """
         held = await self._find(name)
         if held is None:
@@ -107,7 +107,7 @@ class NameCache(Generic[T]):
         return Answer(held, held.age(self._clock.monotonic()) is not Age.FRESH)
 
     async def _find(self, name: str) -> Held[T] | None:
-        """Return the last answer if it counts, at least when nobody answers."""
+        """Return the last answer, if it is usable at least after a failed search."""
         held = await self._table.find(name)
         if held is None or self._counts(held):
             return held
@@ -127,7 +127,7 @@ class NameCache(Generic[T]):
         return Answer(found, found.age(self._clock.monotonic()) is not Age.FRESH)
 
     async def _survive(self, name: str, held: Held[T] | None, error: GatewayError) -> Answer[T]:
-        """Go on with the last answer if the failure allows it, or remember the failure."""
+        """Return the last answer if the failure allows it; else cache the failure and raise it."""
         now = self._clock.monotonic()
         has_survived = isinstance(error, self._policy.survived)
         if held is not None and has_survived and self._counts(held):
@@ -139,7 +139,7 @@ class NameCache(Generic[T]):
         raise error
 
     async def _rest(self, name: str, held: Held[T]) -> Answer[T]:
-        """Use an old answer and let it be for a while, unless a newer one has just come."""
+        """Return an old answer and delay its next search, unless a newer one has just come."""
         kept = await self._table.find(name)
         now = self._clock.monotonic()
         if kept is not None and kept is not held:

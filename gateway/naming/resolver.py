@@ -1,4 +1,4 @@
-"""Mutable paths to immutable ones, hop by hop."""
+"""Resolution of mutable paths to immutable ones, hop by hop."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ RESOLVE_S: Final = 60.0  # for all hops of one path; boxo's
 
 
 class Names(NameResolver):
-    """Follows names.
+    """Production's `gateway.ports.NameResolver`: follows IPNS keys and DNSLinks.
 
     Args:
-        keys: what IPNS keys point to.
-        dnslinks: what domains point to.
+        keys: resolves IPNS keys.
+        dnslinks: resolves domains.
         clock: the time.
-        denials: asked about each name on the way; None for no denylist.
+        denials: checked for each name on the way; None for no denylist.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Names(NameResolver):
     async def get_record(self, key: Cid, *, cached_only: bool = False) -> NameRecord:
         """Return the newest valid record of a key; see `ports.NameResolver`.
 
-        Its age here does not shorten its time: the TTL is in the record, for everybody who gets
-        it, and boxo reports it so.
+        Its age in this cache does not shorten `max_age_s`: the TTL is part of the signed record,
+        and boxo reports it in full, too.
         """
         held, is_stale = await self._keys.get(key, cached_only=cached_only)
         record = held.value
@@ -104,7 +104,7 @@ class Names(NameResolver):
 
 
 def _hops(ways: list[tuple[Name, int]], found: ContentPath) -> tuple[Hop, ...]:
-    """Return the names with where they point; `ways` has how many segments followed each."""
+    """Return the hops; `ways` has each name with the number of segments that followed it."""
     size = len(found.segments)
     return tuple([Hop(name, found.segments[: size - behind]) for name, behind in ways])
 

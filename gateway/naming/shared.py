@@ -1,8 +1,8 @@
-"""Records of names in a Redis that several machines share.
+"""IPNS records in a Redis that several machines share.
 
-What comes from there is verified as if it came from an upstream, so it needs no trust; whoever can
-write there could at most give an older record back its youth, until its validity ends. Slow or
-gone, it costs a request one `shared.timeout`, and then for a while nothing.
+A record from Redis is verified like one from an upstream, so Redis need not be trusted: a writer
+could at most make an older record look newly fetched, until its validity ends. A slow or absent
+Redis costs a request one `shared.timeout`; after that the circuit breaker skips it for a while.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from gateway.shared_redis import UNREADABLE
 T = TypeVar("T")
 
 NAMESPACE: Final = "ipfs-gateway:name"  # of the keys, so that others can share the database
-MAX_KEPT_S: Final = 7 * 86_400  # records are signed anew every few days; Kubo's live 48 h
+MAX_KEPT_S: Final = 7 * 86_400  # records are re-signed every few days; Kubo's are valid for 48 h
 MAX_CONNECTIONS: Final = 16
 LATE_S: Final = 5.0
-"""How long a command goes on when nobody waits for it any more: the first one has to connect, which
-takes more round trips than `shared.timeout` may allow, and the next ones need the connection."""
+"""How long a command may outlive `shared.timeout`: the first one has to connect, which takes more
+round trips than that may allow, and the next ones need the connection."""
 DEFAULT_PORT: Final = 6379
 
 MAX_ENTRY_BYTES: Final = 2 * MAX_RECORD_BYTES
-"""Of what stands in Redis: a record in base64 and its time."""
+"""Of a value in Redis: a record in base64 and the time of its fetch."""
 
 _FAILURES: Final = (RedisError, OSError, *UNREADABLE)  # TimeoutError is an OSError
 _NO_ENTRY: Final[tuple[type[Exception], ...]] = (TypeError, KeyError, *UNREADABLE)
@@ -47,15 +47,15 @@ _log = logging.getLogger(__name__)
 
 
 class SharedRecord(NamedTuple):
-    """A record that some machine fetched."""
+    """A record that one of the machines fetched."""
 
     record: IpnsRecord
     age_s: float
-    """Seconds since then, by the wall clocks of both machines; never negative."""
+    """Seconds since the fetch, by the wall clocks of both machines; never negative."""
 
 
 class _Entry(NamedTuple):
-    """What stands in Redis."""
+    """A value in Redis."""
 
     raw: bytes
     """The record, not verified yet."""
@@ -64,9 +64,9 @@ class _Entry(NamedTuple):
 
 
 class _Entries(BaseSerializer):  # type: ignore[misc]  # aiocache has no types
-    """Entries as JSON; what is none is as if it were not there, not a failure of Redis."""
+    """Entries as JSON; a malformed value counts as a miss, not as a failure of Redis."""
 
-    DEFAULT_ENCODING = None  # bytes: what is not UTF-8 is no entry either
+    DEFAULT_ENCODING = None  # bytes: a value that is not UTF-8 is a miss, too
 
     @override
     def dumps(self, value: _Entry) -> str:
@@ -77,15 +77,15 @@ class _Entries(BaseSerializer):  # type: ignore[misc]  # aiocache has no types
         if not isinstance(value, bytes) or len(value) > MAX_ENTRY_BYTES:
             return None
         try:
-            told: Any = json.loads(value)
-            raw, at = b64decode(told["record"], validate=True), float(told["at"])
+            fields: Any = json.loads(value)
+            raw, at = b64decode(fields["record"], validate=True), float(fields["at"])
         except _NO_ENTRY:
             return None
         return None if at == -math.inf else _Entry(raw, at)
 
 
 class SharedRecords:
-    """Keeps IPNS records in Redis. Nothing here raises."""
+    """A store of IPNS records in Redis. No method raises: failures count as misses."""
 
     def __init__(self, settings: SharedSettings, clock: Clock) -> None:
         self._clock = clock
@@ -95,7 +95,7 @@ class SharedRecords:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def find(self, key: Cid) -> SharedRecord | None:
-        """Return the record of a key, verified, or None."""
+        """Return the verified record of a key; None for a miss."""
         entry: _Entry | None = await self._ask(lambda: self._cache.get(str(key)))
         if entry is None:
             return None
@@ -107,7 +107,7 @@ class SharedRecords:
         return SharedRecord(record, max(0.0, now - entry.at))
 
     async def keep(self, record: IpnsRecord) -> None:
-        """Keep a record that was fetched now."""
+        """Store a record that was fetched just now."""
         now = self._clock.now()
         left_s = min(int(record.valid_until - now), MAX_KEPT_S)
         if left_s > 0:
@@ -115,7 +115,7 @@ class SharedRecords:
             await self._ask(lambda: self._cache.set(str(record.name), entry, ttl=left_s))
 
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what Redis says in time; None if it says nothing."""
+        """Return the result of a command; None if it fails or takes too long."""
         if not self._breaker.may_ask():
             return None
         task = asyncio.create_task(_within(LATE_S, call))
@@ -135,7 +135,7 @@ class SharedRecords:
     def _end(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # seen: it may have come too late for anybody
+            task.exception()  # marks the exception as retrieved: the caller may have left
 
     async def close(self) -> None:
         """Close all connections."""
@@ -151,7 +151,7 @@ async def _within(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
 
 
 class _Redis(RedisCache):  # type: ignore[misc]  # aiocache has no types
-    """aiocache's client, without the two calls that redis-py warns of since 6.0."""
+    """aiocache's client, without the two calls that redis-py has deprecated since 6.0."""
 
     @override
     async def _set(self, key: str, value: str, ttl: int | None = None, **_more: Any) -> Any:
@@ -163,7 +163,7 @@ class _Redis(RedisCache):  # type: ignore[misc]  # aiocache has no types
 
 
 def _open(url: str) -> _Redis:
-    """Make aiocache's client for `redis://user:password@host:port/database`; connects later."""
+    """Return aiocache's client for `redis://user:password@host:port/database`; connects later."""
     parts = urlsplit(url)
     # RESP2 and no CLIENT SETINFO: one round trip to connect, not four.
     more: dict[str, Any] = {"protocol": 2, "driver_info": None}
@@ -176,7 +176,7 @@ def _open(url: str) -> _Redis:
         password=unquote(parts.password) if parts.password else None,
         ssl=parts.scheme == "rediss",
         pool_max_size=MAX_CONNECTIONS,
-        connection_pool_class=BlockingConnectionPool,  # a crowd waits its turn, and is no failure
+        connection_pool_class=BlockingConnectionPool,  # waits instead of failing
         connection_pool_kwargs=more,
         namespace=NAMESPACE,
         serializer=_Entries(),

@@ -1,4 +1,4 @@
-"""One search for each name at a time, however many wait for it."""
+"""One search at a time for each key; all callers share its result."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[K, T]):
-    """Searches under way, each in a task of its own: whoever began it may leave."""
+    """Searches in flight, each in a task of its own: a caller that leaves does not end it."""
 
     def __init__(self) -> None:
         self._tasks: dict[K, asyncio.Task[T]] = {}
@@ -20,13 +20,17 @@ class SingleFlight(Generic[K, T]):
         return len(self._tasks)
 
     def begin(self, key: K, search: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """Begin a search for `key` unless one is under way."""
+        """Start a search for `key` unless one is in flight."""
         if key not in self._tasks:
             task = self._tasks[key] = asyncio.create_task(search())
             task.add_done_callback(lambda done: self._end(key, done))
 
     async def join(self, key: K, search: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for the search for `key`, which begins if none is under way."""
+        """Return the result of the search for `key`; starts one if none is in flight.
+
+        Raises:
+            Exception: what `search` raises.
+        """
         self.begin(key, search)
         return await asyncio.shield(self._tasks[key])
 
@@ -35,7 +39,7 @@ class SingleFlight(Generic[K, T]):
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GatewayError):
             context = {"message": "a search has failed", "exception": error, "task": task}
-            task.get_loop().call_exception_handler(context)  # those who waited may have left
+            task.get_loop().call_exception_handler(context)  # all callers may have left
 
     async def close(self) -> None:
         """End all searches."""

@@ -1,4 +1,4 @@
-"""A memory of names: aiocache's, with a bound, which it lacks."""
+"""A bounded LRU table of names, on top of aiocache's memory cache, which has no bound."""
 
 from collections import OrderedDict
 from typing import Final, Generic, TypeVar
@@ -12,10 +12,13 @@ MAX_NAMES: Final = 4096  # 40 MiB if each had a record of the largest size; most
 
 
 class Table(Generic[V]):
-    """Keeps values by name; what was used least recently goes first.
+    """A table of values by name that evicts the least recently used one.
 
-    aiocache's own lifetimes are not used: it starts a timer for each, and knows one end of a
-    value where names have four.
+    aiocache's own TTLs are not used: it starts a timer for each value, and knows one end of life
+    where names have four (`Held`).
+
+    Args:
+        capacity: most names.
     """
 
     def __init__(self, capacity: int = MAX_NAMES) -> None:
@@ -27,14 +30,14 @@ class Table(Generic[V]):
         return len(self._order)
 
     async def find(self, name: str) -> V | None:
-        """Return what is kept under a name, or None."""
+        """Return the value of a name; None if there is none."""
         if name in self._order:
             self._order.move_to_end(name)
         value: V | None = await self._cache.get(name)
         return value
 
     async def keep(self, name: str, value: V) -> None:
-        """Keep a value, and drop another if there are too many."""
+        """Store a value; evicts the least recently used name if the table is full."""
         await self._cache.set(name, value)
         self._order[name] = None
         self._order.move_to_end(name)
@@ -42,6 +45,6 @@ class Table(Generic[V]):
             await self.drop(next(iter(self._order)))
 
     async def drop(self, name: str) -> None:
-        """Forget a name."""
+        """Remove a name; no error if it is absent."""
         self._order.pop(name, None)
         await self._cache.delete(name)

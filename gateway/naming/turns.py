@@ -1,4 +1,4 @@
-"""Who may ask next, when only so many may ask at once and some of those never get an answer."""
+"""A fair concurrency limit for lookups, of which some groups never get an answer."""
 
 import asyncio
 from collections import Counter
@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 
 
 class Turns:
-    """Turns of a bounded number, which those who wait in vain have to give back.
+    """A semaphore that is fair among groups and takes permits back from the largest group.
 
-    Each turn belongs to a group. While others wait, the oldest turn of the group that has most of
-    them ends once it has lasted `least_s`, and of those who wait the group that has fewest turns is
-    next: who asks for what nobody answers waits for it alone.
+    Each turn (permit) belongs to a group. While callers wait, the oldest turn of the group with the
+    most turns ends once it has lasted `least_s`; the next turn goes to the waiting group with the
+    fewest. So lookups below a domain whose servers are silent delay only each other.
 
     Args:
-        limit: turns at once.
-        least_s: seconds that each turn lasts whatever waits.
+        limit: concurrent turns.
+        least_s: seconds that each turn lasts at least.
     """
 
     def __init__(self, limit: int, least_s: float) -> None:
@@ -24,14 +24,14 @@ class Turns:
         self._counts: Counter[str] = Counter()
         self._waiting: dict[asyncio.Future[None], str] = {}
         self._holders: dict[asyncio.Timeout, tuple[str, float]] = {}
-        """Group and beginning of each turn that may last, oldest first."""
+        """Group and start of each turn that has no time limit yet, oldest first."""
 
     @asynccontextmanager
     async def take(self, group: str) -> AsyncIterator[None]:
-        """Hold a turn.
+        """Hold a turn of `group` for the body of an `async with`; waits for a free one.
 
         Raises:
-            TimeoutError: it ended before the work did, because others wait.
+            TimeoutError: the turn was taken back for a waiting group before the body ended.
         """
         await self._acquire(group)
         turn = asyncio.timeout(None)
@@ -53,7 +53,7 @@ class Turns:
             try:
                 await called
             except asyncio.CancelledError:
-                if self._waiting.pop(called, None) is None:  # it was given a turn all the same
+                if self._waiting.pop(called, None) is None:  # the turn came at the same moment
                     self._release(group)
                 raise
             return
@@ -72,7 +72,7 @@ class Turns:
         called.set_result(None)
 
     def _end_one(self) -> None:
-        """Let one of the turns that may last end as soon as it has lasted long enough."""
+        """Limit one turn, the oldest of the largest group, to `least_s` from its start."""
         if not self._holders:
             return
         turn = max(self._holders, key=lambda held: self._counts[self._holders[held][0]])

@@ -134,9 +134,9 @@ def test_a_bad_static_map_is_refused(table: dict[str, str], key: str) -> None:
 @pytest.mark.parametrize(
     ("domain", "reason"),
     [
-        pytest.param("other.example", "names.allowed does not have it", id="not-allowed"),
-        pytest.param("printer.local", "for private use", id="special"),
-        pytest.param("host.internal", "for private use", id="internal"),
+        pytest.param("other.example", "names.allowed does not list it", id="not-allowed"),
+        pytest.param("printer.local", "for private networks", id="special"),
+        pytest.param("host.internal", "for private networks", id="internal"),
     ],
 )
 async def test_what_may_not_be_asked_for_is_not(domain: str, reason: str) -> None:

@@ -176,7 +176,7 @@ async def test_servers_are_those_of_resolv_conf(files: Path, text: str, servers:
 
 
 async def test_an_address_without_a_way_goes_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_has_way", lambda address: address == "::1")
+    monkeypatch.setattr(module, "_has_route", lambda address: address == "::1")
     assert module._sorted(["10.0.0.1", "::1", "::1", "10.0.0.2"]) == (
         "::1",
         "10.0.0.1",
