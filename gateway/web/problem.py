@@ -1,7 +1,7 @@
-"""Errors as answers: the one table from classes to statuses, and what is told to whom.
+"""Error responses: the one table from error classes to statuses, and the three forms of the body.
 
-Browsers get a page, programs that ask for JSON get JSON, everybody else plain text. All name what
-was asked for, the step that failed and what each upstream did; none says anything about the
+Browsers get a page, programs that ask for JSON get JSON, all other clients get plain text. Each
+form names what was requested, the step that failed and what each upstream did; none describes the
 inside of the gateway.
 """
 
@@ -47,24 +47,24 @@ from gateway.protocol.headers import ALLOW, CORS, NO_STORE, NOSNIFF, Header
 from gateway.protocol.request import accepts_html
 from gateway.web.pages.templates import PAGE_FIELDS, TEMPLATES
 
-RETRY_AFTER_S: Final = 30  # for as long an upstream that failed is left alone
-MAX_DETAIL_CHARACTERS: Final = 1000  # of an error's own sentence, which may quote the request
-MAX_ATTEMPTS: Final = 16  # upstreams named in one body
+RETRY_AFTER_S: Final = 30  # a failed upstream gets no request for this long
+MAX_DETAIL_CHARACTERS: Final = 1000  # of an error's message, which may quote the request
+MAX_ATTEMPTS: Final = 16  # attempts listed in one body
 
 
 class Kind(NamedTuple):
-    """What is said of all errors of a class."""
+    """What the responses to all errors of one class have in common."""
 
     status: int
     title: str
     step: str
-    """Where in the life of a request it went wrong."""
+    """The step of the request that failed."""
     hint: str
-    """What the reader can do."""
+    """What the client can do about it."""
 
 
 class Problem(NamedTuple):
-    """An error as it is told to the client."""
+    """What the client may know about one error."""
 
     status: int
     title: str
@@ -72,7 +72,7 @@ class Problem(NamedTuple):
     hint: str
     detail: str
     cid: str
-    """Empty when the error is not about one."""
+    """Empty when the error concerns no CID or name."""
     attempts: tuple[Attempt, ...]
 
     @property
@@ -82,87 +82,107 @@ class Problem(NamedTuple):
 
     @property
     def is_about_retrieval(self) -> bool:
-        """Whether it helps to know who in the network has the content, as Kubo's page says, too."""
+        """Whether the page links to a check of the CID's providers, as Kubo's page does."""
         return bool(self.cid) and self.step in ("fetch", "verify")
 
 
 _NAME_STEP: Final = "resolve the name"
-_WRONG_ADDRESS: Final = "Check the address: content is at /ipfs/{cid} with names after it."
-_BLOCKED: Final = "Its operator does not serve it. Ask the operator why."
-_TRY_AGAIN: Final = "Try again in a little while."
+_WRONG_ADDRESS: Final = "Check the address: a content path is /ipfs/{cid}/{path}."
+_BLOCKED: Final = "The operator of this gateway blocks this content. Ask the operator why."
+_TRY_AGAIN: Final = "Try again later."
 
 KINDS: Final[dict[type[GatewayError], Kind]] = {
     BadPath: Kind(400, "Bad Request", "parse", _WRONG_ADDRESS),
-    BadRequest: Kind(400, "Bad Request", "parse", "Change what it names, or leave it out."),
+    BadRequest: Kind(
+        400, "Bad Request", "parse", "Correct or remove the part of the request that is named here."
+    ),
     NoSuchPage: Kind(404, "Not Found", "parse", _WRONG_ADDRESS),
     MethodNotAllowed: Kind(405, "Method Not Allowed", "parse", "Use GET or HEAD."),
-    NotAcceptable: Kind(406, "Not Acceptable", "choose a format", "Ask for another format."),
+    NotAcceptable: Kind(406, "Not Acceptable", "choose a format", "Request another format."),
     NotCached: Kind(
-        412, "Precondition Failed", "look into the cache", "Ask without only-if-cached to fetch it."
+        412,
+        "Precondition Failed",
+        "check the cache",
+        "Send the request without only-if-cached to have the gateway fetch the content.",
     ),
     PreconditionFailed: Kind(
-        412, "Precondition Failed", "check preconditions", "Ask without the precondition."
+        412,
+        "Precondition Failed",
+        "check preconditions",
+        "Send the request without If-Match and If-Unmodified-Since.",
     ),
     RangeNotSatisfiable: Kind(
-        416, "Range Not Satisfiable", "choose a range", "Ask for a range inside, or for no range."
+        416,
+        "Range Not Satisfiable",
+        "choose a range",
+        "Request a range inside the file, or send no Range.",
     ),
     Denied: Kind(410, "Gone", "admit", _BLOCKED),
     BadLabel: Kind(
-        400, "Bad Request", "parse", "Use a gateway without subdomains, or a shorter hash."
+        400,
+        "Bad Request",
+        "parse",
+        "Use a path gateway (/ipfs/{cid}), or a CID with a shorter hash.",
     ),
-    NameLoop: Kind(400, "Bad Request", _NAME_STEP, "Ask the owner of the name to mend it."),
+    NameLoop: Kind(400, "Bad Request", _NAME_STEP, "Ask the owner of the name to correct it."),
     TooManyRequests: Kind(429, "Too Many Requests", "admit", _TRY_AGAIN),
     NoSuchLink: Kind(
-        404, "Not Found", "resolve", "The directory was verified: it has no such name."
+        404, "Not Found", "resolve", "The directory is verified and has no entry of this name."
     ),
     NotTraversable: Kind(
-        404, "Not Found", "resolve", "The path goes on after its end: shorten it."
+        404,
+        "Not Found",
+        "resolve",
+        "Shorten the path: it continues below something without entries.",
     ),
     BadIndex: Kind(
-        422, "Unprocessable Content", "resolve", "Ask for another name in the directory."
+        422, "Unprocessable Content", "resolve", "Request a file of the directory by its name."
     ),
     NotArchivable: Kind(
-        406, "Not Acceptable", "write the archive", "Ask for ?format=car, which can hold anything."
+        406, "Not Acceptable", "write the archive", "Request ?format=car, which holds any DAG."
     ),
     Unsupported: Kind(
-        501, "Not Implemented", "render", "Ask for the block itself with ?format=raw."
+        501, "Not Implemented", "render", "Request the block itself with ?format=raw."
     ),
     BadBlock: Kind(
-        502, "Bad Gateway", "decode", "The content is what its CID says, but is broken in itself."
+        502, "Bad Gateway", "decode", "The bytes match the CID, but they are malformed content."
     ),
     BadRecord: Kind(
         502, "Bad Gateway", _NAME_STEP, "Ask the owner of the name to publish it again."
     ),
-    BadRedirects: Kind(  # 500 is the specification's word: web-redirects-file, "Error Handling"
-        500, "Internal Server Error", "redirect", "Ask the owner of the website to mend it."
+    BadRedirects: Kind(  # the specification demands 500: web-redirects-file, "Error Handling"
+        500, "Internal Server Error", "redirect", "Ask the owner of the website to correct it."
     ),
-    BadTarget: Kind(502, "Bad Gateway", _NAME_STEP, "Ask the owner of the name to mend it."),
+    BadTarget: Kind(502, "Bad Gateway", _NAME_STEP, "Ask the owner of the name to correct it."),
     UpstreamError: Kind(502, "Bad Gateway", "fetch", _TRY_AGAIN),
     NotFound: Kind(
-        404, "Not Found", "fetch", "Nobody who was asked has it. Check the CID, or provide it."
+        404,
+        "Not Found",
+        "fetch",
+        "No upstream has this content. Check the CID, or make sure that a node provides it.",
     ),
     Unverifiable: Kind(502, "Bad Gateway", "verify", _TRY_AGAIN),
     HostUnknown: Kind(503, "Service Unavailable", _NAME_STEP, _TRY_AGAIN),
     DeadlineExceeded: Kind(504, "Gateway Timeout", "fetch", _TRY_AGAIN),
 }
-"""The nearest class in an error's ancestry counts."""
+"""An error takes the entry of the nearest class in its method resolution order."""
 
 _BY_LAW: Final = Kind(451, "Unavailable For Legal Reasons", "admit", _BLOCKED)
 UNEXPECTED: Final = Kind(500, "Internal Server Error", "unknown", _TRY_AGAIN)
-_UNEXPECTED_DETAIL: Final = "The gateway made a mistake. It is in its log."
+_UNEXPECTED_DETAIL: Final = "The gateway failed unexpectedly. Its log has the details."
 
 _PAGE: Final = TEMPLATES.get_template("problem.html")
 _VISIBLE: Final = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 
 
 def find_kind(error: BaseException) -> Kind:
-    """Return what is said of errors of this class; `UNEXPECTED` for those that are not ours."""
+    """Return the entry of the table for an error; `UNEXPECTED` for other exceptions."""
     kinds = (KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
     return next(kinds, UNEXPECTED)
 
 
 def describe(error: BaseException) -> Problem:
-    """Return what the client is told of an error."""
+    """Return what the client may know about an error."""
     kind = find_kind(error)
     if kind is UNEXPECTED:
         return Problem(*kind, _UNEXPECTED_DETAIL, "", ())
@@ -176,14 +196,14 @@ def describe(error: BaseException) -> Problem:
         if not isinstance(cid, Cid) or cid.codec == LIBP2P_KEY:
             kind = kind._replace(step=_NAME_STEP)
         attempts = tuple(
-            Attempt(_clean(told.upstream), _clean(told.step), _clean(told.outcome))
-            for told in error.attempts[:MAX_ATTEMPTS]
+            Attempt(_clean(made.upstream), _clean(made.step), _clean(made.outcome))
+            for made in error.attempts[:MAX_ATTEMPTS]
         )
     return Problem(*kind, _clean(detail), "" if cid is None else str(cid), attempts)
 
 
 def _clean(text: str) -> str:
-    """Cut a text that may quote the request or an upstream; nothing in it ends a line."""
+    """Cut a text that may quote the request or an upstream, and make it one printable line."""
     return show_bytes(text[:MAX_DETAIL_CHARACTERS].translate(_VISIBLE))
 
 
@@ -191,9 +211,9 @@ def problem_answer(error: BaseException, accept: str, *, is_head: bool = False) 
     """Return the answer for an error.
 
     Args:
-        error: any; those that are not a `GatewayError` give 500 and say nothing.
+        error: any exception; other classes than `GatewayError` give a 500 without details.
         accept: the `Accept` field, which decides between HTML, JSON and plain text.
-        is_head: whether the body is left out.
+        is_head: whether to leave out the body.
     """
     problem = describe(error)
     content_type, body = _render(problem, accept)

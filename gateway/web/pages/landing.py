@@ -1,4 +1,4 @@
-"""The page at `/`: what this is and how to use it."""
+"""The landing page at `/`: what a gateway is and how to use it."""
 
 from typing import Final, NamedTuple
 
@@ -17,8 +17,8 @@ class _Example(NamedTuple):
 
 _GREETING: Final = make_cid(RAW, IDENTITY, b"Hello from inside of a CID!\n")
 _EXAMPLES: Final = (
-    _Example(f"/ipfs/{_GREETING}", "a greeting that is all in its CID"),
-    # The documentation that every new IPFS node is initialised with.
+    _Example(f"/ipfs/{_GREETING}", "a greeting inside an identity CID"),
+    # The documentation with which `ipfs init` initialises every new node.
     _Example("/ipfs/QmQPeNsJPyVWPFDVHb77w8G42Fvo15z4bG2X8D2GhfbSXc/readme", "the IPFS readme"),
 )
 _PAGE: Final = (

@@ -160,7 +160,7 @@ def test_fields_of_one_status(error: GatewayError, name: bytes, value: bytes | N
 def test_text_names_the_cid_the_step_and_every_attempt() -> None:
     assert body_of(problem_answer(Unverifiable(CID, ATTEMPTS), "")) == (
         f"502 Bad Gateway: {HELLO} could not be had in a form that verifies\n"
-        "Try again in a little while.\n"
+        "Try again later.\n"
         "\n"
         f"cid: {HELLO}\n"
         "step: verify\n"
@@ -221,7 +221,7 @@ def test_an_unexpected_error_tells_nothing() -> None:
         body = body_of(problem_answer(ZeroDivisionError("secret /etc/passwd"), accept))
         assert "secret" not in body
         assert "ZeroDivision" not in body
-        assert "It is in its log." in body
+        assert "Its log has the details." in body
 
 
 @pytest.mark.parametrize(

@@ -138,5 +138,5 @@ async def test_a_page_has_a_bound_and_says_that_there_is_more(
     monkeypatch.setattr(listing, "MAX_PAGE_BYTES", SPARE_BYTES + 64 * 1024)
     page = await render(f"{n:01000}" for n in range(5000))
     assert len(page) < SPARE_BYTES + 64 * 1024
-    assert "entries of more: the others can be asked for by name" in page
+    assert "entries are shown; request the others by name" in page
     assert "of more" not in await render(["a"])
