@@ -4,23 +4,17 @@ https://specs.ipfs.tech/ipns/ipns-record/#ipns-name. A key is the multihash of a
 written as a CID of codec libp2p-key or, as peer ids were, as bare base58.
 """
 
-import re
 from typing import Final
 
 from gateway.content.cid import DAG_PB, LIBP2P_KEY, Cid, parse_cid
 from gateway.content.multibase import decode_base58
 from gateway.content.multihash import decode_multihash
 from gateway.errors import BadCid
+from gateway.host_names import parse_domain
 
 Name = Cid | str
 """A key (a CIDv1 of codec libp2p-key), or a domain name in lower case without a final dot."""
 
-MAX_DOMAIN_CHARACTERS: Final = 253  # RFC 1035, 2.3.4
-MAX_LABEL_CHARACTERS: Final = 63
-
-_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_DOMAIN: Final = re.compile(rf"(?=.{{1,{MAX_DOMAIN_CHARACTERS}}}\Z){_LABEL}(?:\.{_LABEL})+")
-_NUMERIC_END: Final = re.compile(r"(?:.*\.)?[0-9]+")
 _PEER_ID: Final = ("Qm", "12D3KooW", "16Uiu2")
 """How the base58 multihashes of keys start: sha2-256, and identity of Ed25519 and secp256k1."""
 
@@ -33,17 +27,6 @@ def parse_name(text: str) -> Name:
     """
     domain = parse_domain(text)
     return parse_key(text) if domain is None else domain
-
-
-def parse_domain(text: str) -> str | None:
-    """Return a domain name of two labels or more in its one spelling; None for anything else.
-
-    An IPv4 address is none (RFC 1123, 2.1: the last label of a host name is not a number).
-    """
-    name = text.lower().removesuffix(".")
-    if _DOMAIN.fullmatch(name) and not _NUMERIC_END.fullmatch(name):
-        return name
-    return None
 
 
 def parse_key(text: str) -> Cid:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from gateway.content.names import parse_domain
 from gateway.content.path import AnyPath, parse_target
 from gateway.errors import (
     Attempt,
@@ -22,6 +21,7 @@ from gateway.errors import (
     RetrievalError,
     Unverifiable,
 )
+from gateway.host_names import parse_domain
 from gateway.naming.dns import STEP, TxtAnswer
 from gateway.naming.domains import AllowedDomains, is_special
 from gateway.naming.held import Held

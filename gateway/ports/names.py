@@ -112,7 +112,7 @@ class NameResolver(Protocol):
         """Tell whether a domain has a DNSLink: whether a host of that name is its website.
 
         Args:
-            domain: as `gateway.content.names.parse_domain` returns it.
+            domain: as `gateway.host_names.parse_domain` returns it.
 
         Raises:
             HostUnknown: it cannot be found out now. To take that for a no would give all content

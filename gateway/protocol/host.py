@@ -9,8 +9,11 @@ from gateway.errors import BadRequest
 
 MAX_HOST_CHARACTERS: Final = 260  # a DNS name has at most 253; and ":65535"
 
+# Labels as in `gateway.host_names`, but for their length: `{cid}.ipfs.{host}` with a CID that is
+# longer is told so, or redirected.
+_LABEL: Final = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _HOST: Final = re.compile(
-    rb"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+    rb"(?:%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?" % (_LABEL, _LABEL)
 )
 
 

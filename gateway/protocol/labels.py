@@ -8,8 +8,8 @@ from typing import Final
 
 from gateway.content.cid import LIBP2P_KEY, Cid
 from gateway.content.multibase import encode_base32, encode_base36
-from gateway.content.names import MAX_LABEL_CHARACTERS
 from gateway.errors import BadLabel
+from gateway.host_names import MAX_LABEL_CHARACTERS
 
 _TOO_LONG: Final = f"incompatible with DNS label length limit of {MAX_LABEL_CHARACTERS}"
 

@@ -8,13 +8,12 @@ from gateway.errors import BadRequest
 MAX_QUERY_BYTES: Final = 8192  # as much as nginx takes for the whole request line by default
 MAX_PARAMETERS: Final = 64  # the specifications define ten
 
-_KNOWN: Final = frozenset(
+_HINTS: Final = frozenset({"format", "filename", "download", "go-get"})
+"""Say how content is shown; without one that cannot be read it is shown as by default."""
+
+_KNOWN: Final = _HINTS | frozenset(
     {
-        "format",
-        "filename",
-        "download",
         "uri",
-        "go-get",
         "dag-scope",
         "entity-bytes",
         "car-version",
@@ -27,11 +26,14 @@ _KNOWN: Final = frozenset(
 def parse_query(query: bytes) -> dict[str, str]:
     """Return the parameters that a gateway knows, decoded; the first of a name wins.
 
+    A hint that is not UTF-8 is as if it was not there. Other values, which say what is sent, keep
+    U+FFFD for what cannot be read, and so are none that those who read them know.
+
     Parameters after the first `MAX_PARAMETERS` and parameters that no specification names are not
     looked at: a page may have its own.
 
     Raises:
-        BadRequest: longer than `MAX_QUERY_BYTES`, or a known parameter is not UTF-8.
+        BadRequest: longer than `MAX_QUERY_BYTES`.
     """
     if not query:
         return {}
@@ -42,13 +44,16 @@ def parse_query(query: bytes) -> dict[str, str]:
         raw_name, _, raw_value = pair.partition(b"=")
         name = raw_name.decode("latin-1")
         if name in _KNOWN and name not in found:
-            found[name] = _decode(name, raw_value)
+            value = _decode(raw_value, is_hint=name in _HINTS)
+            if value is not None:
+                found[name] = value
     return found
 
 
-def _decode(name: str, value: bytes) -> str:
+def _decode(value: bytes, *, is_hint: bool) -> str | None:
+    # HTML forms write a space as a plus sign.
+    data = unquote_to_bytes(value.replace(b"+", b" "))
     try:
-        # HTML forms write a space as a plus sign.
-        return unquote_to_bytes(value.replace(b"+", b" ")).decode()
-    except UnicodeDecodeError as exc:
-        raise BadRequest(name, "the value is not UTF-8") from exc
+        return data.decode()
+    except UnicodeDecodeError:
+        return None if is_hint else data.decode(errors="replace")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from gateway.errors import BadSetting
+from gateway.host_names import canonical_host
 from gateway.settings.sections import Settings
 from gateway.settings.values import TcpAddress, parse_listen
 
@@ -55,7 +56,8 @@ def _upstreams(settings: Settings) -> Iterator[BadSetting]:
 
 def _origin(url: str) -> tuple[str, int | None]:
     parts = urlsplit(url)
-    return (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS[parts.scheme]
+    host = parts.hostname or ""
+    return canonical_host(host) or host, parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
 def _is_ourselves(listen: str, origin: tuple[str, int | None]) -> bool:
@@ -65,7 +67,7 @@ def _is_ourselves(listen: str, origin: tuple[str, int | None]) -> bool:
         return False
     host, port = origin
     named = TcpAddress(host, port or 0)
-    is_same_host = host == address.host.lower() or (
+    is_same_host = host == (canonical_host(address.host) or address.host) or (
         named.is_loopback and (address.is_loopback or address.host in _ANY_ADDRESS)
     )
     return is_same_host and port == address.port

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from gateway.host_names import parse_domain
 from gateway.settings.shapes import Shape
 from gateway.settings.values import (
     Kind,
@@ -170,16 +171,22 @@ def _read_domains(values: list[str]) -> tuple[str, ...]:
     for value in values:
         if value != "*" and not is_host(value.removeprefix("*.")):
             raise ValueError(f'"{value}" is not "example.com", "*.example.com" or "*"')
-    return tuple(value.lower() for value in values)
+    return tuple(value.lower().removesuffix(".") for value in values)
 
 
 def _read_dnslink(table: Mapping[str, str]) -> Mapping[str, str]:
+    domains: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for name, target in table.items():
-        if not is_host(name) or "." not in name:
+        domain = parse_domain(name)
+        if domain is None:
             raise ValueError(f'"{name}" is not a host name of two labels or more')
+        if (first := spellings.setdefault(domain, name)) != name:
+            raise ValueError(f'"{name}" is "{first}", too')
         if not target.startswith(tuple(f"{space}/" for space in CONTENT_NAMESPACES)):
             raise ValueError(f'"{name}": "{target}" starts with neither /ipfs/ nor /ipns/')
-    return dict(table)
+        domains[domain] = target
+    return domains
 
 
 Text = Annotated[str, Kind(Shape.TEXT)]

@@ -7,6 +7,7 @@ from dataclasses import MISSING, Field
 from typing import Any, TypeVar, get_type_hints
 
 from gateway.errors import BadSetting, BadSettings
+from gateway.host_names import canonical_host
 from gateway.settings.checks import find_conflicts
 from gateway.settings.kinds import kind_of
 from gateway.settings.sections import HostSettings, Settings, UpstreamSettings
@@ -109,13 +110,17 @@ def _parse_hosts(value: object, problems: list[BadSetting]) -> dict[str, HostSet
         problems.append(BadSetting(HOSTS, f"must be a table, not {describe(value)}"))
         return None
     hosts: dict[str, HostSettings] = {}
+    spellings: dict[str, str] = {}
     for name, table in value.items():
         where = f'{HOSTS}."{name}"'
-        if not is_host(name):
+        host = canonical_host(name) if is_host(name) else None
+        if host is None:
             problems.append(BadSetting(where, "is not a host name"))
-        host = _parse_section(HostSettings, where, table, problems)
-        if host is not None:
-            hosts[name.lower()] = host
+        elif (first := spellings.setdefault(host, name)) != name:
+            problems.append(BadSetting(where, f'is {HOSTS}."{first}", too'))
+        settings = _parse_section(HostSettings, where, table, problems)
+        if host is not None and settings is not None:
+            hosts[host] = settings
     return hosts
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from gateway.host_names import canonical_host
 from gateway.settings.shapes import Shape
 
 KIB = 1024
@@ -39,10 +40,6 @@ MAX_UNIX_PATH_BYTES = 107  # sun_path of Linux is 108 with its NUL: unix(7)
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)")
 _RATE = re.compile(r"([0-9]{1,9})/([a-z]+)")
 _PORT = re.compile(r"[0-9]{1,5}")
-_HOST_NAME = re.compile(
-    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
-    re.IGNORECASE,
-)
 
 
 def _same(value: Any) -> Any:
@@ -72,7 +69,7 @@ class TcpAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether only programs on this machine can connect."""
-        if self.host.lower() == "localhost":
+        if canonical_host(self.host) == "localhost":
             return True
         return _is_address(self.host) and ipaddress.ip_address(self.host).is_loopback
 
@@ -221,7 +218,7 @@ def is_host(text: str) -> bool:
     """Tell whether `text` is a host name or an IPv4 address."""
     if text.replace(".", "").isdigit():
         return _is_address(text)
-    return _HOST_NAME.fullmatch(text) is not None
+    return canonical_host(text) is not None
 
 
 def _is_address(text: str) -> bool:

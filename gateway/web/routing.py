@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from gateway.content.cid import LIBP2P_KEY, parse_cid
-from gateway.content.names import MAX_LABEL_CHARACTERS, parse_domain
 from gateway.errors import (
     BadCid,
     BadPath,
@@ -18,6 +17,7 @@ from gateway.errors import (
     NotAcceptable,
 )
 from gateway.guard.addresses import forwarded_host, forwarded_proto
+from gateway.host_names import MAX_LABEL_CHARACTERS, parse_domain
 from gateway.ports import HostAnswer, NameResolver
 from gateway.protocol.answer import OPTIONS, Answer, redirect_answer
 from gateway.protocol.formats import TRUSTLESS, ResponseFormat, media_type

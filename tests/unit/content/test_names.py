@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.content.cid import LIBP2P_KEY, Cid, parse_cid
-from gateway.content.names import parse_domain, parse_key, parse_name
+from gateway.content.names import parse_key, parse_name
 from gateway.content.path import MutablePath, parse_path, parse_target
 from gateway.errors import BadCid, BadPath
 from tests.refusal import check_refused
@@ -43,26 +43,6 @@ def test_a_key_has_one_canonical_text(text: str, canonical: str | None) -> None:
 )
 def test_parse_name_refuses(text: str, reason: str) -> None:
     check_refused(BadCid, reason, parse_name, text)
-
-
-@pytest.mark.parametrize(
-    ("text", "domain"),
-    [
-        pytest.param("En.Wikipedia-on-ipfs.ORG", "en.wikipedia-on-ipfs.org", id="case"),
-        pytest.param("example.com.", "example.com", id="final-dot"),
-        pytest.param("_dnslink.example.com", "_dnslink.example.com", id="underscore"),
-        pytest.param("127.0.0.1", None, id="ipv4"),
-        pytest.param("1.2", None, id="numeric"),
-        pytest.param("example", None, id="one-label"),
-        pytest.param("a..b", None, id="empty-label"),
-        pytest.param("-a.b", None, id="dash-first"),
-        pytest.param("a" * 64 + ".b", None, id="long-label"),
-        pytest.param("a." * 126 + "bc", None, id="254-characters"),
-        pytest.param("ä.example", None, id="not-ascii"),
-    ],
-)
-def test_parse_domain(text: str, domain: str | None) -> None:
-    assert parse_domain(text) == domain
 
 
 def test_a_mutable_path_keeps_how_it_was_written() -> None:

@@ -16,6 +16,8 @@ from tests.refusal import check_refused
         b"a_b.internal",
         b"xn--bcher-kva.example",
         b"x" * 253,
+        b"cache_ipfs_1:8080",
+        b"kubo.ipfs.svc.cluster.local.:8080",
     ],
 )
 def test_check_host_takes(host: bytes) -> None:
@@ -35,6 +37,8 @@ def test_check_host_lets_http_1_0_leave_it_out() -> None:
         pytest.param([b""], "it is not host", id="empty"),
         pytest.param([b"a/b?c="], "it is not host", id="path"),
         pytest.param([b"u@b"], "it is not host", id="user"),
+        pytest.param([b"a..b"], "it is not host", id="empty-label"),
+        pytest.param([b"example.com.."], "it is not host", id="two-final-dots"),
         pytest.param([b"a b"], "it is not host", id="space"),
         pytest.param([b"a\n"], "it is not host", id="line-end"),
         pytest.param([b"[::1]:99999"], "it is not host", id="port"),

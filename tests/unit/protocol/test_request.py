@@ -162,7 +162,7 @@ def test_download_is_exactly_true() -> None:
     ("query", "error", "reason"),
     [
         pytest.param("format=car&dag-scope=foo", BadRequest, "dag-scope", id="car-parameter"),
-        pytest.param("filename=%ff", BadRequest, "filename", id="not-utf-8"),
+        pytest.param("format=car&dag-scope=%ff", BadRequest, "dag-scope", id="not-utf-8"),
         pytest.param("x" * 9000, BadRequest, "query", id="too-long"),
     ],
 )

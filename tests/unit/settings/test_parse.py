@@ -73,6 +73,11 @@ WRONG = [
     ("admin.token", {"admin": {"listen": "0.0.0.0:8081"}}, "reached from other machines"),
     ("admin.token", {"admin": {"token": "a b"}}, "without spaces"),
     ('hosts."a b"', {"hosts": {"a b": {}}}, "is not a host name"),
+    (
+        'hosts."Example.com."',
+        {"hosts": {"example.com": {}, "Example.com.": {}}},
+        'example.com", too',
+    ),
     ("hosts", {"hosts": ["example.com"]}, "must be a table, not a list"),
     ('hosts."a.b"', {"hosts": {"a.b": True}}, "must be a table, not true"),
     ('hosts."a.b".paths', {"hosts": {"a.b": {"paths": ["/x"]}}}, 'one of "/ipfs", "/ipns"'),
@@ -85,6 +90,12 @@ WRONG = [
     ("names.resolver", {"names": {"resolver": "http://dns.example/dns-query"}}, "of this machine"),
     ("names.dnslink", {"names": {"dnslink": {"a.b": "bafy"}}}, "neither /ipfs/ nor /ipns/"),
     ("names.dnslink", {"names": {"dnslink": {"a b": "/ipfs/x"}}}, "is not a host name"),
+    (
+        "names.dnslink",
+        {"names": {"dnslink": {"a.b": "/ipfs/x", "A.b": "/ipfs/y"}}},
+        '"A.b" is "a.b", too',
+    ),
+    ("names.dnslink", {"names": {"dnslink": {"1.2": "/ipfs/x"}}}, "of two labels or more"),
     ("names.dnslink", {"names": {"dnslink": {"a": "/ipfs/x"}}}, "of two labels or more"),
     ("names.allowed", {"names": {"allowed": "example.com"}}, "a list of texts"),
     ("names.allowed", {"names": {"allowed": ["*.a.b", "a.*"]}}, '"a.*" is not "example.com"'),
@@ -120,6 +131,11 @@ WRONG = [
     ("upstreams[0].latitude", {"upstreams": [{**A, "longitude": 1.5}]}, "other coordinate"),
     ("upstreams[1].name", {"upstreams": [A, {**A, "url": "http://b"}]}, "is upstreams[0], too"),
     ("upstreams[1].url", {"upstreams": [A, {**A, "name": "b"}]}, "is upstreams[0], too"),
+    (
+        "upstreams[1].url",
+        {"upstreams": [A, {"name": "b", "url": "http://A."}]},
+        "is upstreams[0], too",
+    ),
     ("upstreams[0].continent", {"upstreams": [{**A, "continent": "XX"}]}, "is not one of AF"),
     ("upstreams[0].concurrency", {"upstreams": [{**A, "concurrency": 0}]}, "not between 1"),
     ("selection.pins", {"selection": {"pins": ["EU"]}}, "neither "),
@@ -218,6 +234,41 @@ def test_upstreams_and_hosts_come_in_one_form() -> None:
         UpstreamSettings(name="a", url="http://10.0.0.1:8080", country="SE"),
     )
     assert settings.hosts == {"example.com": HostSettings(paths=("/ipfs",))}
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        pytest.param("Example.com", "example.com", id="case"),
+        pytest.param("gw.svc.cluster.local.", "gw.svc.cluster.local", id="final-dot"),
+        pytest.param("ipfs_gateway", "ipfs_gateway", id="underscore"),
+    ],
+)
+def test_hosts_are_kept_in_their_one_spelling(text: str, host: str) -> None:
+    """Issue 12, 15: the Host header is looked up in that spelling."""
+    assert list(parse_settings({"hosts": {text: {}}}).hosts) == [host]
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        pytest.param("computer_programmer.example", "computer_programmer.example", id="underscore"),
+        pytest.param("Docs.Example.com.", "docs.example.com", id="case-and-final-dot"),
+    ],
+)
+def test_static_dnslinks_are_kept_in_their_one_spelling(text: str, domain: str) -> None:
+    """Issue 12, 15: the DNS serves names with underscores, and they were refused at the start."""
+    names = parse_settings({"names": {"dnslink": {text: "/ipfs/x"}}}).names
+    assert names.dnslink == {domain: "/ipfs/x"}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://cache_ipfs_1:8080", "http://kubo.ipfs.svc.cluster.local.:8080"]
+)
+def test_upstreams_are_called_as_compose_and_kubernetes_call_them(url: str) -> None:
+    """Issue 12, 15: they were refused as URLs that have no host."""
+    (upstream,) = parse_settings({"upstreams": [{**A, "url": url}]}).upstreams
+    assert upstream.url == url
 
 
 def test_a_token_opens_the_admin_listener_to_other_machines() -> None:
