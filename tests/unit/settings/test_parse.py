@@ -133,7 +133,7 @@ WRONG = [
     ("upstreams[1].url", {"upstreams": [A, {**A, "name": "b"}]}, "is upstreams[0], too"),
     (
         "upstreams[1].url",
-        {"upstreams": [A, {"name": "b", "url": "http://A."}]},
+        {"upstreams": [{**A, "url": "http://c.d"}, {"name": "b", "url": "http://C.d."}]},
         "is upstreams[0], too",
     ),
     ("upstreams[0].continent", {"upstreams": [{**A, "continent": "XX"}]}, "is not one of AF"),
