@@ -1,7 +1,7 @@
 """The content listener's application: one Starlette app, one endpoint that routes by raw path.
 
-The path is taken from `raw_path` and decoded once, by us: in `scope["path"]` `%2f` has become a
-slash, and every invalid UTF-8 the same character.
+The gateway decodes `raw_path` itself, once: in `scope["path"]` `%2f` has become a slash, and all
+invalid UTF-8 the same character.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from gateway.web.send import Message, Receive, Scope, Send, Watch, request_targe
 from gateway.web.upstream_fields import debug_field, timing_field
 
 OnServed = Callable[[Scope, GatewayRequest, Reply], None]
-"""Told of each reply that was sent whole, so that the hot table can keep it."""
+"""Called after each reply that was sent whole, so that the hot table can keep it."""
 
 _FRAMING = frozenset(("Host", "body"))
-"""What is wrong with these may be an attempt at request smuggling: the connection ends."""
+"""An error in one of these may be request smuggling: the gateway closes the connection."""
 _LOG = logging.getLogger("gateway.web")
 
 
@@ -37,12 +37,12 @@ class ContentEndpoint:
     """Answers every request of the content listener.
 
     Args:
-        router: tells who asks, and for what.
+        router: finds the host, site and content path of each request.
         pipeline: makes replies.
-        admission: says who may come in.
-        observer: told of each request.
-        clock: time.
-        on_served: told of each reply that was sent whole.
+        admission: applies the rate limit and the limit on concurrent requests.
+        observer: receives the record of each request.
+        clock: monotonic and wall time.
+        on_served: called after each reply that was sent whole.
     """
 
     tells_choices = False
@@ -91,7 +91,7 @@ class ContentEndpoint:
             self._observer.request_finished(exchange.record())
 
     def _told(self, exchange: Exchange) -> Headers:
-        """Return what is told of times and choices."""
+        """Return `Server-Timing` and, if it is switched on, `X-Ipfs-Upstream`."""
         timing = timing_field(exchange.ttfb_s, exchange.fetch_s, exchange.choices)
         if exchange.choices and self.tells_choices:
             return timing, debug_field(exchange.choices)
@@ -143,7 +143,7 @@ class ContentEndpoint:
                 reply = await self._pipeline.reply(request, place, watch.start)
             else:
                 reply = Reply(asked)
-        except Exception as error:  # noqa: BLE001 (the one place that answers any of them)
+        except Exception as error:  # noqa: BLE001 (the one place that turns errors into answers)
             reply = Reply(_problem(scope, exchange, error))
             if isinstance(error, BadRequest) and error.name in _FRAMING:
                 fields = (*fields, (b"connection", b"close"))
@@ -171,7 +171,7 @@ class ContentEndpoint:
 
 
 def _problem(scope: Scope, exchange: Exchange, error: Exception) -> Answer:
-    """Make the answer for an error, and note it."""
+    """Make the answer for an error, and record the error."""
     exchange.error = f"{type(error).__name__}: {error}"
     if isinstance(error, Denied):
         exchange.error += f" ({error.where})"
@@ -189,6 +189,6 @@ def _fields(limits: Mapping[str, str]) -> Headers:
 def create_content_app(endpoint: ContentEndpoint) -> Starlette:
     """Make the Starlette application around the endpoint."""
     app = Starlette(routes=[Route("/{path:path}", endpoint)])
-    app.router.redirect_slashes = False  # it would answer 307; the protocol's own is 301
-    app.router.default = endpoint  # targets without a slash, such as `*`
+    app.router.redirect_slashes = False  # Starlette answers 307; the specification demands 301
+    app.router.default = endpoint  # for targets without a slash, such as `*`
     return app

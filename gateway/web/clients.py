@@ -1,4 +1,4 @@
-"""Who asks, and from where."""
+"""Addresses and places of clients."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,21 @@ from gateway.ports import GeoLookup, Place
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Tells address and place of the client behind a connection."""
+    """Finds the address and the place of the client behind a connection."""
 
     trusted: TrustedProxies
-    """Whose X-Forwarded-For is believed."""
+    """The proxies whose X-Forwarded-For the gateway believes."""
     geo: GeoLookup
 
     def address(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
-        """Return the client's IP address; `peer` is None for a Unix socket."""
+        """Return the client's IP address.
+
+        Args:
+            peer: address of the other end of the connection; None for a Unix socket.
+            forwarded_for: values of X-Forwarded-For, in order; used only behind trusted proxies.
+        """
         return client_address(peer, forwarded_for, self.trusted)
 
     def place(self, address: str) -> Place | None:
-        """Return where an address is, as far as it is known."""
+        """Return the place of an IP address; None when it is not known."""
         return self.geo.find(address)

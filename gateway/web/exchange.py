@@ -1,4 +1,4 @@
-"""One request and its answer, as the edge sees them: noted down while they happen."""
+"""The facts about one request and its answer, collected for the access log and the metrics."""
 
 import itertools
 import secrets
@@ -12,7 +12,7 @@ from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.headers import Headers
 from gateway.protocol.request import GatewayRequest
 
-CLIENT_LEFT = 499  # nginx's word in the log for a client that left before its answer began
+CLIENT_LEFT = 499  # nginx's log status for a client that disconnected before its answer began
 
 _CACHE_STATES = (
     (b"; hit", CacheState.HIT),
@@ -27,12 +27,12 @@ _KINDS = {
     ResponseFormat.DAG_CBOR: RequestKind.DOCUMENT,
     ResponseFormat.IPNS_RECORD: RequestKind.IPNS_RECORD,
 }
-"""Of the formats that are always the same kind; what JSON is told by its ETag."""
+"""The kind of each format that has only one; the ETag tells the kinds of the others apart."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of a request so far."""
+    """The facts known so far about one request and its answer."""
 
     client: str
     method: str
@@ -53,11 +53,11 @@ class Exchange:
     outcome: Outcome = Outcome.COMPLETE
     choices: list[Choice] = field(default_factory=list[Choice])
     fetch_s: float = 0.0
-    """Waited for upstreams until the answer began."""
+    """Seconds spent waiting for upstreams before the answer began."""
     error: str = ""
 
     def note_reply(self, reply: Reply, request: GatewayRequest | None) -> None:
-        """Note what is about to be sent."""
+        """Record the status, kind and cache state of the reply that will be sent."""
         headers = reply.answer.headers
         self.status = reply.answer.status
         if request is not None and self.status in (200, 206):
@@ -71,12 +71,12 @@ class Exchange:
             self.tier = status.partition(b"detail=")[2].decode()
 
     def note_client_left(self) -> None:
-        """Note that nobody reads the answer any more."""
+        """Record that the client disconnected."""
         self.outcome = Outcome.LEFT
         self.status = self.status or CLIENT_LEFT
 
     def record(self) -> RequestRecord:
-        """Return the finished record."""
+        """Return the record for the access log and the metrics."""
         return RequestRecord(
             started=self.started,
             client=self.client,
@@ -100,7 +100,7 @@ class Exchange:
 
 
 def kind_of(request: GatewayRequest, headers: Headers) -> RequestKind:
-    """Return as what an answer with content is counted."""
+    """Return the kind under which metrics count an answer with content."""
     kind = _KINDS.get(request.format)
     if kind is not None:
         return kind
@@ -120,7 +120,7 @@ def _find(headers: Headers, wanted: bytes) -> bytes:
 
 
 def request_ids() -> Callable[[], str]:
-    """Return a function that gives a new name each time, unlike those of other processes."""
+    """Return a function that returns a new request id each time, unique among all processes."""
     prefix = secrets.token_hex(5)
     count = itertools.count(1).__next__
     return lambda: f"{prefix}{count():08x}"

@@ -1,4 +1,4 @@
-"""What the edge for content reports of each request."""
+"""The interface through which `web` reports requests to metrics and the access log."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,24 +6,24 @@ from typing import Protocol
 from gateway.ops.record import RequestRecord
 
 WriteLine = Callable[[float, str, str], None]
-"""`(now, client, request id)`: writes the line of one more request."""
+"""Writes the access log line of one more request: `(wall time, client, request id)`."""
 
 
 class RequestObserver(Protocol):
-    """Told of requests. Production: `gateway.wiring.app.RequestLog`."""
+    """Receives requests as they start and end. Production: `gateway.wiring.app.RequestLog`."""
 
     def request_started(self) -> None:
-        """A request came in."""
+        """Count a request that begins."""
         ...
 
     def request_finished(self, record: RequestRecord) -> None:
-        """It has ended, however it ended."""
+        """Count and log a request that ended, whatever its outcome."""
         ...
 
     def counter(self, record: RequestRecord) -> Callable[[int], None]:
-        """Return what counts so many more requests like one, each of which began and ended."""
+        """Return a function that counts a number of further requests equal to `record`."""
         ...
 
     def line_writer(self, record: RequestRecord) -> WriteLine | None:
-        """Return what writes the line of another request like one; None when there is no log."""
+        """Return a writer of log lines like that of `record`; None without an access log."""
         ...

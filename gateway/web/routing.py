@@ -1,4 +1,4 @@
-"""From the head of a request to what it is for: which host, which site, which path.
+"""From the head of a request to its host, its site and its content path.
 
 https://specs.ipfs.tech/http-gateways/subdomain-gateway/ and `dnslink-gateway/`; the order of
 decisions is that of the deployed gateways (boxo's hostname handler).
@@ -39,7 +39,7 @@ _ANY_TYPE: Final = ("", "*/*", "application/*")
 
 
 class _Head(NamedTuple):
-    """What a decision is made from."""
+    """The parts of a request head from which routing decides."""
 
     scope: Scope
     host: str
@@ -48,32 +48,32 @@ class _Head(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The target's path, still percent-encoded."""
+        """The path of the target, still percent-encoded."""
         return collapse_target(self.scope["raw_path"]).decode("latin-1")
 
     @property
     def query(self) -> str:
-        """The query, as it was sent."""
+        """The query as it was sent."""
         return self.scope["query_string"].decode("latin-1")  # type: ignore[no-any-return]
 
     @property
     def is_head(self) -> bool:
-        """Whether no body is wanted."""
+        """Whether the method is HEAD, so that the answer has no body."""
         return bool(self.scope["method"] == "HEAD")
 
     @property
     def domain(self) -> str | None:
-        """The host's name, if it is a domain name."""
+        """The host name, if it is a domain name."""
         return parse_domain(split_port(self.host)[0])
 
 
 class Router:
-    """Tells what requests are for.
+    """Finds the host, the site and the content path of requests.
 
     Args:
-        clients: tells who asks, and whose word is taken for host and scheme.
-        hosts: gateways under host names of their own.
-        names: asked whether a host has a DNSLink.
+        clients: finds clients, and names the proxies trusted for host and scheme.
+        hosts: settings by host name of the gateways under host names of their own.
+        names: resolves whether a host has a DNSLink.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class Router:
         self._names = names
 
     async def route(self, scope: Scope) -> GatewayRequest | Answer:
-        """Return the request for content, or the answer to one that needs none.
+        """Return the request for content, or the finished answer of a request that needs none.
 
         Raises:
-            ClientError: neither.
+            ClientError: the request is malformed, or this host does not serve it.
         """
         head = self._read(scope)
         if scope["method"] == "OPTIONS":
@@ -120,10 +120,10 @@ class Router:
         return _Head(scope, host, forwarded_proto(peer, protos, trusted) or "http")
 
     async def _look_up(self, head: _Head) -> HostAnswer:
-        """Tell whether the host is a website.
+        """Look up whether the host is a DNSLink website.
 
         Raises:
-            HostUnknown: nobody knows now.
+            HostUnknown: the DNS cannot be asked now.
         """
         domain = head.domain
         return _NO_WEBSITE if domain is None else await self._names.look_up_host(domain)
@@ -146,12 +146,12 @@ class Router:
 
 
 def _route_record(head: _Head) -> GatewayRequest:
-    """Route a question of the delegated routing API: an IPNS record, as a gateway has it, too."""
+    """Route a request of the delegated routing API for an IPNS record."""
     scope = head.scope
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
     types = [part.partition(";")[0].strip() for part in accept.decode("latin-1").split(",")]
     if not any(asked == _RECORD_TYPE or asked in _ANY_TYPE for asked in types):
-        raise NotAcceptable(f"ask with Accept: {_RECORD_TYPE}")
+        raise NotAcceptable(f"send Accept: {_RECORD_TYPE}")
     target = b"/ipns/" + scope["raw_path"][len(_RECORDS) :]
     request = parse_request(scope["method"], target, b"format=ipns-record", scope["headers"])
     assert isinstance(request, GatewayRequest)  # noqa: S101 (there is no `uri` in the query)
@@ -204,7 +204,7 @@ def _route_subdomain(head: _Head, match: HostMatch) -> GatewayRequest | Answer:
         raise NoSuchPage(head.path)
     root, is_canonical = _find_root(match)
     request = _parse_isolated(head, Site(SiteKind.SUBDOMAIN, head.host, match.gateway, root))
-    if not is_canonical:  # one host for each root, so that it always has the same origin
+    if not is_canonical:  # one host for each root, so that each root has one origin
         gateway, scheme = match.gateway, head.scheme
         return redirect_answer(
             subdomain_redirect(request.path, head.query, gateway, scheme, is_inlined=True)
@@ -214,10 +214,10 @@ def _route_subdomain(head: _Head, match: HostMatch) -> GatewayRequest | Answer:
 
 
 def _find_root(match: HostMatch) -> tuple[str, bool]:
-    """Return the content path that a subdomain stands for, and whether it is written as it should.
+    """Return the content path of a subdomain, and whether its label is in canonical form.
 
     Raises:
-        BadPath: neither a CID nor a name.
+        BadPath: the label is neither a CID nor a name.
     """
     namespace, label = match.namespace, match.label
     root = f"/{namespace}/{label}"
@@ -249,4 +249,4 @@ def _parse_isolated(head: _Head, site: Site) -> GatewayRequest:
 
 def _check_format(request: GatewayRequest, settings: HostSettings) -> None:
     if not settings.deserialized and request.format not in TRUSTLESS:
-        raise NotAcceptable("this host is trustless: ask for ?format=raw or ?format=car")
+        raise NotAcceptable("this host is trustless: request ?format=raw or ?format=car")

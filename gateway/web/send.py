@@ -1,4 +1,4 @@
-"""Sending a reply over ASGI, and noticing a client that has left."""
+"""Sends replies over ASGI, and detects clients that disconnect."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,19 +11,19 @@ from gateway.protocol.answer import BodyBytes, BodyFile, BodyParts
 from gateway.protocol.headers import Headers
 
 GENERATION = "gateway.hot.generation"
-"""Of the table, in the scope's state, from when the request began."""
+"""Key in the scope's state: generation of the hot table when the request began."""
 
 
 TURN_BYTES: Final = 512 * 1024
-"""Sent before others have a turn: a fast client never makes us wait. With blocks that come from the
-disk it is 0.5 ms of work."""
+"""Bytes sent before other requests get a turn; with a fast client no send would wait. With blocks
+from the disk this is 0.5 ms of work."""
 MIN_PIECE_BYTES: Final = 16 * 1024
-"""What a smaller piece counts as: it takes as long."""
+"""A smaller piece counts as this many bytes of the turn, since it takes as long."""
 
 MIN_MADE_BYTES: Final = TURN_BYTES // 4
-"""Likewise of bodies that are made and not read, where a piece is a few milliseconds of work."""
+"""The same for generated bodies, where a piece takes a few milliseconds of work."""
 MAX_HELD_BYTES: Final = 256 * 1024
-"""Handed to the connection at once; it waits for its client when it holds more than 64 KiB."""
+"""Bytes passed to the connection in one call; it waits for the client above 64 KiB."""
 
 _READ: Final = (BodyFile, BodyParts)
 
@@ -43,7 +43,8 @@ def request_target(scope: Scope) -> bytes:
 class Watch:
     """Cancels the running request when its client disconnects.
 
-    Started late, before the first wait, so that requests that never wait do not pay for it.
+    Callers start it late, before the first wait, so that requests that never wait do not pay for
+    it.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -53,7 +54,7 @@ class Watch:
         """Whether the client is gone."""
 
     def start(self) -> None:
-        """Start to watch; does nothing the second time."""
+        """Start the watch; has no effect the second time."""
         if self._task is None:
             request = asyncio.current_task()
             assert request is not None  # noqa: S101 (ASGI applications run in tasks)
@@ -76,18 +77,18 @@ class Watch:
 async def send_reply(
     reply: Reply, fields: Headers, send: Send, watch: Watch, count: Callable[[int], None]
 ) -> None:
-    """Send head and body.
+    """Send the head and the body of a reply.
 
     Args:
-        reply: what to send; the caller closes it.
-        fields: header fields of the edge, such as RateLimit.
+        reply: the reply; the caller closes it.
+        fields: further header fields, such as RateLimit.
         send: the ASGI callable; waits while the client is slow to read.
-        watch: started before a body that takes long.
-        count: told of the bytes of the body as they are sent.
+        watch: started before the body, unless that is short and at hand.
+        count: called with the number of body bytes after each part is sent.
 
     Raises:
-        GatewayError: a block could not be had after the head was sent. The response is not
-            complete then, and must never look so: the server closes the connection.
+        GatewayError: a block could not be retrieved after the head was sent. The response is
+            then incomplete and must not look complete: the server closes the connection.
     """
     answer = reply.answer
     headers = [*answer.headers, *fields]
@@ -114,7 +115,7 @@ async def send_reply(
 
 
 async def _send_piece(piece: Piece, send: Send, count: Callable[[int], None]) -> None:
-    """Send a piece in parts, so that the connection of a slow client never holds all of it."""
+    """Send a piece in parts, so that the connection of a slow client never buffers all of it."""
     for start in range(0, len(piece), MAX_HELD_BYTES):
         part = cut(piece, start, start + MAX_HELD_BYTES)
         await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -1,17 +1,17 @@
-"""A transport on which the head of an answer waits for the first bytes of its body.
+"""A transport that sends the head of an answer together with the first bytes of its body.
 
-uvicorn writes the two one after the other: two system calls and two packets, of which the first
-has the head alone.
+uvicorn writes them one after the other: two system calls and two packets, the first with the head
+alone.
 """
 
 import asyncio
 from typing import Final
 
-COPY_BYTES: Final = 64 * 1024  # up to here one copy is cheaper than a list of buffers
+COPY_BYTES: Final = 64 * 1024  # up to this size one copy is cheaper than a list of buffers
 
 
 class Joined:
-    """Stands before the transport for one answer; has what uvicorn's cycle uses."""
+    """Wraps the transport for one answer; has the methods that uvicorn's cycle calls."""
 
     __slots__ = ("_held", "_is_first", "_loop", "_transport")
 
@@ -22,7 +22,7 @@ class Joined:
         self._is_first = True
 
     def write(self, data: bytes) -> None:
-        """Write; the first time a moment later, together with what comes until then."""
+        """Write bytes; the first call waits for the second, or for the next turn of the loop."""
         if self._is_first:
             self._is_first = False
             self._held = data
@@ -37,16 +37,16 @@ class Joined:
             self._transport.write(data)
 
     def flush(self) -> None:
-        """Write what waits: the answer is complete, or its body takes its time."""
+        """Write the waiting head: the answer is complete, or its body is not at hand."""
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)
 
     def is_closing(self) -> bool:
-        """Tell whether the transport is."""
+        """Return whether the transport is closing."""
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Write what waits, and close."""
+        """Write the waiting head, and close the transport."""
         self.flush()
         self._transport.close()

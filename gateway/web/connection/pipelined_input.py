@@ -1,8 +1,8 @@
-"""What a client sends before it has its answer: kept as bytes, and parsed when its turn has come.
+"""Pipelined requests: kept as bytes, and parsed one after the other.
 
-A request that waits in the parser's queue costs 850 bytes and more, and 256 KiB of heads, which is
-one read, are ten thousand of them: 8 MiB for a connection whose reader takes nothing, as measured.
-As bytes they cost what they are.
+A parsed request in a queue costs 850 bytes or more, and one read of 256 KiB may hold ten thousand
+heads: 8 MiB for one connection whose client reads nothing, as measured. As bytes they cost only
+their size.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from typing import Final
 from uvicorn.protocols.http.flow_control import FlowControl
 
 HEAD_END: Final = b"\r\n\r\n"
-MAX_AHEAD_BYTES: Final = 64 * 1024  # above, nothing more is read; one read adds up to 256 KiB
+MAX_AHEAD_BYTES: Final = 64 * 1024  # above this the socket is not read; one read adds up to 256 KiB
 
 
 class Ahead:
-    """Bytes in the order in which they came, taken out a head at a time."""
+    """A buffer of received bytes, from which heads are taken one at a time."""
 
     __slots__ = ("_at", "_data", "_tail", "is_empty")
 
@@ -24,23 +24,23 @@ class Ahead:
         self._at = 0
         self._tail = b""
         self.is_empty = True
-        """Whether nothing is left."""
+        """Whether the buffer is empty."""
 
     @property
     def size_bytes(self) -> int:
-        """How much is left."""
+        """Bytes in the buffer."""
         return len(self._data) - self._at
 
     def add(self, data: bytes) -> None:
-        """Append what came."""
+        """Append received bytes."""
         self._data = data if self.is_empty else b"".join((self._data[self._at :], data))
         self._at = 0
         self.is_empty = not self._data
 
     def take(self) -> bytes:
-        """Take out what is next, up to the end of a head; all that is left when none ends."""
+        """Remove and return the bytes up to the end of the next head; all bytes when none ends."""
         data, start = self._data, self._at
-        # The end of a head may have begun in what was taken before.
+        # The end of a head may begin in the bytes that were taken before.
         found = (self._tail + data[start : start + 3]).find(HEAD_END)
         if found >= 0:
             end = start + found + len(HEAD_END) - len(self._tail)
@@ -55,19 +55,19 @@ class Ahead:
         return piece
 
     def clear(self) -> None:
-        """Forget what is left."""
+        """Drop all bytes."""
         self._data, self._at, self.is_empty = b"", 0, True
 
 
 class Flow(FlowControl):
-    """uvicorn's flow control, which does not read on while much is ahead."""
+    """uvicorn's flow control, which also pauses reads while much pipelined input waits."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
         self._is_held = False
 
     def hold(self, size_bytes: int) -> None:
-        """Read on or not, by how much is ahead."""
+        """Pause or resume reads, given the size of the input that waits."""
         if size_bytes > MAX_AHEAD_BYTES:
             self._is_held = True
             self.pause_reading()
@@ -76,6 +76,6 @@ class Flow(FlowControl):
             self.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read on, unless much is ahead."""
+        """Resume reads, unless too much input waits."""
         if not self._is_held:
             super().resume_reading()

@@ -1,4 +1,4 @@
-"""Answers to what is no request, or none that is taken: made without an application."""
+"""Responses to malformed or refused requests, made without the application."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,14 +13,14 @@ _REASONS: Final = {
 
 
 class Refused(Exception):
-    """Raised in the parser's callbacks, so that it does not go on."""
+    """Raised in the parser's callbacks to stop the parser."""
 
 
 def refusal(status: int, dates: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return a whole answer, the last one of its connection.
+    """Return a whole response that closes its connection.
 
     Args:
-        status: one of those above.
+        status: one of the statuses above.
         dates: uvicorn's own fields.
     """
     reason = _REASONS[status]

@@ -1,8 +1,8 @@
-"""What a connection holds because its reader does not take it: looked at, and cut when it stays.
+"""The write timeout: aborts connections whose client does not read its answer.
 
-A reader that takes nothing would keep its request, the blocks of its answer and a place among the
-concurrent requests for ever. Nothing is looked at while a client reads: the transport says when it
-holds too much, and once when it holds less.
+Such a client would hold its request, the blocks of its answer and one of the concurrent requests
+for ever. Nothing is checked while a client reads: the transport reports when its buffer is too
+full, and again when it has drained.
 """
 
 import asyncio
@@ -10,18 +10,17 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-STALLED_S: Final = 60.0  # a reader that takes nothing for so long is gone; nginx's send_timeout
+STALLED_S: Final = 60.0  # time without a byte read by the client; as nginx's send_timeout
 
 
 CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class Backlog:
-    """The buffer of a transport, while nothing is added to it.
+    """Aborts a transport whose write buffer does not drain.
 
     Args:
-        transport: aborted when its reader has taken nothing for `STALLED_S`, or up to
-            twice as long.
+        transport: aborted when its client has read nothing for `STALLED_S` to twice as long.
         call_later: of the event loop.
     """
 
@@ -35,19 +34,19 @@ class Backlog:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self) -> None:
-        """Begin to look: nothing is added from now on."""
+        """Start to check the buffer; the caller adds nothing to it from now on."""
         self._is_watched = True
         if self._timer is None:
             self._wait(self._transport.get_write_buffer_size())
-        else:  # it was taken since the timer was set: one for all of a body's stops
+        else:  # the buffer drained since the timer was set; one timer serves all pauses of a body
             self._seen_bytes = sys.maxsize
 
     def unwatch(self) -> None:
-        """Look no more: the reader took something, and more may be added."""
+        """Stop to check the buffer: it has drained, and the caller may add more."""
         self._is_watched = False
 
     def stop(self) -> None:
-        """Forget the timer: the connection is gone."""
+        """Cancel the timer when the connection is lost."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,6 @@
-"""What an `Accept` value surely means for a finished answer, without parsing it.
+"""Recognises the common values of `Accept` without parsing them.
 
-`gateway.protocol.formats` knows all of it; here only what most clients send is known.
+`gateway.protocol.formats` parses all values; here only those that most clients send are known.
 """
 
 from typing import Final
@@ -8,13 +8,13 @@ from typing import Final
 from gateway.protocol.formats import ResponseFormat, media_type
 
 RAW_TYPE: Final = media_type(ResponseFormat.RAW)
-"""What trustless clients send, to the byte."""
+"""The exact value that trustless clients send."""
 _BY_ACCEPT: Final = RAW_TYPE + b" "  # no target and no host has a blank in it
 _FORMAT_WORDS: Final = (b"vnd.", b"application/json", b"application/cbor", b"application/x-tar")
 
 
 def accepts_default(accept: bytes) -> bool:
-    """Tell whether an Accept value surely leaves the format to us."""
+    """Return whether an Accept value certainly leaves the choice of the format to the gateway."""
     if accept in (b"", b"*/*"):
         return True
     if accept.startswith((b"text/html", b"image/")):  # browsers; no format word in any of them
@@ -24,5 +24,5 @@ def accepts_default(accept: bytes) -> bool:
 
 
 def raw_key(key: bytes) -> bytes:
-    """Return the key of the raw block that `Accept` alone asks for, where `key` is the file's."""
+    """Return the key of the raw block that `Accept` alone selects, given the `key` of the file."""
     return _BY_ACCEPT + key

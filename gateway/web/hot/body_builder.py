@@ -1,7 +1,8 @@
-"""Making whole bodies for the kernel to send: from blocks of the cache, through the pipeline.
+"""Copies popular files from the block cache into anonymous files, which the kernel sends.
 
-A file that was answered whole from the cache more than once is read once more, block by verified
-block, into an anonymous file. One at a time, in turns with the requests of clients.
+A file that was served whole from the cache more than once is read once more through the pipeline,
+block by verified block, into an anonymous file. This happens for one file at a time, in turns with
+the requests of clients.
 """
 
 import asyncio
@@ -14,18 +15,18 @@ from gateway.protocol.answer import Answer, BodyBytes, BodyFile
 from gateway.protocol.request import GatewayRequest
 from gateway.web.hot.file_body import CAN_SEND_FILES, BodyWriter, FileBody
 
-MAX_SEEN: Final = 1024  # answers that were sent once lately; half of all content is asked for once
+MAX_SEEN: Final = 1024  # answers sent once lately; half of all content is requested only once
 
 Keep = Callable[[Answer, FileBody], None]
-"""Takes the answer to the plain request and its body."""
+"""Receives the answer to the plain request, and its body."""
 
 
 class Filler:
-    """Reads files that are asked for again and again into anonymous files.
+    """Reads files that are requested repeatedly into anonymous files.
 
     Args:
-        pipeline: reads them.
-        largest_bytes: of a body that may be kept; 0 for none.
+        pipeline: reads the files.
+        largest_bytes: size limit of one body; 0 switches the builder off.
     """
 
     def __init__(self, pipeline: Pipeline, largest_bytes: int) -> None:
@@ -35,13 +36,13 @@ class Filler:
         self._task: asyncio.Task[None] | None = None
 
     def offer(self, key: bytes, request: GatewayRequest, size: int, keep: Keep) -> None:
-        """Make the body of a request, if it was offered before and nothing else is being made.
+        """Start to build the body of a request that was offered before, unless another is built.
 
         Args:
-            key: names the answer.
-            request: for all of a file, by GET; it was answered from the cache.
-            size: of the file.
-            keep: told when it is made; not told when it could not be.
+            key: of the answer in the hot table.
+            request: a GET of a whole file, which was answered from the cache.
+            size: of the file, in bytes.
+            keep: called with the finished body; not called when the build fails.
         """
         if size > self._largest or not self.has_come_before(key):
             return
@@ -49,7 +50,7 @@ class Filler:
             self._task = asyncio.create_task(self._fill(request.plain(), keep))
 
     def has_come_before(self, key: bytes) -> bool:
-        """Tell whether this is the second time that it is asked about, and remember it."""
+        """Return whether this key was passed before, and remember it."""
         if key in self._seen:
             return True
         if len(self._seen) >= MAX_SEEN:
@@ -65,12 +66,12 @@ class Filler:
             finally:
                 await reply.close()
         except (GatewayError, OSError):
-            return  # evicted meanwhile, or no memory: clients get it as before
+            return  # evicted meanwhile, or no memory: the slow path keeps serving the file
         if body is not None:
             keep(reply.answer, body)
 
     async def _copy(self, reply: Reply) -> FileBody | None:
-        """Return the body; None when it is not all in the cache, or not what was offered."""
+        """Return the body; None when the cache lacks a part of it, or when it is another file."""
         answer, writer = reply.answer, BodyWriter()
         if answer.status != 200:
             return None
@@ -89,16 +90,16 @@ class Filler:
         return body if len(body) == answer.body.stop else None
 
     async def settle(self) -> None:
-        """Return when nothing is being made."""
+        """Wait until no body is being built."""
         if self._task is not None:
             await asyncio.wait((self._task,))
 
     async def close(self) -> None:
-        """Stop what is being made."""
+        """Cancel the build that is under way."""
         if self._task is not None:
             self._task.cancel()
             await self.settle()
 
 
 def _do_nothing() -> None:
-    """Stand in for the watch over a client: there is none."""
+    """Replace the watch over a client, which a build does not have."""

@@ -1,6 +1,6 @@
-"""Entries in the order in which they came, bounded by bytes; the oldest not lately used goes.
+"""A cache bounded in bytes that evicts by CLOCK (FIFO with a second chance).
 
-CLOCK over a dictionary: an entry that was used since it came to the front is put to the back.
+Built on an ordered dictionary: an entry that was used since it came to the front moves to the back.
 """
 
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Sized(Protocol):
-    """Something that has a cost."""
+    """A value with a size."""
 
     @property
     def size_bytes(self) -> int:
-        """What it costs."""
+        """Bytes of memory that the value takes."""
         ...
 
 
@@ -23,11 +23,11 @@ class Pool(Generic[E]):
     """Entries by key, never more than `capacity_bytes` with what is reserved.
 
     Args:
-        capacity_bytes: 0 turns it off.
-        most_bytes: of one entry.
+        capacity_bytes: 0 turns the cache off.
+        most_bytes: size limit of one entry.
         used: keys that were used; the owner adds to it.
-        dropped: told the key of an entry that goes.
-        reserved: bytes of the capacity that something else holds.
+        dropped: called with the key of each entry that is evicted.
+        reserved: returns the bytes of the capacity that something else holds.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Pool(Generic[E]):
         self._reserved = reserved
         self._size = 0
         self.entries: dict[bytes, E] = {}
-        """Not to be changed by others."""
+        """For reading only."""
 
     @property
     def size_bytes(self) -> int:
@@ -62,7 +62,7 @@ class Pool(Generic[E]):
         self._size += size
 
     def make_room(self, size: int = 0) -> None:
-        """Let entries go until so much fits."""
+        """Evict entries until `size` more bytes fit."""
         while self.entries and self.size_bytes + size > self._capacity:
             self._drop_one()
 
@@ -78,6 +78,6 @@ class Pool(Generic[E]):
             self.entries[key] = entry
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries, without a call of `dropped`."""
         self.entries.clear()
         self._size = 0

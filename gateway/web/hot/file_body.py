@@ -1,8 +1,8 @@
 """Whole bodies in anonymous files, which the kernel sends by itself.
 
-Only verified bytes are written here, by `gateway.web.hot.body_builder`. When a body is complete its
-file is sealed: nobody can change, shorten or lengthen it any more (memfd_create(2), fcntl(2)). Its
-pages are memory like any other and count against `cache.memory_size`.
+`gateway.web.hot.body_builder` writes only verified bytes. A complete file is sealed: no process can
+change, shorten or lengthen it any more (memfd_create(2), fcntl(2)). Its pages are ordinary memory
+and count against `cache.memory_size`.
 """
 
 import fcntl
@@ -14,27 +14,27 @@ from typing import Final, NamedTuple
 from gateway.content.unixfs import Piece
 
 CAN_SEND_FILES: Final = sys.platform == "linux"
-"""Elsewhere there are no memfds, and sendfile is another call."""
+"""Only Linux has memfds, and its sendfile differs from that of other systems."""
 
 _SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 class FileBody:
-    """A complete body; its file goes with the last one who knows of it."""
+    """A complete body; its file is closed with the last reference to it."""
 
     __slots__ = ("_size", "fd")
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
-        """Of the file, to read from."""
+        """Descriptor of the file, for reading."""
         self._size = size
 
     def __len__(self) -> int:
-        """Return its bytes."""
+        """Return the size in bytes."""
         return self._size
 
     def __del__(self) -> None:
-        """Give its memory back, once no answer is on its way any more."""
+        """Close the file, which frees its memory; an answer under way keeps a reference."""
         with suppress(OSError):
             os.close(self.fd)
 
@@ -48,18 +48,18 @@ class FilePart(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """How much it is."""
+        """Size of the part."""
         return self.stop - self.start
 
 
 class BodyWriter:
-    """A body that is being written; dropped without a trace unless it is finished."""
+    """A body that is being written; its file is closed unless `finish` is called."""
 
     def __init__(self) -> None:
         """Make an empty file.
 
         Raises:
-            OSError: there is no memory or no descriptor left.
+            OSError: no memory or no descriptor is left.
         """
         self._body = FileBody(os.memfd_create("body", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), 0)
         self._size = 0
@@ -68,7 +68,7 @@ class BodyWriter:
         """Append verified bytes.
 
         Raises:
-            OSError: there is no memory left.
+            OSError: no memory is left.
         """
         rest = memoryview(piece)
         while rest:
@@ -77,7 +77,7 @@ class BodyWriter:
             rest = rest[written:]
 
     def finish(self) -> FileBody:
-        """Seal the file and return the body. Nothing may be written afterwards."""
+        """Seal the file and return the body; call no other method afterwards."""
         fd = os.dup(self._body.fd)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
         return FileBody(fd, self._size)

@@ -1,8 +1,8 @@
-"""The connection with the hot path in front: finished answers are sent before an ASGI scope exists.
+"""The connection with the hot path in front: it sends finished answers before an ASGI scope exists.
 
-Small ones are written to the transport. Larger ones are files, which the kernel sends
-(`gateway.web.hot.sendfile`); while it does, the connection is as busy as with any running request,
-and what a client sends ahead waits as bytes.
+It writes small answers to the transport. Larger bodies are files, which the kernel sends
+(`gateway.web.hot.sendfile`); meanwhile the connection counts as busy, and pipelined input waits as
+bytes.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ _METHODS: Final = frozenset((b"GET", b"HEAD"))
 class HotProtocol(GatewayProtocol):
     """One connection of the content listener."""
 
-    # Set on a subclass made by `protocol_with`.
+    # `protocol_with` sets these on a subclass.
     hot: HotPath
     known: Mapping[bytes, Ready]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
-        """Note who is there."""
+        """Note the client's address."""
         super().connection_made(transport)
         self._peer = self.peer
         self._address = self.hot.address(self._peer)
@@ -38,7 +38,7 @@ class HotProtocol(GatewayProtocol):
         self._sending: Sending | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop what is being sent."""
+        """Stop the transfer of a file."""
         if self._sending is not None:
             self._sending.end()
         if self._outlet is not None:
@@ -46,27 +46,27 @@ class HotProtocol(GatewayProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio's own type
-        """Send the rest to a client that only said that it will ask nothing more."""
+        """Finish a running transfer to a client that has closed its sending side."""
         if self._sending is None:
             return super().eof_received()
         self._is_at_end = True
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Answer a head that is known to the byte; parse any other."""
+        """Answer a known head; parse any other."""
         ready = self.known.get(data)
         if ready is not None and self._ahead.is_empty and self._repeat(ready):
             return
         super().data_received(data)
 
     def take(self, piece: bytes) -> None:
-        """Answer a head that is known to the byte; parse any other."""
+        """Answer a known head of the pipelined input; parse any other."""
         ready = self.known.get(piece)
         if ready is None or not self._repeat(ready):
             super().take(piece)
 
     def _repeat(self, ready: Ready) -> bool:
-        """Send what is ready; False when the head must be parsed."""
+        """Send a finished answer; return False when the head must be parsed."""
         if not self._is_between or not self._is_free() or self._refused or self.flow.write_paused:
             return False
         if isinstance(ready.body, bytes):
@@ -95,7 +95,7 @@ class HotProtocol(GatewayProtocol):
             cast("Any", self.scope)["state"][GENERATION] = self.hot.generation
 
     def _answer_hot(self) -> bool:
-        """Send a finished answer; False when the request must take the slow path."""
+        """Send a finished answer; return False when the request must take the slow path."""
         if not self._is_plain() or self.flow.write_paused:
             return False
         is_head = self._method == b"HEAD"
@@ -107,7 +107,7 @@ class HotProtocol(GatewayProtocol):
         return True
 
     def _is_plain(self) -> bool:
-        """Tell whether it is a request that a finished answer can be for."""
+        """Return whether the request is of a form that finished answers serve."""
         parser = self.parser
         return (
             self._method in _METHODS
@@ -117,7 +117,7 @@ class HotProtocol(GatewayProtocol):
         )
 
     def _send_first(self, ready: Ready) -> bool:
-        """Send what was found; False when it cannot be sent, or is over a limit."""
+        """Send the first answer to a head; return False when the slow path must answer."""
         if not isinstance(ready.body, bytes):
             return self._send_file(ready)
         answer = self.hot.answer(ready, self.server_state.default_headers)
@@ -128,7 +128,7 @@ class HotProtocol(GatewayProtocol):
         return True
 
     def _send_file(self, ready: Ready) -> bool:
-        """Start to send a file; False when the request must take the slow path."""
+        """Start the transfer of a file; return False when the request must take the slow path."""
         if not Outlet.is_possible(self.transport):
             return False
         try:
@@ -150,12 +150,12 @@ class HotProtocol(GatewayProtocol):
         return True
 
     def _file_sent(self, opened: Opened) -> None:
-        """Go on after a file, or end a connection on which it could not be sent whole."""
+        """Read the next request after a transfer; abort the connection if it is incomplete."""
         sending, self._sending = self._sending, None
         assert sending is not None  # noqa: S101 (set before it starts)
         self.hot.close(opened, sending.sent_bytes, is_complete=sending.is_complete)
         if self.cycle is sending:
-            self.cycle = Done  # lets the file go
+            self.cycle = Done  # drops the reference to the file
         if not sending.is_complete:
             self.transport.abort()
         elif sending.keep_alive and not self._refused:

@@ -1,8 +1,8 @@
-"""Request heads that are known to the byte, and what is sent for them.
+"""Finished answers by the exact bytes of a request head.
 
-A client that asks again sends the same bytes: browsers, players, libraries and benchmarks do. The
-connection looks its bytes up before it parses anything. What is found was answered once through
-the parser and `gateway.web.hot.table`, and goes when its entry in the table goes.
+A client that repeats a request sends the same bytes: browsers, players, libraries and benchmarks
+do. The connection looks these bytes up before it parses anything. Each known head was answered once
+through the parser and `gateway.web.hot.table`, and is forgotten with its entry of the table.
 
 Measured by benchmarks/micro/bench_hot.py: a known head costs a third of one that is parsed.
 """
@@ -17,25 +17,25 @@ from gateway.web.hot.file_body import FilePart
 from gateway.web.observer import WriteLine
 
 MAX_HEAD_BYTES: Final = 2048  # browsers send 400 to 900
-HEADS_PER_ENTRY: Final = 8  # then the oldest of the entry goes: heads with a counter cost only time
+HEADS_PER_ENTRY: Final = 8  # a further one replaces the oldest; heads with a counter never repeat
 HEAD_OVERHEAD_BYTES: Final = 2048  # a `Ready`, its opening (700 bytes), its record and their slots
 
-MAX_SEEN: Final = 4096  # heads that came once; a quarter of a megabyte
+MAX_SEEN: Final = 4096  # heads that came only once; a quarter of a megabyte
 
 Dates = Sequence[tuple[bytes, bytes]]
 """uvicorn's own fields: a new list every second."""
 
 
 class Ready:
-    """What is sent for one exact head, by one GET or HEAD.
+    """The finished answer to one exact request head.
 
     Args:
         key: of the entry in the table.
-        lines: the status line, and header lines that never change; a date stands between.
-        body: what follows the head.
-        forwarded: the values of X-Forwarded-For.
+        lines: the status line, and the header lines that never change; the date goes between.
+        body: the body; empty for HEAD and for a 304.
+        forwarded: the values of X-Forwarded-For in the request.
         record: of the request that was parsed.
-        count: told how many more were sent.
+        count: called with the number of further answers that were sent.
     """
 
     __slots__ = (
@@ -67,22 +67,22 @@ class Ready:
         self.record = record
         self.count = count
         self.write_line: WriteLine | None = None
-        """Writes another one into the access log; None when there is none."""
+        """Writes the access log line of a further request; None without an access log."""
         self.times = 0
-        """Sent and not yet counted."""
+        """Answers sent and not yet counted."""
         self.dates: Dates = ()
-        """What `opening` was made with."""
+        """The dates with which `opening` was made."""
         self.opening = b""
-        """Status line, date and other lines: the same for a second."""
+        """Status line, date and other header lines: the same for a second."""
 
     def date(self, dates: Dates) -> None:
-        """Make the opening anew."""
+        """Make the opening for new dates."""
         self.dates = dates
         status, fields = self.lines
         self.opening = b"".join((status, *[b"%b: %b\r\n" % date for date in dates], fields))
 
     def settle(self) -> None:
-        """Count what was sent since the last time."""
+        """Count the answers that were sent since the last call."""
         if self.times:
             times, self.times = self.times, 0
             self.count(times)
@@ -97,18 +97,18 @@ def _host_of(head: bytes) -> bytes:
 
 
 class KnownHeads:
-    """Heads by their bytes; each belongs to an entry of the table and goes with it."""
+    """Request heads and their answers; each belongs to an entry of the table and goes with it."""
 
     def __init__(self) -> None:
         self.ready: dict[bytes, Ready] = {}
-        """By the whole head, the empty line included. Not to be changed by others."""
+        """Answers by the whole head, its empty line included; for reading only."""
         self._by_key: dict[bytes, deque[bytes]] = {}
         self._seen: dict[int, None] = {}
         self.size_bytes = 0
-        """What all of this costs."""
+        """Bytes that all heads and answers count for."""
 
     def has_come_before(self, head: bytes) -> bool:
-        """Tell whether a head that is not known was asked about lately: most come only once."""
+        """Return whether an unknown head came before, and remember it: most come only once."""
         name = hash(head)
         if name in self._seen:
             del self._seen[name]
@@ -119,7 +119,7 @@ class KnownHeads:
         return False
 
     def learn(self, head: bytes, ready: Ready) -> None:
-        """Know a head that is not known yet."""
+        """Add a head that is not known yet."""
         heads = self._by_key.setdefault(ready.key, deque())
         if len(heads) >= HEADS_PER_ENTRY:
             self._drop(heads.popleft())
@@ -128,12 +128,12 @@ class KnownHeads:
         self.size_bytes += len(head) + HEAD_OVERHEAD_BYTES
 
     def forget(self, key: bytes) -> None:
-        """Forget the heads of an entry."""
+        """Remove the heads of an entry."""
         for head in self._by_key.pop(key, ()):
             self._drop(head)
 
     def forget_hosts(self, hosts: Collection[bytes]) -> None:
-        """Forget the heads of requests to these hosts."""
+        """Remove the heads of requests to these hosts."""
         for key, heads in list(self._by_key.items()):
             kept = deque([head for head in heads if _host_of(head) not in hosts])
             if len(kept) < len(heads):
@@ -148,7 +148,7 @@ class KnownHeads:
         self.size_bytes -= len(head) + HEAD_OVERHEAD_BYTES
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Count what was sent, and remove everything."""
         self.settle()
         self.ready.clear()
         self._by_key.clear()
@@ -156,6 +156,6 @@ class KnownHeads:
         self.size_bytes = 0
 
     def settle(self) -> None:
-        """Count what was sent since the last time, before somebody reads the statistics."""
+        """Count the answers sent since the last call; called before statistics are read."""
         for ready in self.ready.values():
             ready.settle()

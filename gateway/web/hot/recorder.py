@@ -1,4 +1,4 @@
-"""What becomes of a reply that was sent whole: perhaps a finished answer for the hot path."""
+"""Fills the hot table from replies that the slow path sent whole."""
 
 import asyncio
 from typing import Final
@@ -19,7 +19,7 @@ from gateway.web.hot.table import MAX_BODY_BYTES, HotEntry, HotTable
 from gateway.web.send import GENERATION, Scope, request_target
 
 EXPIRE_EVERY_S: Final = 1.0
-"""A fifth of the shortest time for which anything counts that the DNS said."""
+"""A fifth of the shortest lifetime of a DNS answer in the name cache."""
 
 _HOT_FIELDS = cache_status(("hot",), 0)
 _MADE_AGAIN = frozenset(name for name, _ in _HOT_FIELDS)
@@ -36,7 +36,7 @@ _KEPT = frozenset((ResponseFormat.UNIXFS, ResponseFormat.RAW))
 
 
 async def expire_hosts(table: HotTable, clock: Clock) -> None:
-    """Let the table forget what hosts are once the DNS may say otherwise, until cancelled."""
+    """Remove hosts from the table when their DNS answers expire; runs until cancelled."""
     while True:
         await asyncio.sleep(EXPIRE_EVERY_S)
         table.expire(clock.monotonic())
@@ -46,8 +46,8 @@ class HotRecorder:
     """Fills the table from replies that were sent whole.
 
     Args:
-        table: of finished answers.
-        filler: makes the bodies that are too large for it.
+        table: receives the finished answers.
+        filler: builds the bodies that are too large for an entry in memory.
     """
 
     def __init__(self, table: HotTable, filler: Filler) -> None:
@@ -55,19 +55,19 @@ class HotRecorder:
         self._filler = filler
 
     def keep(self, scope: Scope, request: GatewayRequest, reply: Reply) -> None:
-        """Keep a reply that was sent whole, if it is one for the table."""
+        """Put a reply that was sent whole into the table, if the table can serve it again."""
         if request.is_head or request.format not in _KEPT:
             return
         by_accept = request.format_from_accept
         if not by_accept and any(name == b"vary" for name, _ in reply.answer.headers):
-            return  # a browser and a program are answered differently at this target
+            return  # browsers and programs get different answers at this target
         if reply.trace is None or reply.trace.fetched or isinstance(request.path, MutablePath):
-            return  # asked for the first time: half of all content never is again; or mutable
+            return  # mutable, or a miss: half of all content is never requested again
         size = _whole_size(reply.answer)
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         site = _site(request.site, host)
         if size is None or site is None:
-            return  # a part of it, a page, an error; or nobody will ask for it this way
+            return  # a part of a file, a page, an error; or Host does not identify the site
         generation = scope.get("state", {}).get(GENERATION)
         key = site + request_target(scope)
         key = raw_key(key) if by_accept else key
@@ -85,7 +85,7 @@ class HotRecorder:
 
 
 def _whole_size(answer: Answer) -> int | None:
-    """Return the size of the file that an answer has all of, or None."""
+    """Return the size of the file that an answer holds completely; None when it does not."""
     if answer.status not in (200, 206):
         return None
     size = None
@@ -95,17 +95,17 @@ def _whole_size(answer: Answer) -> int | None:
         size = answer.body.stop
     if answer.status == 200 or size is None:
         return size
-    # Players ask for "bytes=0-" first.
+    # Media players request "bytes=0-" first.
     return (
         size if (b"content-range", b"bytes 0-%d/%d" % (size - 1, size)) in answer.headers else None
     )
 
 
 def _site(site: Site, host: bytes) -> bytes | None:
-    """Return whose answers it has: empty for those of every path gateway.
+    """Return the site part of a key: empty for all path gateways, which have the same answers.
 
-    None when `Host` does not say where the request came in: it was not sent, or a proxy told
-    another one.
+    None when `Host` does not identify the site: it was not sent, or a proxy sent another one in
+    X-Forwarded-Host.
     """
     if site.is_isolated or site.is_trustless:
         return host if host == site.host.encode() else None

@@ -1,4 +1,4 @@
-"""The hot path: from a request head to a finished answer, limits, counters and log included."""
+"""The hot path: from a request head to a finished answer, with limits, counters and access log."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -23,7 +23,7 @@ _END: Final = b"%b: %b\r\n\r\n" % server_timing((("total", 0.0),))
 
 
 class Asked(NamedTuple):
-    """A request as the connection has parsed it: GET or HEAD, HTTP/1.1, to be kept alive."""
+    """A request that the connection has parsed: GET or HEAD, HTTP/1.1, keep-alive."""
 
     is_head: bool
     target: bytes
@@ -34,10 +34,10 @@ class Asked(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """An answer whose body is sent from a file, and takes its time."""
+    """An answer under way, whose body the kernel sends from a file."""
 
     head: bytes
-    """All of it, the empty line included."""
+    """The whole head, with its empty line."""
     part: FilePart
     record: RequestRecord
     began: float
@@ -45,14 +45,14 @@ class Opened(NamedTuple):
 
 
 class HotPath:
-    """Answers with what the table holds.
+    """Answers requests from the table of finished answers.
 
     Args:
         table: the finished answers.
-        admission: says who may come in.
-        clients: tells who asks.
-        observer: told of each request.
-        clock: time.
+        admission: applies the rate limit and the limit on concurrent requests.
+        clients: finds the addresses of clients.
+        observer: receives the record of each request.
+        clock: monotonic and wall time.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class HotPath:
         self._next_id = request_ids()
         self._touch = table.touch
         self.known = table.heads.ready
-        """What is sent for heads that are known to the byte."""
+        """Finished answers by the exact bytes of the request head."""
 
     @property
     def generation(self) -> int:
-        """That of the table, for `gateway.web.hot.recorder`."""
+        """Generation of the table, for `gateway.web.hot.recorder`."""
         return self._table.generation
 
     def find(self, asked: Asked) -> Ready | None:
-        """Decide what to send; None to take the slow path. Nothing is counted yet."""
+        """Return the finished answer; None to take the slow path. Nothing is counted yet."""
         found, part = self._look_up(asked)
         if found is None:
             return None
@@ -102,7 +102,7 @@ class HotPath:
         return Ready(found.key, lines, content, forwarded, record, count)
 
     def _look_up(self, asked: Asked) -> tuple[HotRequest | None, ByteRange | None]:
-        """Return the entry, and the part of its body that is asked for if it is not all."""
+        """Return the entry, and the requested part of its body if that is not all of it."""
         found = self._table.find(asked.target, asked.headers)
         if found is not None:
             return found, None
@@ -137,7 +137,7 @@ class HotPath:
         )
 
     def answer(self, ready: Ready, dates: Dates) -> bytes | None:
-        """Return the response to a request that was parsed; None when it is over a limit."""
+        """Return the response to a parsed request, and count it; None when it is over a limit."""
         assert isinstance(ready.body, bytes)  # noqa: S101 (the connection asks first)
         limits = self._pass_by(ready.record.client)
         if limits is None:
@@ -148,18 +148,18 @@ class HotPath:
         return b"".join((ready.opening, limits, _END, ready.body))
 
     def learn(self, head: bytes, ready: Ready) -> None:
-        """Know a head by its bytes from now on, if it has come before."""
+        """Remember the answer by the bytes of the head, if the head has come before."""
         if self._table.heads.has_come_before(head):
             ready.write_line = self._observer.line_writer(ready.record)
             self._table.learn(head, ready)
 
     def repeat(self, ready: Ready, peer: str | None, address: str, dates: Dates) -> bytes | None:
-        """Return the response to a head that is known; None when it is over a limit.
+        """Return the response to a known head, and count it; None when it is over a limit.
 
         Args:
-            ready: what is known; its body is bytes.
+            ready: the finished answer; its body is bytes.
             peer: as in `Asked`.
-            address: the client when no proxy tells another one.
+            address: of the client, unless a trusted proxy forwards another one.
             dates: uvicorn's own fields.
         """
         forwarded = ready.forwarded
@@ -176,7 +176,7 @@ class HotPath:
         return b"".join((ready.opening, limits, _END, ready.body))  # type: ignore[arg-type]  # see above
 
     def open(self, ready: Ready, peer: str | None, dates: Dates) -> Opened | None:
-        """Begin to answer with a file; `close` must follow. None when it is over a limit."""
+        """Admit an answer from a file; `close` must follow. None when it is over a limit."""
         assert isinstance(ready.body, FilePart)  # noqa: S101 (the connection asks first)
         client = self._clients.address(peer, ready.forwarded)
         limits = self._pass_by(client)
@@ -194,7 +194,7 @@ class HotPath:
         return Opened(head, ready.body, record, self._clock.monotonic())
 
     def close(self, opened: Opened, sent_bytes: int, *, is_complete: bool) -> None:
-        """Count the end of an answer that was sent from a file."""
+        """Count an answer from a file that has ended."""
         self._admission.release()
         record = opened.record._replace(
             size_bytes=sent_bytes,
@@ -204,12 +204,12 @@ class HotPath:
         self._observer.request_finished(record)
 
     def address(self, peer: str | None) -> str:
-        """Return the client behind a connection when no proxy tells another one."""
+        """Return the address of the client of a connection on which no proxy forwards another."""
         return self._clients.address(peer, ())
 
 
 def _cut(found: HotRequest, range_header: str) -> tuple[HotRequest | None, ByteRange | None]:
-    """Return the one part that is asked for; no entry when the slow path must decide."""
+    """Return the one requested range; no entry when the slow path must decide."""
     try:
         parts = parse_range(range_header, len(found.entry.body))
     except RangeNotSatisfiable:
@@ -220,7 +220,7 @@ def _cut(found: HotRequest, range_header: str) -> tuple[HotRequest | None, ByteR
 
 
 def _partial_head(entry: HotEntry, part: ByteRange) -> bytes:
-    """Return the head of a 206: other than the one of a 200 in its length and its range only."""
+    """Return the head of a 206, which differs from that of a 200 only in length and range."""
     before, after = entry.head_around
     numbers = (part.stop - part.start, part.start, part.stop - 1, len(entry.body))
     return b"".join((before, _PART % numbers, after))

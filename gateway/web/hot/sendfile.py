@@ -1,8 +1,8 @@
-"""Sending a body from its file: the kernel copies, and tells when there is room for more.
+"""Sends a body from its file with sendfile(2), beside the transport of the connection.
 
-The transport knows nothing of it: its buffer must be empty when a sending starts, and nothing may
-be written to it until the sending has ended. The socket's descriptor is duplicated, because event
-loops do not let anybody else watch the one of a transport.
+The transport does not take part: its buffer must be empty when a transfer starts, and nothing may
+be written to it before the transfer has ended. The socket's descriptor is duplicated, because event
+loops allow no second watch on the descriptor of a transport.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from typing import Final
 from gateway.web.connection.write_timeout import STALLED_S
 from gateway.web.hot.file_body import CAN_SEND_FILES, FileBody
 
-STEP_BYTES: Final = 2 * 1024 * 1024  # then it is the turn of others; nginx's sendfile_max_chunk
+STEP_BYTES: Final = 2 * 1024 * 1024  # then other connections get a turn; nginx's sendfile_max_chunk
 
 
 class Outlet:
-    """The descriptor of a connection, to send on beside its transport."""
+    """The duplicated socket of a connection, for sends beside its transport."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         """Duplicate the descriptor.
 
         Raises:
-            OSError: there are no descriptors left.
+            OSError: no descriptor is left.
         """
         theirs: socket.socket = transport.get_extra_info("socket")
         self._socket = socket.socket(
@@ -36,7 +36,7 @@ class Outlet:
 
     @staticmethod
     def is_possible(transport: asyncio.Transport) -> bool:
-        """Tell whether a transport is a plain socket with nothing left to write."""
+        """Return whether a transport is a plain socket with an empty write buffer."""
         return (
             CAN_SEND_FILES
             and transport.get_extra_info("socket") is not None
@@ -45,46 +45,46 @@ class Outlet:
         )
 
     def send_head(self, head: bytes) -> int:
-        """Send the beginning of an answer, whose body follows at once; return how much."""
+        """Send the head of an answer whose body follows at once; return the bytes taken."""
         return self._socket.send(head, socket.MSG_MORE)
 
     def send_file(self, body: FileBody, start: int, size: int) -> int:
-        """Send a part of a body; return how much."""
+        """Send `size` bytes of a body from `start`; return the bytes taken."""
         return os.sendfile(self._socket.fileno(), body.fd, start, size)
 
     def watch(self, ready: Callable[[], None]) -> None:
-        """Call `ready` whenever there is room."""
+        """Call `ready` whenever the socket can take more."""
         if not self._is_watched:
             self._loop.add_writer(self._socket, ready)
             self._is_watched = True
 
     def unwatch(self) -> None:
-        """Stop that."""
+        """Stop the calls that `watch` started."""
         if self._is_watched:
             self._loop.remove_writer(self._socket)
             self._is_watched = False
 
     def close(self) -> None:
-        """Close the duplicate: the peer sees the end only when both are closed."""
+        """Close the duplicate; the peer sees the end of the stream only when both are closed."""
         self.unwatch()
         self._socket.close()
 
 
 class Sending:
-    """One answer on its way.
+    """One transfer of an answer from a file.
 
-    It stands where uvicorn keeps the running cycle, and has what uvicorn looks at there.
+    It replaces uvicorn's request cycle, and has the attributes that uvicorn reads of one.
 
     Args:
-        outlet: where it goes.
-        loop: of the connection.
-        head: the whole head.
+        outlet: the socket to send on.
+        loop: event loop of the connection.
+        head: the whole head of the answer.
         body: the file.
-        part: of the body, as a slice has it.
-        on_end: called once, when all is sent or nothing more can be.
+        part: `(start, stop)` of the body, as in a slice.
+        on_end: called once, when all is sent or the transfer failed.
     """
 
-    message_event = asyncio.Event()  # nobody waits for it
+    message_event = asyncio.Event()  # never set; uvicorn expects the attribute
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Sending:
         return self._at - self._start
 
     def step(self) -> None:
-        """Send as much as there is room for, up to `STEP_BYTES`."""
+        """Send as much as the socket takes, up to `STEP_BYTES`."""
         try:
             has_room = self._send_some()
         except BlockingIOError:
@@ -135,7 +135,7 @@ class Sending:
             self.end()
 
     def _send_some(self) -> bool:
-        """Send something; False when the file ends before the part does."""
+        """Send once; return False when the file ends before the part does."""
         if self._head:
             self._head = self._head[self._outlet.send_head(self._head) :]
         if self._head:
@@ -149,14 +149,14 @@ class Sending:
         self._timer = self._loop.call_later(STALLED_S, self._look)
 
     def _look(self) -> None:
-        """End when nothing was taken since the last look."""
+        """End the transfer when the client has taken nothing for `STALLED_S`."""
         if self._at == self._seen_at:
             self.end()
         else:
             self._wait()
 
     def end(self) -> None:
-        """Stop, wherever it stands."""
+        """Stop the transfer; has no effect the second time."""
         if self.response_complete:
             return
         self.response_complete = True

@@ -1,9 +1,9 @@
-"""Finished answers of small, immutable, hot content, as ready byte strings.
+"""Finished answers to requests for immutable, hot content.
 
-The slow path puts an answer here once it was served whole from memory; the connection protocol
-(`gateway.web.connection.http_connection`) takes it out by the exact request target before an ASGI
-scope exists. The decision is pure: request line and headers in, an entry or None out. None always
-means: take the slow path, which knows everything.
+The recorder puts an answer here after the slow path served it whole from memory; the connection
+(`gateway.web.hot.hot_connection`) finds it by the exact request target before an ASGI scope exists.
+The decision is pure: request line and headers in, an entry or None out. None means: take the slow
+path, which handles every request.
 
 Measured by benchmarks/hits.py: a 10 KiB hit costs a fraction of the slow path's CPU.
 """
@@ -19,12 +19,12 @@ from gateway.web.hot.file_body import FileBody
 from gateway.web.hot.known_heads import KnownHeads, Ready
 from gateway.web.hot.recent import Recent
 
-MAX_BODY_BYTES = 64 * 1024  # above, the copy into the socket dominates: bodies are files then
+MAX_BODY_BYTES = 64 * 1024  # larger bodies are files, since the copy into the socket dominates
 MAX_TARGET_BYTES = 2048
 ENTRY_OVERHEAD_BYTES = 1024  # two dict slots, the entry, its keys
-SHARE_OF_MEMORY = 8  # one part in eight of cache.memory_size
-FILES_SHARE_OF_MEMORY = 2  # half of it, which the memory tier of blocks lends
-MAX_PARTS = 4  # no small entry may have more than one part in four of the table
+SHARE_OF_MEMORY = 8  # the table has 1/8 of cache.memory_size
+FILES_SHARE_OF_MEMORY = 2  # files have up to 1/2 of it, lent by the memory tier of blocks
+MAX_PARTS = 4  # a small entry takes at most 1/4 of the table
 
 # Headers that never change an answer from this table. Any other header takes the slow path.
 _HARMLESS = frozenset(
@@ -52,11 +52,11 @@ _HARMLESS = frozenset(
     )
 )
 _READ_BY_US = frozenset((b"accept", b"if-none-match", b"x-forwarded-for"))
-# The scheme is only in redirects, of which there are none here. The host matters: it is looked at.
+# The scheme matters only for redirects, which are never here. `find` compares the host.
 _FROM_PROXIES = frozenset((b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"))
 _KNOWN = _HARMLESS | _READ_BY_US | _FROM_PROXIES
 
-MAX_HOSTS = 1024  # Host values of which it is known what they stand for; those in use stay
+MAX_HOSTS = 1024  # Host values whose site is known; those in use stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,47 +67,46 @@ class HotEntry:
     """
 
     head: bytes
-    """Of all of it: every field as a line."""
+    """The header lines of a 200."""
     head_around: tuple[bytes, bytes]
-    """The lines before `Content-Length` and those after it, which stay the same for a part."""
+    """The lines before `Content-Length` and those after it, which a 206 has, too."""
     head_unchanged: bytes
+    """The header lines of a 304."""
     etag: bytes
     body: bytes | FileBody
     root: str
     """Root CID of the request, for the statistics."""
     kind: RequestKind
-    """What the answer with content is, for the statistics."""
+    """Kind of the content, for the statistics."""
     is_for_all: bool = False
-    """Whether the target names the format, so that it is the same whatever `Accept` says."""
+    """Whether the target names the format, so that the answer does not depend on `Accept`."""
 
     @property
     def size_bytes(self) -> int:
-        """What the entry costs."""
+        """Bytes that the entry counts for: body, heads and overhead."""
         return len(self.head) * 3 + len(self.body) + ENTRY_OVERHEAD_BYTES
 
 
 class HotRequest(NamedTuple):  # a frozen dataclass takes twice as long to make
-    """What the table needs to know of a request that it can answer."""
+    """A request that the table can answer, and its entry."""
 
     key: bytes
-    """Of the entry in the table."""
+    """Key of the entry in the table."""
     entry: HotEntry
     is_unchanged: bool
-    """Whether If-None-Match names the entry's ETag: 304."""
+    """Whether If-None-Match equals the entry's ETag, so that the answer is a 304."""
     forwarded_for: bytes | None
     user_agent: bytes
     referer: bytes
 
 
 class HotTable:
-    """Entries by site, raw request target and format, bounded by bytes.
-
-    The oldest that was not lately used goes.
+    """Finished answers by site, raw request target and format, bounded in bytes (CLOCK).
 
     Args:
-        capacity_bytes: of entries with their bodies in them, and of request heads.
-        files_bytes: of entries whose bodies are files.
-        lend: told how many bytes the latter hold, whenever that changes.
+        capacity_bytes: limit of entries with their bodies in memory, and of known request heads.
+        files_bytes: limit of entries whose bodies are files.
+        lend: called with the bytes that the latter hold, whenever that changes.
     """
 
     def __init__(
@@ -118,9 +117,9 @@ class HotTable:
         self._until: dict[bytes, float] = {}
         self._lend = lend
         self.generation = 0
-        """How often everything was forgotten: what was read before must not be put any more."""
+        """Number of `clear` calls: a reply read before the last one must not be put any more."""
         self.heads = KnownHeads()
-        """The request heads that entries are asked for with."""
+        """The request heads that are answered from entries of this table."""
         forget, heads_bytes = self.heads.forget, lambda: self.heads.size_bytes
         most = capacity_bytes // MAX_PARTS
         self._small = Pool[HotEntry](capacity_bytes, most, self._used, forget, heads_bytes)
@@ -128,36 +127,34 @@ class HotTable:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes held without files, heads and overhead included; never above the capacity."""
+        """Bytes held in entries without files, in heads and overhead; at most the capacity."""
         return self._small.size_bytes
 
     @property
     def files_bytes(self) -> int:
-        """Bytes held by entries whose bodies are files; never above their capacity."""
+        """Bytes held by entries whose bodies are files; at most their capacity."""
         return self._files.size_bytes
 
     def __len__(self) -> int:
         return len(self._small.entries) + len(self._files.entries)
 
     def __contains__(self, key: bytes) -> bool:
-        """Tell whether there is an entry: `site + target`, or the `raw_key` of that."""
+        """Return whether a key has an entry: `site + target`, or the `raw_key` of that."""
         return key in self._small.entries or key in self._files.entries
 
     def put(
         self, key: bytes, host: bytes, site: bytes, entry: HotEntry, until: float | None = None
     ) -> None:
-        """Keep an answer.
-
-        An entry that is too large for the table is not kept.
+        """Store an answer, unless it is too large for the table.
 
         Args:
-            key: the site and the request target, query included; of what only `Accept` makes a
-                raw block, the `raw_key` of that.
-            host: the `Host` that it was sent with, well-formed.
-            site: empty when a path gateway answered, whose answers are the same under every
-                host; else the host of the site.
+            key: the site and the request target, query included; for a raw block that only
+                `Accept` selects, the `raw_key` of that.
+            host: the well-formed `Host` of the request.
+            site: the host of the site; empty for path gateways, whose answers are the same under
+                every host.
             entry: the answer.
-            until: when it has to be found out again what the host is; None for never.
+            until: monotonic seconds after which the site of the host is unknown; None for never.
         """
         self._sites.put(host, site)
         if until is not None:
@@ -168,53 +165,53 @@ class HotTable:
             self._small.put(key, entry)
         elif key not in self._files.entries:
             self._files.put(key, entry)
-            self._tell_size()
+            self._report_size()
 
     def clear(self) -> None:
-        """Forget everything: after a purge or a new denylist."""
+        """Remove everything, after a purge or a new denylist."""
         self.generation += 1
         self.heads.clear()
         self._small.clear()
         self._files.clear()
         self._used.clear()
-        self._tell_size()
+        self._report_size()
 
     def expire(self, now: float) -> None:
-        """Forget what the hosts are whose time is over; the answers stay."""
+        """Forget the sites of hosts whose `until` has passed; the answers stay."""
         gone = {host for host, until in self._until.items() if now >= until}
         for host in gone:
             self._sites.drop(host)
         self._forget_hosts(gone)
 
     def _forget_hosts(self, gone: set[bytes]) -> None:
-        """Forget the heads of hosts that may be something else by now."""
+        """Forget the heads of hosts that may belong to another site by now."""
         mutable = gone & self._until.keys()
         for host in mutable:
             del self._until[host]
         if mutable:
             self.heads.forget_hosts(mutable)
 
-    def _tell_size(self) -> None:
+    def _report_size(self) -> None:
         if self._lend is not None:
             self._lend(self._files.size_bytes)
 
     def learn(self, head: bytes, ready: Ready) -> None:
-        """Know a whole request head from now on, if its entry is still here."""
+        """Remember a whole request head, if its entry is still here."""
         if ready.key in self and head not in self.heads.ready:
             self.heads.learn(head, ready)
             self._used.add(ready.key)
             self._small.make_room()
 
     def touch(self, key: bytes) -> None:
-        """Note that an entry was asked for without `find`."""
+        """Mark an entry as used that was served without `find`."""
         self._used.add(key)
 
     def find(self, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
-        """Decide whether a GET or HEAD of `target` can be answered from here.
+        """Return the entry that answers a GET or HEAD; None to take the slow path.
 
         Args:
             target: the request target as it was sent, query included.
-            headers: names in lower case.
+            headers: all header fields, names in lower case.
         """
         seen = _read(headers)
         if seen is None:
@@ -242,7 +239,7 @@ class HotTable:
         )
 
     def _choose(self, key: bytes, accept: bytes) -> tuple[bytes, HotEntry | None]:
-        """Return the entry in the format that is asked for, and its key."""
+        """Return the key and the entry of the requested format."""
         entry = self._get(key)
         if entry is not None and (entry.is_for_all or accepts_default(accept)):
             return key, entry
@@ -256,7 +253,7 @@ class HotTable:
 
 
 def _read(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
-    """Return the headers by name; None if one of them asks for the slow path."""
+    """Return the headers by name; None if one of them needs the slow path."""
     seen: dict[bytes, bytes] = {}
     for name, value in headers:
         if name not in _KNOWN or (name in seen and name != b"cookie"):

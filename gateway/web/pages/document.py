@@ -1,4 +1,4 @@
-"""The page that shows a document."""
+"""The preview page of a DAG-JSON or DAG-CBOR document."""
 
 from typing import Final
 
@@ -14,16 +14,16 @@ _TEMPLATE: Final = TEMPLATES.get_template("document.html")
 
 
 class PreviewPage:
-    """Makes pages of documents."""
+    """Renders previews of documents."""
 
     def __init__(self) -> None:
         self.template_hash: str = hash_templates("head.html", "document.html")
-        """Changes with the look of the page; a part of its ETag."""
+        """Changes with the template; a part of the page's ETag."""
         self.headers: Headers = PAGE_FIELDS
-        """Fields of the page itself."""
+        """Header fields of the page."""
 
     def render(self, request: GatewayRequest, cid: Cid, value: Value) -> bytes:
-        """Return the page of the document `cid`."""
+        """Return the HTML page of the document `cid`."""
         rows, is_whole = document_rows(request.site, request.path, value)
         return _TEMPLATE.render(
             head=listing_head(request.site, request.path, cid),

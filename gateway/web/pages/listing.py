@@ -1,4 +1,4 @@
-"""The page of a directory, sent while it is made."""
+"""The listing page of a directory, rendered and sent in pieces."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -10,25 +10,25 @@ from gateway.protocol.listing import Row, listing_head, listing_row
 from gateway.protocol.request import GatewayRequest
 from gateway.web.pages.templates import PAGE_FIELDS, TEMPLATES, hash_templates
 
-ROWS_AT_ONCE: Final = 64  # a piece of some 20 kB and 2 ms
+ROWS_AT_ONCE: Final = 64  # a piece of about 20 kB, rendered in 2 ms
 LINKS_AT_ONCE: Final = 64 * 1024
-"""Characters of the links in one piece, when names are long."""
+"""Limit of the characters of all links in one piece, for long names."""
 MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
-"""Of a page, some 40,000 entries; what is not on it can be asked for by name, or in a CAR."""
+"""Size limit of a page, about 40,000 entries; clients request the others by name or in a CAR."""
 SPARE_BYTES: Final = 256 * 1024
-"""Of a page: room for one more piece and the end."""
+"""Room that a page keeps for one more piece and its end."""
 
 _TEMPLATE: Final = TEMPLATES.get_template("listing.html")
 
 
 class ListingPage:
-    """Makes directory listings: the top at once, then the entries as they come."""
+    """Renders directory listings: the top at once, then the entries as they arrive."""
 
     def __init__(self) -> None:
         self.template_hash: str = hash_templates("head.html", "listing.html")
-        """Changes with the look of the page; a part of its ETag."""
+        """Changes with the template; a part of the page's ETag."""
         self.headers: Headers = PAGE_FIELDS
-        """Fields of the page itself."""
+        """Header fields of the page."""
 
     async def render(
         self, request: GatewayRequest, cid: Cid, entries: AsyncIterator[DirectoryEntry]
@@ -36,7 +36,7 @@ class ListingPage:
         """Yield the page of the directory `cid` in pieces.
 
         Raises:
-            GatewayError: whatever `entries` raises; the page is not complete then.
+            GatewayError: any error of `entries`; the page is then incomplete.
         """
         head = listing_head(request.site, request.path, cid)
         piece = _render("head", head=head)

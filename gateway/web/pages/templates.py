@@ -1,7 +1,7 @@
-"""What the gateway's own pages share: the templates, the style and the content policy.
+"""The templates, the style sheet and the content security policy of the gateway's own pages.
 
-No scripts and nothing from elsewhere; the one style sheet is in the page, and the policy names it
-by its hash, so that a name that somehow got markup into a page could still run nothing.
+Pages have no scripts and load nothing from other hosts. The style sheet is in the page, and the
+policy allows it by its hash, so that markup injected through a name could still run nothing.
 """
 
 import base64
@@ -42,7 +42,7 @@ PAGE_FIELDS: Final[Headers] = (
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", ", ".join(f"{name}=()" for name in _FEATURES).encode("ascii")),
 )
-"""Of every page of ours, and of nothing else: users' content decides these things for itself."""
+"""Header fields of the gateway's own pages only: users' content sets its own policies."""
 
 
 def _create_environment() -> Environment:
@@ -64,7 +64,7 @@ TEMPLATES: Final = _create_environment()
 def hash_templates(*names: str) -> str:
     """Return a short hash that changes with the named templates, the style and `PAGE_FIELDS`.
 
-    Who has a page with other fields in a cache gets it anew.
+    As a part of an ETag it makes caches renew pages whose template or fields have changed.
     """
     digest = hashlib.blake2b(repr(PAGE_FIELDS).encode(), digest_size=8)
     for name in ("style.css", *names):
