@@ -48,6 +48,7 @@ TESTED_ELSEWHERE = {
     "pipeline/tars.py": "unit/pipeline/test_pipeline.py",
     "web/clients.py": "unit/web/test_app.py",
     "web/exchange.py": "unit/web/test_app.py",
+    "web/connection/request_reader.py": "unit/web/connection/test_http_connection.py",
     "web/hot/responder.py": "unit/web/test_app.py",
     "web/hot/recorder.py": "unit/web/hot/test_hot_connection.py",
     "web/hot/sendfile.py": "unit/web/hot/test_hot_connection.py",

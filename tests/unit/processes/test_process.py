@@ -105,7 +105,7 @@ async def test_operators_heads_have_the_limits_of_clients(
     running: Running, monkeypatch: pytest.MonkeyPatch, head: bytes, status: int
 ) -> None:
     """54 MB of head were taken before the token, and half heads for ever (issue 12, 23)."""
-    monkeypatch.setattr("gateway.web.connection.http_connection.HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("gateway.web.connection.request_reader.HEAD_TIMEOUT_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(running.admin))
     writer.write(head)
     with contextlib.suppress(ConnectionError):  # more was on its way than it reads

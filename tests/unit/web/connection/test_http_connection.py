@@ -295,7 +295,7 @@ async def test_pipelined_requests_are_answered_in_order(listening: Listening) ->
 async def test_a_head_that_does_not_end_is_cut(
     listening: Listening, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr("gateway.web.connection.http_connection.HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("gateway.web.connection.request_reader.HEAD_TIMEOUT_S", 0.1)
     answer = await listening.send(sent)
     assert answer.rpartition(b"HTTP/1.1 ")[2].startswith(b"408 ")
 
@@ -394,7 +394,7 @@ async def test_a_client_that_leaves_is_noticed_although_it_sent_ahead(listening:
 async def test_a_body_that_does_not_end_is_cut(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.connection.http_connection.BODY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("gateway.web.connection.request_reader.BODY_TIMEOUT_S", 0.1)
     async with connected(listening) as (reader, writer), asyncio.timeout(5):
         writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
         assert status_of(await reader.read()) == 400
