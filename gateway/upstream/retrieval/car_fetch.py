@@ -137,6 +137,13 @@ class CarStream(Fetch):
         stop = self._plan.stop
         return 0 if stop is None else max(0, stop - self._plan.start - self.delivered_bytes)
 
+    def will_bring(self, want: Want) -> bool:
+        """Tell whether a block of the same file lies between where it is and its end."""
+        due, plan = self._want, self._plan
+        if due is None or plan.stop is None or want.root != plan.base or plan.segments:
+            return False
+        return max(plan.start, due.start) <= want.start < plan.stop
+
     def _is_complete(self) -> bool:
         return self._want is None
 

@@ -17,7 +17,7 @@ from gateway.upstream.retrieval.fetch import Fetch, FetchContext, RawFetch
 from gateway.upstream.retrieval.in_flight import Entry
 from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.retrieval.stalls import STALL_S
-from gateway.upstream.transport.request import Step, is_single_block, plan_of
+from gateway.upstream.transport.request import CarPlan, Step, is_single_block, plan_of
 
 WINDOW: Final = 16
 """Blocks asked for at once when they are asked for one by one; Kubo's reader has 10, boxo's walk
@@ -60,6 +60,8 @@ class Dispatcher:
         """No cluster node holds it: somebody has to search, and all are asked at once."""
         self.next_part: Callable[[Want], int | None] = lambda _: None
         """Returns where in the file, after what is wanted, others bring what follows."""
+        self.take_on: Callable[[Want, Entry], bool] = lambda _want, _entry: False
+        """Has a part of a file that is under way bring what is wanted, when it will come to it."""
         self.front: Fetch | None = None
         """Brings what the reader wants next, and all after it."""
         self._left_out: set[str] = set()
@@ -81,6 +83,8 @@ class Dispatcher:
             RetrievalError: nobody is left to be asked.
         """
         self._failed |= attempts.asked()
+        if not attempts.failures and self.take_on(want, entry):
+            return
         steps = self._next_steps(want, attempts)
         if not steps:
             raise self.error(want, attempts, is_root=is_root)
@@ -136,13 +140,19 @@ class Dispatcher:
         self._note(step.choice)
         exchange = context.pool.ask(step.choice, step.step)
         if step.step is Step.CAR:
-            stream = CarStream(context, exchange, self._reader_buffer, plan_of(want))
-            stream.stop_at = self.next_part(want)
-            return stream
+            return CarStream(context, exchange, self._reader_buffer, self._plan(want))
         is_car_useless = attempts.made_car_useless(step)
         return RawFetch(
             context, exchange, self._reader_buffer, want.cid, is_car_useless=is_car_useless
         )
+
+    def _plan(self, want: Want) -> CarPlan:
+        """Return what a CAR is asked for: all from what is wanted to where others go on.
+
+        The end is in the request: a stream that is cut off has lost what was on its way.
+        """
+        plan, until = plan_of(want), self.next_part(want)
+        return plan if until is None else replace(plan, stop=until)
 
     def _hedge_later(self, fetch: Fetch, want: Want, attempts: Attempts) -> None:
         """Ask another one, too, when the first block takes longer than it usually does."""

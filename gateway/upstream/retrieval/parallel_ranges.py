@@ -16,6 +16,7 @@ from gateway.ports import Choice
 from gateway.upstream.retrieval.car_fetch import CarStream
 from gateway.upstream.retrieval.dispatcher import Dispatcher
 from gateway.upstream.retrieval.fetch import FetchContext
+from gateway.upstream.retrieval.in_flight import Entry
 from gateway.upstream.retrieval.range_prefetch import first_missing
 from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.transport.request import CarPlan, Step
@@ -58,6 +59,7 @@ class ParallelRanges:
         self._starts: list[int] = []
         """Where parts begin that were asked for, in order."""
         dispatcher.next_part = self._next_part
+        dispatcher.take_on = self._take_on
 
     def waited(self, want: Want, waited_s: float) -> None:
         """Take note that the reader had to wait for a leaf of a file."""
@@ -90,6 +92,18 @@ class ParallelRanges:
             return None
         index = bisect_right(self._starts, want.start)
         return self._starts[index] if index < len(self._starts) else None
+
+    def _take_on(self, want: Want, entry: Entry) -> bool:
+        """Have a part bring what it will come to, and has not announced.
+
+        A reader that follows a part closely has the node above the next leaves before the part
+        does, when the part after it has brought that node.
+        """
+        for stream in self._running:
+            if stream.is_running and stream.will_bring(want):
+                stream.adopt(want.cid.multihash, entry)
+                return True
+        return False
 
     def _is_starved(self, now: float) -> bool:
         seen_s = now - self._began_at

@@ -95,6 +95,34 @@ async def test_block_by_block_each_byte_comes_once(
     assert sorted(map(str, asked)) == sorted(str(block.cid) for block in FILE.blocks)
 
 
+async def test_no_two_requests_are_for_the_same_bytes(trio: Trio) -> None:
+    """Issue 12, 35: below each inner node the rest of a file was asked for a second time."""
+    odd = sample(400_000, replace(SMALL, max_links=10))  # inner nodes begin inside of parts
+    for upstream in trio.upstreams:
+        upstream.blocks = {block.cid.multihash: block for block in odd.blocks}
+    async with trio.kit() as kit:
+        assert await kit.read(odd.cid) == odd.content
+    front, *parts = sorted(
+        (tuple(part.split(":")) for parts in trio.parts() for part in parts),
+        key=lambda part: int(part[0]),
+    )
+    assert front == ("0", "*")
+    stops = [int(stop) + 1 for _, stop in parts]
+    assert [int(start) for start, _ in parts] == [int(parts[0][0]), *stops[:-1]]
+    assert stops[-1] == len(FILE.content)
+
+
+async def test_who_brings_what_a_failed_part_did_not_is_told_where_to_end(trio: Trio) -> None:
+    """Issue 12, 35: a stream without an end is cut, and what was on its way came for nothing."""
+    trio.two.behaviour = lies.reset(12)
+    async with trio.kit() as kit:
+        assert await kit.read(FILE.cid) == FILE.content
+    asked = [part for parts in trio.parts() for part in parts]
+    assert [part for part in asked if part.endswith("*")] == ["0:*"]
+    last = str(len(FILE.content) - 1)
+    assert len([part for part in asked if part.endswith(last)]) == 1
+
+
 async def test_without_a_cache_the_file_is_right(trio: Trio) -> None:
     async with trio.kit(NoStore()) as kit:
         assert await kit.read(FILE.cid) == FILE.content
