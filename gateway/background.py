@@ -1,7 +1,7 @@
-"""Work behind requests that goes on until the process ends: watched, counted, started again.
+"""Supervision of background tasks that run until the process ends.
 
-A task that ends by itself, with an error or without, is written to the log, seen in health and in
-the metrics, and begun anew after a while. Nothing that has to go on is a bare `create_task`.
+A task that ends by itself, with an error or without, is logged, shown in the health report and in
+the metrics, and restarted after a delay. No long-running work is a bare `create_task`.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from gateway.ports import Clock
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
 STABLE_AFTER_S: Final = 60.0
-"""What has gone on for so long is well again; twice the longest delay, so that it is not well in
-between."""
+"""A task that has run for so long counts as healthy again; twice the longest delay, so that a task
+that fails over and over never does."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-"""Begins work that goes on until it is cancelled."""
+"""Returns a coroutine that works until it is cancelled."""
 
 _log = logging.getLogger(__name__)
 
 
 class TaskRow(TypedDict):
-    """How one task is; JSON."""
+    """State of one task, as JSON."""
 
     task: str
     failures: int
-    """How often it ended by itself."""
+    """How often it has ended by itself."""
     problem: str
-    """What is wrong with it; empty while it is well."""
+    """What is wrong with it; empty while it is healthy."""
 
 
 @dataclass(slots=True)
@@ -41,41 +41,41 @@ class _Kept:
     failed_s: float = 0.0
     reason: str = ""
     """Of the last failure."""
-    told: str = ""
-    """What it says itself."""
+    reported: str = ""
+    """The problem that `report` was called with last."""
 
 
 def restart_delay_s(failures: int) -> float:
-    """Return how long to wait before a restart, after so many failures in a row (at least 1)."""
+    """Return the seconds to wait before a restart; `failures` in a row, at least 1."""
     return min(FIRST_DELAY_S * 2.0 ** min(failures - 1, 16), LONGEST_DELAY_S)
 
 
 class Background:
-    """The tasks of one process. Belongs to the event loop."""
+    """The background tasks of one process. Not thread-safe: use it from the event loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
 
     def keep(self, name: str, work: Work) -> asyncio.Task[None]:
-        """Do work until the task is cancelled, which is its owner's to do.
+        """Run work and restart it whenever it ends; the owner cancels the task that this returns.
 
         Args:
-            name: for operators; several tasks of one name are one row.
-            work: called again whenever it has ended.
+            name: shown to operators; several tasks of one name share a row.
+            work: called for the first run and for each restart.
         """
         kept = self._kept.setdefault(name, _Kept())
         return asyncio.create_task(self._keep(name, kept, work), name=name)
 
-    def tell(self, name: str, problem: str) -> None:
-        """Say what is wrong with a task although it goes on; empty when nothing is any more."""
+    def report(self, name: str, problem: str) -> None:
+        """Report a problem of a task that goes on running; empty text clears it."""
         kept = self._kept.setdefault(name, _Kept())
-        if problem and problem != kept.told:
+        if problem and problem != kept.reported:
             _log.warning("%s: %s", name, problem)
-        kept.told = problem
+        kept.reported = problem
 
     def rows(self) -> list[TaskRow]:
-        """Return how each task is."""
+        """Return the state of each task."""
         now_s = self._clock.monotonic()
         return [
             {"task": name, "failures": kept.failures, "problem": _problem_of(kept, now_s)}
@@ -92,15 +92,15 @@ class Background:
                 if _is_being_cancelled():
                     raise
                 error = exc
-            except Exception as exc:  # noqa: BLE001 (whatever it is, the work has to go on)
+            except Exception as exc:  # noqa: BLE001 (any error: the work has to go on)
                 error = exc
             reason = "it ended" if error is None else f"{type(error).__name__}: {error}"
             delay_s = self._note(kept, reason, began_s)
-            _log.error("%s: %s; goes on in %.1f s", name, reason, delay_s, exc_info=error)
+            _log.error("%s: %s; restart in %.1f s", name, reason, delay_s, exc_info=error)
             await asyncio.sleep(delay_s)
 
     def _note(self, kept: _Kept, reason: str, began_s: float) -> float:
-        """Count a failure; return when to go on."""
+        """Count a failure; return the seconds until the restart."""
         kept.failed_s = self._clock.monotonic()
         was_stable = kept.failed_s - began_s > STABLE_AFTER_S
         kept.in_a_row = 1 if was_stable else kept.in_a_row + 1
@@ -110,7 +110,7 @@ class Background:
 
 
 def merge_tasks(tables: Iterable[Iterable[TaskRow]]) -> list[TaskRow]:
-    """Merge the rows of several processes: failures are added, a problem of one is everybody's."""
+    """Merge the rows of several processes: failures add up, one problem stands for all."""
     merged: dict[str, TaskRow] = {}
     for row in (row for table in tables for row in table):
         known = merged.setdefault(row["task"], {"task": row["task"], "failures": 0, "problem": ""})
@@ -121,7 +121,7 @@ def merge_tasks(tables: Iterable[Iterable[TaskRow]]) -> list[TaskRow]:
 
 def _problem_of(kept: _Kept, now_s: float) -> str:
     has_just_failed = kept.failures > 0 and now_s - kept.failed_s <= STABLE_AFTER_S
-    problems = (kept.told, kept.reason if has_just_failed else "")
+    problems = (kept.reported, kept.reason if has_just_failed else "")
     return "; ".join(problem for problem in problems if problem)
 
 

@@ -1,12 +1,12 @@
-"""Processes: started, watched, asked and stopped. Knows no room below `wiring` but `ops`.
+"""Process management: start, supervision and shutdown. Imports no room below `wiring` but `ops`.
 
-process          one process that serves all, or the parent of workers
-service          what a process serves, found by its factory's name
-supervisor       keeps workers alive; retired_counts keeps what dead ones counted
-worker_process   the parent's end of one worker; channel lies between the two
-worker           the other end
-listeners        sockets, opened before anything else
-serving          uvicorn on one of them, drained by us
-stopping         signals: the first asks, the second insists
-tuning           scheduling and memory of the process; collector: Python's garbage collector
+process          entry point: a single process, or the parent of workers
+service          interface of the gateway that a process runs, loaded by its factory's name
+supervisor       keeps workers alive; retired_counts keeps the counters of dead ones
+worker_process   the parent's handle of one worker; channel carries messages between the two
+worker           entry point of a worker process
+listeners        listening sockets, opened before anything else
+serving          a uvicorn server on one listener
+stopping         signal handling: the first signal drains, the second ends at once
+tuning           scheduling policy and allocator; collector: Python's garbage collector
 """

@@ -1,4 +1,4 @@
-"""JSON messages, one a line, between a parent and its worker over a socket pair."""
+"""A channel between a parent and its worker: JSON messages, one a line, over a socket pair."""
 
 import asyncio
 import socket
@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a snapshot is tens of kilobytes; upstreams make it grow
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # a snapshot has tens of kilobytes, more with many upstreams
 
 
 class Channel:
@@ -18,19 +18,19 @@ class Channel:
 
     @classmethod
     async def open(cls, end: socket.socket) -> "Channel":
-        """Take over one end of `socket.socketpair()`."""
+        """Make a channel of one end of `socket.socketpair()`, which it then owns."""
         return cls(*await asyncio.open_unix_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
     async def send(self, message: object) -> None:
-        """Send one message; nothing happens if the other end is gone."""
+        """Send one message; does nothing if the other end has closed."""
         try:
             self._writer.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
             await self._writer.drain()
         except ConnectionError:
-            pass  # the reading side sees the end and knows what to do
+            pass  # `receive` reports the end
 
     async def receive(self) -> dict[str, Any] | None:
-        """Return the next message; None when the other end is gone."""
+        """Return the next message; None once the other end has closed."""
         try:
             line = await self._reader.readline()
         except ConnectionError:
@@ -38,5 +38,5 @@ class Channel:
         return orjson.loads(line) if line.endswith(b"\n") else None
 
     def close(self) -> None:
-        """Close this end; the other one sees it."""
+        """Close this end; `receive` at the other end then returns None."""
         self._writer.close()

@@ -1,14 +1,13 @@
-"""Python's collector of cycles, which stops everything while it looks at all objects."""
+"""Python's cyclic garbage collector, which stops all threads while it scans all objects."""
 
 import gc
 
 
 def spare_collector() -> None:
-    """Have the collector never look again at what a gateway is made of.
+    """Exclude all objects that exist now from garbage collection.
 
-    Call it once everything is open. Some 200,000 objects are there then, for as long as the process
-    lives; looking at them takes 30 ms each time, and happens whenever a large directory is decoded
-    (benchmarks/stalls.py).
+    Call it once everything is open. Some 200,000 objects then live as long as the process; each
+    scan of them takes 30 ms, and decoding any large directory causes one (benchmarks/stalls.py).
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Listening sockets, opened before anything else so that a taken address is told at once."""
+"""Listening sockets, opened before anything else so that a taken address is reported at once."""
 
 import os
 import socket
@@ -23,12 +23,12 @@ class Listener:
 
     socket: socket.socket
     path: str = ""
-    """The file of a Unix socket."""
+    """The file of a Unix socket; empty for TCP."""
     inode: int = 0
-    """Of that file; another inode there is somebody else's socket."""
+    """Of that file; another inode at `path` is another process's socket."""
 
     def __str__(self) -> str:
-        """Return what to connect to: a URL, or `unix:/path`."""
+        """Return the address to connect to: a URL, or `unix:/path`."""
         if self.path:
             return f"unix:{self.path}"
         host, port = self.socket.getsockname()[:2]
@@ -46,10 +46,10 @@ class Listener:
 def open_listener(listen: str) -> Listener:
     """Listen on `host:port`, `[IPv6]:port` or `unix:/path`.
 
-    `[::]` takes IPv4, too. A Unix socket whose owner is gone is replaced.
+    `[::]` accepts IPv4, too. A Unix socket on which no process listens is replaced.
 
     Raises:
-        CannotStart: the address is taken, not this machine's or not allowed.
+        CannotStart: the address is taken, not this machine's or not permitted.
     """
     address = parse_listen(listen)
     try:
@@ -67,7 +67,7 @@ def _open_tcp(address: TcpAddress) -> Listener:
     )
     family, kind, protocol, _, target = found[0]
     with _closing_on_error(socket.socket(family, kind, protocol)) as opened:
-        # Connections of a former process in TIME_WAIT do not keep the address.
+        # Allows the address while old connections are in TIME_WAIT.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -92,10 +92,10 @@ def _open_unix(address: UnixAddress) -> Listener:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket file that nobody listens on.
+    """Remove a socket file on which no process listens.
 
     Raises:
-        CannotStart: it is no socket, or somebody listens.
+        CannotStart: the file is not a socket, or a process listens on it.
     """
     try:
         mode = path.lstat().st_mode

@@ -1,4 +1,4 @@
-"""A process that serves: alone with both listeners, or as the parent of workers."""
+"""The main process: serves both listeners alone, or is the parent of workers."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
@@ -25,22 +25,23 @@ APP = "gateway.wiring.app:build"
 OPERATORS = "gateway.wiring.operators:build"
 
 OperatorsFactory = Callable[[Settings, Fleet, Callable[[], bool]], Operators]
-"""Makes what the operators' listener serves; told whether the gateway takes requests."""
+"""Makes the application of the operators' listener; called with the settings, the workers, and a
+function that says whether the gateway accepts requests."""
 Say = Callable[[str], None]
 """Prints one line."""
 
 
 def serve(settings: Settings, say: Say, factory: str = APP) -> None:
-    """Serve until a signal asks for an end.
+    """Serve until a signal ends it.
 
     Args:
-        settings: as loaded.
-        say: told `listening on ...` for each listener, once it accepts.
-        factory: the name of a `ServiceFactory`.
+        settings: the whole configuration.
+        say: called with `listening on ...` for each listener, once it accepts connections.
+        factory: `package.module:function` of a `ServiceFactory`.
 
     Raises:
-        BadSetting, BadSettings: what only building the service could find out.
-        CannotStart: an address is taken, a worker does not start.
+        BadSetting, BadSettings: a mistake that only building the service reveals.
+        CannotStart: an address is taken, or a worker does not start.
     """
     raise_descriptor_limit()
     set_up_allocator()
@@ -67,7 +68,7 @@ async def serve_alone(stop: Stop, *, settings: Settings, say: Say, factory: str)
 
 
 async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factory: str) -> None:
-    """Keep workers alive that serve the content; serve the operators' listener here."""
+    """Serve content from supervised workers, and the operators' listener from this process."""
     async with AsyncExitStack() as stack:
         content, operators = _open_listeners(stack, settings)
         inherited = Inherited(content, ClientTable.shared())
@@ -81,7 +82,7 @@ async def serve_with_workers(stop: Stop, *, settings: Settings, say: Say, factor
         try:
             await supervisor.start()
         except CannotStart:
-            if stop.requested.is_set():  # the signal reached the workers, too
+            if stop.requested.is_set():  # the same signal ended the workers
                 return
             raise
         say(f"listening on {content}")
@@ -110,7 +111,7 @@ def _build_operators(settings: Settings, fleet: Fleet, is_ready: Callable[[], bo
 
 
 class _Alone:
-    """The fleet of one process."""
+    """The `Fleet` of a gateway without workers."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -119,7 +120,7 @@ class _Alone:
         return (self._service.snapshot(),)
 
     def tasks(self) -> Sequence[TaskRow]:
-        return ()  # its own are those of the service
+        return ()  # the snapshot of the service has them
 
     async def order(self, order: Order) -> Answer:
         return await self._service.obey(order)

@@ -1,4 +1,4 @@
-"""What dead workers counted: kept, so that totals never go backwards."""
+"""Counters of dead workers, kept so that totals never go backwards."""
 
 from collections.abc import Iterable
 from typing import Final, cast
@@ -28,10 +28,10 @@ COUNTED: Final = frozenset(
 
 
 def retire(snapshots: Iterable[WorkerSnapshot]) -> WorkerSnapshot:
-    """Make one snapshot of the last ones of dead workers: what they counted, not what they held.
+    """Merge the last snapshots of dead workers into one with their counters, all gauges at zero.
 
     Args:
-        snapshots: at least one; may hold an earlier result of this function.
+        snapshots: at least one; may include an earlier result of this function.
     """
     last = sorted(snapshots, key=lambda snapshot: snapshot["taken"])
     statistics = merge([snapshot["statistics"] for snapshot in last])
@@ -53,6 +53,6 @@ def retire(snapshots: Iterable[WorkerSnapshot]) -> WorkerSnapshot:
 
 
 def _retire_row(row: UpstreamRow) -> UpstreamRow:
-    """Keep what was counted; state and speed are for the living to say."""
+    """Return a row with its counters; state and speed come from living workers only."""
     forgotten = {"state": "healthy", "reason": "", "ttfb_ms": None, "in_flight": 0}
     return cast("UpstreamRow", {**row, **forgotten})

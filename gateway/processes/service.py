@@ -1,6 +1,6 @@
-"""What a process serves: one object with an application, made by a factory that has a name.
+"""The interface between a process and the gateway that it runs.
 
-The name (`package.module:function`) is how a worker process finds its factory.
+A worker process loads the gateway's factory by its name, `package.module:function`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from gateway.client_table import ClientTable
 from gateway.ops.overview import WorkerSnapshot
 from gateway.settings import Settings
 
-CLOSE_TIMEOUT_S = 5.0  # what is closed writes an index at most, which can be rebuilt
+CLOSE_TIMEOUT_S = 5.0  # closing writes an index at most, which can be rebuilt
 
 _log = logging.getLogger("gateway.service")
 
@@ -33,7 +33,7 @@ class Service(Protocol):
         ...
 
     def snapshot(self) -> WorkerSnapshot:
-        """Return what this process has counted, as JSON values."""
+        """Return the counters and states of this process, as JSON values."""
         ...
 
     async def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -41,26 +41,26 @@ class Service(Protocol):
         ...
 
     async def start(self) -> None:
-        """Open what has to be open before the first request."""
+        """Start all background work; called once before the first request."""
         ...
 
     async def close(self) -> None:
-        """Write and release everything; also called when `start` failed."""
+        """Write and release everything; also called after `start` has failed."""
         ...
 
 
 ServiceFactory = Callable[[Settings, ClientTable], Awaitable[Service]]
-"""Makes a service of its settings and the table in which all workers count clients."""
+"""Makes a service; called with the settings and the table in which all workers count clients."""
 
 
 def load(name: str) -> Any:
-    """Return what `package.module:function` names."""
+    """Import and return the object that `package.module:function` names."""
     module, _, function = name.partition(":")
     return getattr(import_module(module), function)
 
 
 def load_factory(name: str) -> ServiceFactory:
-    """Return the factory of services that `package.module:function` names."""
+    """Import and return the service factory that `package.module:function` names."""
     return cast("ServiceFactory", load(name))
 
 

@@ -1,7 +1,7 @@
-"""One listener with an application on it: uvicorn, started and drained by us.
+"""An HTTP server on one listener: uvicorn, started and drained from here.
 
-uvicorn brings the connection protocol and the ASGI cycle. Signals, logging, limits and the
-order of a shutdown are ours, because several listeners share a process.
+uvicorn provides the connection protocol and the ASGI cycle. Signals, logging, limits and the order
+of a shutdown are handled here, because several listeners share a process.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.processes.listeners import BACKLOG, Listener
 
-GRACE_S = 10  # what is in flight has so long to end; Kubernetes kills after 30
-KEEP_ALIVE_S = 75  # longer than the 60 s of nginx's keepalive_timeout for upstreams: nginx closes
+GRACE_S = 10  # for requests in flight to end; Kubernetes kills after 30
+KEEP_ALIVE_S = 75  # longer than nginx's keepalive_timeout for upstreams, 60 s: nginx closes first
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its hands on the process."""
+    """uvicorn's server without its signal handlers."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
 
 
 class Serving:
-    """An application on a listener, accepting connections; made by `start`."""
+    """A running server of one application on one listener; made by `start`."""
 
     def __init__(self, server: _Server, listener: Listener) -> None:
         self._server = server
@@ -52,13 +52,13 @@ class Serving:
         http_protocol: type[asyncio.Protocol] = HttpToolsProtocol,
         grace_s: int = GRACE_S,
     ) -> "Serving":
-        """Accept connections.
+        """Start a server; returns once it accepts connections.
 
         Args:
             app: an ASGI application.
-            listener: closed when the serving ends.
+            listener: closed when the server ends.
             http_protocol: the connection protocol, `HttpToolsProtocol` or a subclass.
-            grace_s: how long `drain` waits for requests in flight.
+            grace_s: seconds that `drain` waits for requests in flight.
         """
         config = uvicorn.Config(
             app,
@@ -85,17 +85,17 @@ class Serving:
         return serving
 
     async def ended(self) -> None:
-        """Wait until it accepts no more; only an error ends it before `drain`."""
+        """Wait for the end of the server; before `drain`, only an error ends it."""
         await asyncio.wait((self._task,))
 
     async def drain(self) -> None:
-        """Stop accepting, let requests in flight end within the grace, then cut them."""
+        """Stop accepting, wait for requests in flight up to the grace period, then abort them."""
         self._server.should_exit = True
         await self._task
         self.cut()
 
     def cut(self) -> None:
-        """End everything now: cut bodies are visibly cut."""
+        """End now: abort all connections, so that clients see unfinished bodies as cut."""
         self._task.cancel()
         for server in self._server.servers:
             server.close()  # uvloop never ends while one is open

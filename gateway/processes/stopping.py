@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT: the first one asks, the second one insists.
+"""Signal handling: the first SIGTERM or SIGINT drains, the second ends at once.
 
-Other signals whose default is the end of the process only ask: systemd's SendSIGHUP and a terminal
-that closes send SIGHUP beside SIGTERM, and whoever expects a reload wants no answer cut.
+Other signals that end a process by default only drain: systemd's SendSIGHUP and a closing terminal
+send SIGHUP beside SIGTERM, and an operator who expects a reload wants no response cut.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _log = logging.getLogger("gateway.stopping")
 
 
 class Stop:
-    """Whether the process shall stop."""
+    """State of the shutdown: nothing yet, requested (drain), or insisted on (end at once)."""
 
     def __init__(self) -> None:
         self.requested = asyncio.Event()
@@ -29,7 +29,7 @@ class Stop:
         self._main = asyncio.current_task()
 
     def ask(self) -> None:
-        """Ask for a graceful end; ask again for an end at once, by cancelling the main task."""
+        """Request a graceful end; a second call cancels the main task, which ends at once."""
         if not self._is_asked:
             self._is_asked = True
             self.requested.set()
@@ -38,7 +38,7 @@ class Stop:
             self._main.cancel()
 
     def ask_mildly(self) -> None:
-        """Ask for a graceful end; asking again changes nothing."""
+        """Request a graceful end; further calls change nothing."""
         self.requested.set()
 
 
@@ -46,15 +46,15 @@ Main = Callable[[Stop], Awaitable[None]]
 
 
 def run_until_stopped(main: Main, *, is_patient: bool = False) -> None:
-    """Run `main` on an event loop of its own; signals ask it to stop.
+    """Run `main` on a new event loop, with signal handlers that set its `Stop`.
 
-    Returns when `main` returns, or when it was cancelled by a second signal. A third signal has
-    the system's default effect.
+    Returns when `main` returns, or after a second signal has cancelled it. A third signal has the
+    system's default effect.
 
     Args:
-        main: told of the signals.
-        is_patient: a second signal changes nothing. For processes that a parent ends: systemd
-            sends the first signal to every process, and the parent sends its own.
+        main: called with the `Stop` that signals set.
+        is_patient: whether a second signal changes nothing; for processes that a parent ends, since
+            systemd sends the first signal to every process, and the parent sends its own.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_guard(main, is_patient=is_patient))
@@ -83,12 +83,12 @@ async def _guard(main: Main, *, is_patient: bool) -> None:
 
 
 def _on_mild_signal(stop: Stop, number: signal.Signals) -> None:
-    _log.warning("%s: nothing is read anew yet; ending as after SIGTERM", number.name)
+    _log.warning("%s: a reload is not supported; shutting down as on SIGTERM", number.name)
     stop.ask_mildly()
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of several things has happened; the others are cancelled.
+    """Wait until the first of several coroutines ends; cancel the others.
 
     Raises:
         Exception: what the first one raised.

@@ -1,4 +1,4 @@
-"""The parent of workers: keeps their number, asks them, remembers what dead ones counted."""
+"""The supervisor of workers: restarts dead ones, queries all, keeps the counters of dead ones."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from gateway.processes.retired_counts import retire
 from gateway.processes.serving import GRACE_S
 
 ORDER_TIMEOUT_S: Final = 600.0  # a purge of a million blocks takes a minute or two
-ASK_TIMEOUT_S: Final = 2.0  # a page of metrics does not wait longer for a busy worker
+ASK_TIMEOUT_S: Final = 2.0  # the metrics page waits no longer for a busy worker
 HUNG_AFTER_S: Final = 5.0  # uvicorn's timeout_worker_healthcheck
 HEARTBEAT_S: Final = 1.0
-PAUSED_S: Final = 1.0  # who looks so much too late has not been running either
-KILL_AFTER_S: Final = GRACE_S + 5.0  # a worker cuts what is left after GRACE_S itself
+PAUSED_S: Final = 1.0  # a check so much too late means that this process was paused, too
+KILL_AFTER_S: Final = GRACE_S + 5.0  # after GRACE_S a worker aborts its requests itself
 
 _log = logging.getLogger("gateway.supervisor")
 
@@ -28,7 +28,7 @@ class Worker(Protocol):
     """One running worker. Production: `gateway.processes.worker_process.WorkerProcess`."""
 
     last: WorkerSnapshot | None
-    """What it said last; all that is known of a worker that has died."""
+    """Its last snapshot; all that is left of a worker that has died."""
 
     @property
     def pid(self) -> int:
@@ -36,27 +36,31 @@ class Worker(Protocol):
         ...
 
     async def wait_started(self) -> None:
-        """Wait until it accepts connections; raises BadSettings or CannotStart."""
+        """Wait until it accepts connections.
+
+        Raises:
+            BadSettings, CannotStart: it did not start.
+        """
         ...
 
     async def ask(self, timeout_s: float) -> WorkerSnapshot | None:
-        """Ask for a snapshot; None if there is none in time."""
+        """Return a snapshot; None if the worker does not answer in time."""
         ...
 
     async def order(self, order: Order, timeout_s: float) -> Answer:
-        """Have it carry out an order; `NO_ANSWER` if it does not say so in time."""
+        """Have the worker carry out an order; returns `NO_ANSWER` after the timeout."""
         ...
 
     async def wait_ended(self) -> int:
-        """Wait for its end; returns the exit code, negative for a signal."""
+        """Wait for its end and return the exit code, negative for a signal."""
         ...
 
     def terminate(self) -> None:
-        """Ask it to finish what is in flight and end."""
+        """Send SIGTERM: finish the requests in flight and end."""
         ...
 
     def kill(self) -> None:
-        """End it now."""
+        """Send SIGKILL."""
         ...
 
 
@@ -65,7 +69,7 @@ Spawn = Callable[[], Awaitable[Worker]]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often workers are looked at; tests look more often."""
+    """Intervals and timeouts of the supervision, in seconds; tests use shorter ones."""
 
     heartbeat_s: float = HEARTBEAT_S
     hung_after_s: float = HUNG_AFTER_S
@@ -75,10 +79,10 @@ class Pace:
 
 @dataclass(slots=True)
 class _Place:
-    """One place among the workers, which is to be filled again and again."""
+    """A slot for one worker, filled again whenever its worker dies."""
 
     task: str
-    """What operators call the work to keep it filled."""
+    """Name of its background task, for operators."""
     worker: Worker | None
     deaths: int = 0
     """In a row."""
@@ -94,16 +98,16 @@ class Supervisor:
 
         Args:
             spawn: starts one worker; may raise OSError.
-            count: how many workers there shall be.
-            background: where the work to keep them alive goes on.
-            pace: how often they are looked at.
+            count: the number of workers.
+            background: runs the supervising tasks.
+            pace: intervals and timeouts; None for the defaults.
         """
         self._spawn = spawn
         self._count = count
         self._pace = pace or Pace()
         self._background = background
         self._failures: dict[str, str] = {}
-        """Why places are empty now, by their tasks."""
+        """Why slots are empty now, by their tasks."""
         self._alive: set[Worker] = set()
         self._serving: set[Worker] = set()
         self._departed: WorkerSnapshot | None = None
@@ -112,23 +116,24 @@ class Supervisor:
 
     @property
     def is_serving(self) -> bool:
-        """Whether at least one worker takes requests."""
+        """Whether at least one worker accepts requests."""
         return bool(self._serving)
 
     @property
     def failure(self) -> str:
-        """Why a worker is missing that could not be started; empty if none is."""
+        """Why a worker could not be started again; empty if none is missing."""
         return next(iter(self._failures.values()), "")
 
     def tasks(self) -> Sequence[TaskRow]:
-        """Return how the work to keep the workers alive goes on."""
+        """Return the states of the supervising tasks."""
         return self._background.rows()
 
     async def start(self) -> None:
-        """Start all workers; returns once all accept.
+        """Start all workers; returns once all accept connections.
 
         Raises:
-            BadSettings, CannotStart: what the first one that failed says; all are ended then.
+            BadSettings, CannotStart: that of the first one that failed; the caller then calls
+                `kill`.
         """
         workers = [await self._spawn_one() for _ in range(self._count)]
         places = [_Place(f"worker-{number}", worker) for number, worker in enumerate(workers)]
@@ -139,11 +144,14 @@ class Supervisor:
         self._serving |= self._alive
 
     async def snapshots(self) -> Sequence[WorkerSnapshot]:
-        """Ask all workers; who does not answer in time is represented by its last answer."""
+        """Return the snapshots of all workers, and one of the counters of dead ones.
+
+        A worker that does not answer in time is represented by its last snapshot.
+        """
         asked = list(self._serving)
         answers = await asyncio.gather(*(worker.ask(ASK_TIMEOUT_S) for worker in asked))
-        told = [answer or worker.last for answer, worker in zip(answers, asked, strict=True)]
-        return [snapshot for snapshot in (*told, self._departed) if snapshot is not None]
+        latest = [answer or worker.last for answer, worker in zip(answers, asked, strict=True)]
+        return [snapshot for snapshot in (*latest, self._departed) if snapshot is not None]
 
     async def order(self, order: Order) -> Answer:
         """Have the worker with the lowest number carry out an order."""
@@ -159,7 +167,7 @@ class Supervisor:
         return sorted(self._serving, key=lambda worker: worker.pid)
 
     async def drain(self) -> None:
-        """Ask all workers to finish, and wait for them; who takes too long is killed."""
+        """End all workers after their requests in flight; kills those that take too long."""
         self._is_stopping = True
         self._serving.clear()
         for worker in self._alive:
@@ -172,7 +180,7 @@ class Supervisor:
         await self.kill()
 
     async def kill(self) -> None:
-        """End all workers now."""
+        """Kill all workers and wait for their ends."""
         self._is_stopping = True
         for keeper in self._keepers:
             keeper.cancel()
@@ -186,10 +194,10 @@ class Supervisor:
         return worker
 
     async def _keep(self, place: _Place) -> None:
-        """Stay with one place among the workers: when its worker dies, start another one.
+        """Keep one slot filled: whenever its worker dies, start another one.
 
         Raises:
-            OSError: none can be started now; this is called again after a while.
+            OSError: no worker can be started now; `Background` calls this again after a delay.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -197,16 +205,16 @@ class Supervisor:
             born = loop.time()
             code = await self._live(place, worker)
             if self._is_stopping:
-                await asyncio.Event().wait()  # for who stops it: the place stays empty
+                await asyncio.Event().wait()  # until cancelled: the slot stays empty
             is_stable = loop.time() - born > self._pace.stable_after_s
             place.deaths = 1 if is_stable else place.deaths + 1
             delay_s = restart_delay_s(place.deaths)
             _log.error("worker %d ended with %d; restart in %.1f s", worker.pid, code, delay_s)
-            self._background.tell(place.task, f"its worker ended with {code}")
+            self._background.report(place.task, f"its worker ended with {code}")
             await asyncio.sleep(delay_s)
 
     async def _fill(self, place: _Place) -> Worker:
-        """Return the worker of a place, a new one if it has none."""
+        """Return the worker of a slot; starts one if it is empty."""
         if place.worker is None:
             try:
                 place.worker = await self._spawn_one()
@@ -217,7 +225,7 @@ class Supervisor:
         return place.worker
 
     async def _live(self, place: _Place, worker: Worker) -> int:
-        """Watch one worker to its end, then take over what it had counted."""
+        """Watch one worker to its end, then take over its counters; return its exit code."""
         watching = asyncio.create_task(self._watch(place, worker))
         try:
             code = await worker.wait_ended()
@@ -235,7 +243,7 @@ class Supervisor:
             self._departed = retire(known)
 
     async def _watch(self, place: _Place, worker: Worker) -> None:
-        """Look after a worker; one that nobody can look after any more is killed."""
+        """Watch a worker; kill it if the watch itself fails."""
         try:
             await self._look_after(place, worker)
         except Exception:  # noqa: BLE001 (an unwatched worker may hang for ever)
@@ -243,14 +251,14 @@ class Supervisor:
             worker.kill()
 
     async def _look_after(self, place: _Place, worker: Worker) -> None:
-        """Ask again and again; kill a worker that says nothing for too long."""
+        """Query a worker at each heartbeat; kill it once it is silent for too long."""
         try:
             await worker.wait_started()
         except (BadSettings, CannotStart) as exc:
             _log.error("worker %d cannot start: %s", worker.pid, exc)
             return
         self._serving.add(worker)
-        self._background.tell(place.task, "")
+        self._background.report(place.task, "")
         while not self._is_stopping:
             if await self._has_hung(worker) and not self._is_stopping:
                 _log.error("worker %d has hung", worker.pid)
@@ -259,9 +267,10 @@ class Supervisor:
             await asyncio.sleep(self._pace.heartbeat_s)
 
     async def _has_hung(self, worker: Worker) -> bool:
-        """Ask; silence counts unless this process was stopped meanwhile, perhaps with the worker.
+        """Query a worker; return whether it is silent for too long.
 
-        So it is with a virtual machine that is paused, and with SIGSTOP to all of them.
+        Silence does not count if this process was paused meanwhile, too: so it is after a pause of
+        the virtual machine, or SIGSTOP to all processes.
         """
         loop = asyncio.get_running_loop()
         asked_at = loop.time()

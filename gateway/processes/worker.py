@@ -1,7 +1,7 @@
-"""One worker: `python -P -m gateway.processes.worker FACTORY LISTEN_FD CONTROL_FD CLIENTS_FD`.
+"""A worker: `python -P -m gateway.processes.worker FACTORY LISTEN_FD CONTROL_FD CLIENTS_FD`.
 
-Started by `gateway.processes.supervisor`. It serves on the socket that it inherits, answers its
-parent's questions, and ends when the parent asks it to or is gone.
+`gateway.processes.supervisor` starts it. It serves the listening socket that it inherits, answers
+its parent's questions, and ends when its parent ends it or dies.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ _log = logging.getLogger("gateway.worker")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Work until the parent asks for an end.
+    """Serve until the parent ends this process.
 
     Args:
-        arguments: the factory's name, and the numbers of the listening socket, the control
-            socket and the memory of the table of clients.
+        arguments: the factory's name, and the descriptors of the listening socket, the control
+            socket and the memory of the client table.
     """
     set_up_allocator()
     be_patient()
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
 async def work(
     stop: Stop, *, factory: str, listener: Listener, control: socket.socket, clients: ClientTable
 ) -> None:
-    """Serve one listener for a parent at the other end of `control`."""
+    """Serve one listener; the parent is at the other end of `control`."""
     async with AsyncExitStack() as stack:
         channel = await Channel.open(control)
         stack.callback(channel.close)
@@ -78,9 +78,9 @@ async def work(
 
 
 async def _answer(channel: Channel, service: Service) -> None:
-    """Answer each question, until the parent is gone.
+    """Answer the parent's questions until it closes the channel.
 
-    Orders take their time; questions for a snapshot are answered meanwhile.
+    An order runs in a task of its own, so that snapshots are answered meanwhile.
     """
     orders: set[asyncio.Task[None]] = set()
     try:
@@ -100,7 +100,7 @@ async def _answer(channel: Channel, service: Service) -> None:
 async def _obey(channel: Channel, service: Service, number: int, order: dict[str, Any]) -> None:
     try:
         result = await service.obey(order)
-    except Exception:  # noqa: BLE001 (the other end waits for an answer)
+    except Exception:  # noqa: BLE001 (the parent waits for an answer)
         _log.exception("an operator's order failed")
         result = {"error": "the order failed; the log says why"}
     await channel.send({"answer": number, "result": result})

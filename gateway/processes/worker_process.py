@@ -1,4 +1,4 @@
-"""The parent's end of one worker: start it, ask it, notice its death."""
+"""The parent's handle of one worker: start, queries, end."""
 
 import asyncio
 import itertools
@@ -22,12 +22,12 @@ from gateway.settings import Settings, format_settings
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What all workers of one parent inherit."""
+    """Resources that all workers of one parent inherit."""
 
     listener: Listener
     clients: ClientTable
     hash_seed: str = field(default_factory=lambda: str(secrets.randbelow(1 << 32)))
-    """Has all workers hash alike, which `clients` needs."""
+    """Makes all workers hash alike, which `clients` requires."""
 
 
 class WorkerProcess:
@@ -41,21 +41,21 @@ class WorkerProcess:
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read())
         self.last: WorkerSnapshot | None = None
-        """What it said last; all that is known of a worker that has died."""
+        """Its last snapshot; all that is left of a worker that has died."""
 
     @classmethod
     async def spawn(cls, settings: Settings, inherited: Inherited, factory: str) -> "WorkerProcess":
-        """Start a worker on what it inherits; `wait_started` tells how that went.
+        """Start a worker process; `wait_started` reports how that went.
 
         Raises:
-            OSError: it cannot be started, and nothing is left of it.
+            OSError: it cannot be started; no process and no descriptor is left behind.
         """
         ours, its = socket.socketpair()
         with ExitStack() as undo:
             undo.callback(ours.close)
             with its:
                 fds = (inherited.listener.socket.fileno(), its.fileno(), inherited.clients.fd)
-                # -P: a folder called "gateway" where we were started must not be imported instead.
+                # -P: do not import a folder called "gateway" in the working directory instead.
                 process = await asyncio.create_subprocess_exec(
                     *(
                         sys.executable,
@@ -84,18 +84,18 @@ class WorkerProcess:
         """Wait until it accepts connections.
 
         Raises:
-            BadSettings: the configuration is wrong in a way that only building could find.
-            CannotStart: it could not start, or ended before it had.
+            BadSettings: the configuration has a mistake that only building the service reveals.
+            CannotStart: the worker could not start, or ended before it had.
         """
         await asyncio.shield(self._started)
 
     async def ask(self, timeout_s: float) -> WorkerSnapshot | None:
-        """Ask for a snapshot; None if there is none in time."""
+        """Return a snapshot; None if the worker does not answer in time."""
         answer = await self._ask({}, timeout_s)
         return None if answer is None else answer["snapshot"]
 
     async def order(self, order: Order, timeout_s: float) -> Answer:
-        """Have it carry out an order; `NO_ANSWER` if it does not say so in time."""
+        """Have the worker carry out an order; returns `NO_ANSWER` after the timeout."""
         answer = await self._ask({"order": order}, timeout_s)
         return NO_ANSWER if answer is None else answer["result"]
 
@@ -107,27 +107,27 @@ class WorkerProcess:
         try:
             async with asyncio.timeout(timeout_s):
                 await self._channel.send({"ask": number, **question})
-                told: dict[str, Any] | None = await answer
-                return told
+                result: dict[str, Any] | None = await answer
+                return result
         except TimeoutError:
             return None
         finally:
             del self._waiting[number]
 
     async def wait_ended(self) -> int:
-        """Wait for its end; returns the exit code, negative for a signal."""
+        """Wait for its end and return the exit code, negative for a signal."""
         code = await self._process.wait()
         await asyncio.wait((self._reading,))
         self._channel.close()
         return code
 
     def terminate(self) -> None:
-        """Ask it to finish what is in flight and end."""
+        """Send SIGTERM: finish the requests in flight and end."""
         with suppress(ProcessLookupError):
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it now."""
+        """Send SIGKILL."""
         with suppress(ProcessLookupError):
             self._process.kill()
 
@@ -161,4 +161,4 @@ class WorkerProcess:
             self._started.set_result(None)
         else:
             self._started.set_exception(failure)
-            self._started.exception()  # nobody may be waiting; that is no error of its own
+            self._started.exception()  # marks it as retrieved, in case nothing awaits it

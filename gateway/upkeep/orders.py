@@ -55,7 +55,7 @@ class Upkeep:
 
     def start(self, background: Background) -> None:
         """Begin to carry out pins."""
-        tell = partial(background.tell, TASK)
+        tell = partial(background.report, TASK)
         self._pinning = background.keep(TASK, partial(self._pins.run, tell))
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """The composition root: the one package that knows every concrete class.
 
-app         every part of one worker, put together; read it first
-upstreams   the parts that fetch from upstreams
-names       the parts that resolve names
-operators   the parts of the operators' listener
+app         builds all parts of one worker; read it first
+upstreams   builds the parts that fetch from upstreams
+names       builds the parts that resolve names
+operators   builds the parts of the operators' listener
 """

@@ -1,4 +1,4 @@
-"""The composition root: the parts of one worker, made of its settings and joined."""
+"""The composition root: builds the parts of one worker from its settings and connects them."""
 
 import asyncio
 from collections.abc import Callable
@@ -42,7 +42,7 @@ from gateway.wiring.upstreams import UpstreamsRoom
 
 
 class RequestLog:
-    """Counts requests and writes them down; implements `gateway.web.observer.RequestObserver`."""
+    """Counts and logs requests; implements `gateway.web.observer.RequestObserver`."""
 
     def __init__(self, statistics: Statistics, logs: Logs) -> None:
         self.request_started = statistics.request_started
@@ -52,12 +52,12 @@ class RequestLog:
         self.line_writer = logs.access.repeater
 
     def request_finished(self, record: RequestRecord) -> None:
-        """Take in a finished request."""
+        """Count and log a finished request."""
         self._count(record)
         self._write(record)
 
     def counter(self, record: RequestRecord) -> Callable[[int], None]:
-        """Return what counts more requests like one."""
+        """Return a function that counts further requests equal to `record`."""
         return partial(self._count_more, record)
 
 
@@ -116,7 +116,7 @@ class Gateway:
         self._answers = answers
 
     async def start(self) -> None:
-        """Begin to watch the upstreams and carry out pins; `build` opened what has to be open."""
+        """Start all background work: health checks, pins, reloads, scrubbing."""
         background = self._background
         self._upstreams.start(background)
         self._upkeep.start(background)
@@ -132,7 +132,7 @@ class Gateway:
         self._tasks = [background.keep(name, work) for name, work in behind.items()]
 
     def snapshot(self) -> WorkerSnapshot:
-        """Return what this worker has counted."""
+        """Return the counters and states of this worker."""
         self._answers.heads.settle()
         health = self._store.health()
         snapshot = take_snapshot(
@@ -149,7 +149,7 @@ class Gateway:
         return snapshot
 
     async def close(self) -> None:
-        """End fetches and connections, write the cache and the log."""
+        """End fetches and connections; write the cache index and the log."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -169,15 +169,15 @@ def _limit_connections(settings: LimitsSettings, clients: Clients, clock: Clock)
 
 
 async def build(settings: Settings, clients: ClientTable) -> Gateway:
-    """Make a gateway of its settings and open its cache.
+    """Build a gateway and open its cache; the `ServiceFactory` of production.
 
     Args:
-        settings: as loaded.
+        settings: the whole configuration.
         clients: the table in which all workers count clients.
 
     Raises:
-        BadSetting: the GeoIP database, a network of a trusted proxy, a static DNSLink or a
-            denylist cannot be read.
+        BadSetting: the GeoIP database, a trusted proxy's network, a static DNSLink or a denylist
+            cannot be read.
     """
     logs = configure(settings.log)
     clock = SystemClock()

@@ -1,4 +1,4 @@
-"""The parts that turn names into paths, made of their settings and joined."""
+"""Builds the parts that resolve names, from the settings."""
 
 from dataclasses import replace
 from typing import Final
@@ -21,21 +21,21 @@ from gateway.upstream.records import UpstreamRecords
 from gateway.upstream.transport.client import SYSTEM, Hosts, TrustlessClient
 from gateway.upstream.transport.doh import DohClient
 
-FIRST_BYTE_S: Final = 30.0  # a Kubo searches the DHT before it says a word; its retrieval timeout
+FIRST_BYTE_S: Final = 30.0  # Kubo searches the DHT before its first byte; its own retrieval timeout
 
 
 class NamesRoom:
-    """The resolver of one worker, with the connections that are for nothing else.
+    """The name resolver of one worker, with connections of its own.
 
     Args:
         settings: the whole configuration.
         pool: the upstreams, shared with the retrieval of blocks.
         clock: the time.
-        denials: say what is not served.
-        hosts: know the addresses of upstreams.
+        denials: checked for each name; None for no denylist.
+        hosts: resolve the hosts of upstreams.
 
     Raises:
-        BadSetting: the static map cannot be read.
+        BadSetting: an entry of the static DNSLink map is malformed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class NamesRoom:
         return [HttpsNameserver(self._doh)]
 
     async def close(self) -> None:
-        """End searches and connections."""
+        """End searches and close connections."""
         await self.resolver.close()
         await self._client.close()
         if self._doh is not None:

@@ -1,4 +1,4 @@
-"""The parts of the operators' listener, made of the settings and joined."""
+"""Builds the parts of the operators' listener, from the settings."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ from gateway.web.connection.http_connection import protocol_for
 
 
 def build(settings: Settings, fleet: Fleet, is_ready: Callable[[], bool]) -> Operators:
-    """Make the application and the connection protocol of the operators' listener.
+    """Build the application and the connection protocol of the operators' listener.
 
-    Connections have the same limits as those of clients.
+    Its connections have the same limit per client as those of the content listener.
 
     Args:
-        settings: as loaded.
+        settings: the whole configuration.
         fleet: all workers.
-        is_ready: whether the gateway takes requests now; false while it starts and drains.
+        is_ready: returns whether the gateway accepts requests; False while it starts and drains.
     """
     clock = SystemClock()
     most = settings.limits.connections

@@ -1,4 +1,4 @@
-"""The parts that fetch from upstreams, made of their settings and joined."""
+"""Builds the parts that fetch from upstreams, from the settings."""
 
 from gateway.background import Background
 from gateway.naming.hosts import DnsHosts, SystemHosts
@@ -15,15 +15,13 @@ from gateway.upstream.transport.client import Hosts, TrustlessClient
 
 
 class UpstreamsRoom:
-    """Everything between one worker and its upstreams.
-
-    `hosts` know their addresses.
+    """All parts between one worker and its upstreams.
 
     Args:
         settings: the whole configuration.
-        store: where blocks are kept.
+        store: the block cache.
         clock: the time.
-        observer: told about blocks and upstreams.
+        observer: notified of blocks and upstream events.
     """
 
     def __init__(
@@ -50,17 +48,17 @@ class UpstreamsRoom:
             self._router = presence.router = Router(settings.routing, self.pool, clock, ours)
 
     def start(self, background: Background) -> None:
-        """Begin to watch the upstreams."""
+        """Start the health checks, and the poll of the cluster if there is one."""
         self._health_check.start(background)
         if self._cluster is not None:
             self._cluster.start(background)
 
     def cluster_condition(self) -> ClusterCondition | None:
-        """Return how the cluster is; None without one."""
+        """Return the state of the cluster; None without one."""
         return None if self._cluster is None else self._cluster.condition()
 
     async def close(self) -> None:
-        """End fetches, watches and connections."""
+        """End fetches and health checks; close connections."""
         await self._health_check.close()
         if self._cluster is not None:
             await self._cluster.close()

@@ -73,7 +73,7 @@ async def test_what_ends_is_logged_counted_seen_and_begun_anew(
     await asyncio.wait_for(chore.goes_on.wait(), END_S)
 
     assert background.rows() == [{"task": "chore", "failures": 2, "problem": problem}]
-    assert caplog.text.count(f"chore: {problem}; goes on in") == 2
+    assert caplog.text.count(f"chore: {problem}; restart in") == 2
     await end(task)
 
 
@@ -105,7 +105,7 @@ def test_a_task_that_goes_on_can_say_what_is_wrong(
     background = Background(clock)
 
     for problem in ("one of two", "one of two", ""):
-        background.tell("chore", problem)
+        background.report("chore", problem)
         assert background.rows() == [{"task": "chore", "failures": 0, "problem": problem}]
 
     assert caplog.text.count("chore: one of two") == 1
@@ -113,7 +113,7 @@ def test_a_task_that_goes_on_can_say_what_is_wrong(
 
 async def test_both_what_it_says_and_why_it_ended_are_seen(clock: FakeClock) -> None:
     background, chore = Background(clock), Chore(ValueError("odd"))
-    background.tell("chore", "one of two")
+    background.report("chore", "one of two")
 
     task = background.keep("chore", chore.work)
     await asyncio.wait_for(chore.goes_on.wait(), END_S)

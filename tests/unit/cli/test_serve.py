@@ -100,7 +100,7 @@ def test_a_signal_that_is_for_other_things_drains_it(
     _, told = process.communicate(timeout=END_S)
 
     assert (process.returncode, Path(f"/{path}").exists()) == (0, False)
-    assert f"{name}: nothing is read anew yet" in told
+    assert f"{name}: a reload is not supported" in told
 
 
 def test_it_outlives_its_terminal_under_nohup(start: Start) -> None:
