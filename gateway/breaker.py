@@ -1,17 +1,17 @@
-"""A circuit breaker: what failed a few times in a row is left alone for a while."""
+"""A circuit breaker: after a few failures in a row, calls are skipped for a while."""
 
 from typing import Final
 
 from gateway.ports import Clock
 
 FAILURES: Final = 3
-"""In a row, before the circuit breaks: one lost packet is no outage."""
+"""Failures in a row that open the circuit: one lost packet is not an outage."""
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 
 
 class Breaker:
-    """Says whether to ask. After a pause one question is let through; its answer decides."""
+    """Decides whether to call a remote service; after a pause, one call probes it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -20,25 +20,25 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the last answers were failures."""
+        """Whether the last calls failed."""
         return self._failures >= FAILURES
 
     def may_ask(self) -> bool:
-        """Tell whether to ask now; who is told so must say how it went."""
+        """Return whether to call now; if True, `succeeded` or `failed` must follow."""
         if not self.is_open:
             return True
         now_s = self._clock.monotonic()
         if now_s < self._closed_at_s:
             return False
-        self._closed_at_s = now_s + self._pause_s()  # the others wait for this one
+        self._closed_at_s = now_s + self._pause_s()  # no other call before this one's result
         return True
 
     def succeeded(self) -> None:
-        """Take in an answer, whatever it was."""
+        """Count an answer, whatever it says."""
         self._failures = 0
 
     def failed(self) -> bool:
-        """Take in an error, or no answer in time; tell whether that breaks it just now."""
+        """Count an error or a timeout; return whether it has just opened the circuit."""
         self._failures += 1
         self._closed_at_s = self._clock.monotonic() + self._pause_s()
         return self._failures == FAILURES

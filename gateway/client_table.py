@@ -1,10 +1,10 @@
-"""When each client's bucket is full again, in memory that all workers of a gateway share.
+"""A table of rate-limit buckets by client, in memory that all workers share.
 
-Two arrays of one length: tags and times. A tag is the hash of a key, so workers that share a table
-must hash alike: their parent gives all of them the same `PYTHONHASHSEED`, which is what that
-variable is for. Nothing is locked: an aligned word is written at once, and two workers that count
-the same client in the same microsecond lose one of the two counts. Times are monotonic seconds,
-which on Linux are the same in all processes (clock_gettime(2)).
+Two arrays of one length: tags and times. A tag is the hash of a client's key, so workers that share
+a table must hash alike: their parent gives all of them the same `PYTHONHASHSEED`. A time says when
+the bucket is full again, in monotonic seconds, which on Linux are the same in all processes
+(clock_gettime(2)). There are no locks: an aligned word is written atomically, and two workers that
+count the same client in the same microsecond lose one of the two counts.
 """
 
 import mmap
@@ -13,50 +13,50 @@ from tempfile import TemporaryFile
 from typing import Final
 
 SLOTS: Final = 524_288
-"""8 MiB, of which only what was touched is memory. Twice as many as the clients to expect."""
+"""Twice the clients to expect; 8 MiB, of which only used pages take memory."""
 WAYS: Final = 8
-"""Slots in which a key may be; a line of 64 bytes has so many times."""
+"""Slots in which a key may be; a cache line of 64 bytes holds so many times."""
 _SLOT_BYTES: Final = 16
 
 
 class ClientTable:
-    """One table; several objects in several processes may look at the same one.
+    """A view of a table; objects in several processes may share its memory.
 
-    A key has one of `WAYS` neighbouring slots. When all of them belong to others, the client whose
-    bucket is full first is forgotten: it has a full bucket now.
+    A key has one of `WAYS` neighbouring slots. When other clients hold all of them, the one whose
+    bucket is full first is evicted, which gives it a full bucket.
     """
 
     __slots__ = ("fd", "mask", "tags", "times")
 
     def __init__(self, memory: mmap.mmap, fd: int = -1) -> None:
-        """Look at a table; its slots are a power of two."""
+        """Map `memory`, whose slots must be a power of two."""
         slots = len(memory) // _SLOT_BYTES
         view = memoryview(memory)
         self.fd = fd
-        """Of the memory, for `open` in another process; -1 for a table of one process."""
+        """Descriptor of the memory, for `open` in another process; -1 for a private table."""
         self.mask: Final = slots - 1
         self.tags = view[: slots * 8].cast("q")
         self.times = view[slots * 8 :].cast("d")
 
     @classmethod
     def private(cls, slots: int = SLOTS) -> "ClientTable":
-        """Make a table for one process."""
+        """Create a table for one process."""
         return cls(mmap.mmap(-1, slots * _SLOT_BYTES))
 
     @classmethod
     def shared(cls, slots: int = SLOTS) -> "ClientTable":
-        """Make a table for several processes, which get its descriptor."""
+        """Create a table that other processes open by its descriptor, `fd`."""
         fd = _open_memory()
         os.ftruncate(fd, slots * _SLOT_BYTES)
         return cls.open(fd)
 
     @classmethod
     def open(cls, fd: int) -> "ClientTable":
-        """Look at the table that somebody else made."""
+        """Open a table that another process created."""
         return cls(mmap.mmap(fd, 0), fd)
 
     def claim(self, tag: int, now: float) -> int:
-        """Return the slot of a tag; it becomes its own if it has none."""
+        """Return the slot of a tag; assigns it one, with a time of 0, if it has none."""
         home = tag & self.mask
         first = home & ~(WAYS - 1)
         ways = range(first, first + WAYS)
@@ -70,10 +70,10 @@ class ClientTable:
 
 
 def _open_memory() -> int:
-    """Open memory that other processes can be given, as a descriptor.
+    """Return a descriptor of memory that child processes can inherit.
 
-    A file without a name does where there are no memfds: elsewhere than on Linux, and where a
-    container's seccomp profile refuses them.
+    An unnamed file serves where memfd_create(2) does not work: on systems other than Linux, and
+    where a container's seccomp profile refuses it.
     """
     try:
         return os.memfd_create("clients")

@@ -1,7 +1,7 @@
-"""Long work of the processor, done beside the event loop.
+"""CPU-bound work, run in a thread beside the event loop.
 
-In one thread for all: what is pure Python holds the lock of the interpreter while it runs, so that
-two would not be faster, and the event loop would wait for both.
+One thread for all of it: pure Python holds the interpreter's lock (GIL) while it runs, so two
+threads would not be faster, and the event loop would compete with both.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from gateway.content.walk import Ended, Walk, Want, advance
 T = TypeVar("T")
 
 SWITCH_S: Final = 0.0005
-"""How long the thread may hold the lock when the event loop wants it. The loop asks for it at every
-event: with Python's own 5 ms a crowd of connections would wait for seconds."""
+"""How long the thread may hold the GIL while the event loop waits for it, which it does at every
+event: with Python's default of 5 ms, hundreds of connections would wait for seconds."""
 TURN_STEPS: Final = 64
-"""Steps for which nobody has to wait, until others have a turn: some 5 ms at the most."""
+"""Steps without a wait after which the event loop gets control: 5 ms or so at most."""
 
 
 async def run_offloaded(work: Callable[[], T]) -> T:
-    """Return what `work` returns; others are served meanwhile.
+    """Run `work` in the thread and return its result; the event loop goes on meanwhile.
 
     Args:
-        work: pure; it goes on when the caller is cancelled.
+        work: pure; it runs to its end even if the caller is cancelled.
 
     Raises:
         Exception: what `work` raises, which must not be StopIteration.
@@ -38,9 +38,9 @@ async def run_offloaded(work: Callable[[], T]) -> T:
 
 
 def _run(work: Callable[[], T]) -> T:
-    """Run `work` without the collector of cycles.
+    """Run `work` with the cyclic garbage collector off.
 
-    It would look at ten thousands of new objects again and again, and has everybody wait for it.
+    It would scan tens of thousands of new objects again and again, and stop all threads for it.
     """
     gc.disable()
     try:
@@ -56,14 +56,14 @@ def _thread() -> ThreadPoolExecutor:
 
 
 async def take_step(walk: Walk[T], want: Want, block: Block) -> Want | Ended[T]:
-    """Send a walk the block that it wants, aside if that takes long."""
+    """Send a walk the block that it wants, in the thread if that takes long."""
     if is_long(want.cid, block.data):
         return await run_offloaded(partial(advance, walk, block))
     return advance(walk, block)
 
 
 class Turns:
-    """Gives others a turn now and then, in a loop whose steps may all be at hand."""
+    """Yields to the event loop now and then, in a loop whose steps may never have to wait."""
 
     __slots__ = ("_steps",)
 
@@ -71,7 +71,7 @@ class Turns:
         self._steps = 0
 
     async def step(self) -> None:
-        """Take note of a step."""
+        """Count a step; yields to the event loop at every `TURN_STEPS`th."""
         self._steps += 1
         if self._steps % TURN_STEPS == 0:
             await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""Files that a setting names: looked at before they are read, and read within a bound.
+"""Safe reads of files that settings name: regular files only, up to a size limit.
 
-A device or a pipe may stand where a file was meant. `/dev/full` never ends, and to open a pipe that
-nobody writes into takes for ever.
+A configured path may be a device or a pipe: `/dev/full` never ends, and opening a pipe without a
+writer blocks for ever.
 """
 
 import errno
@@ -12,15 +12,15 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path, max_bytes: int) -> BinaryIO:
-    """Open a file to read it.
+    """Open a regular file for reading.
 
     Raises:
-        OSError: it is not a regular file, has more than `max_bytes`, or cannot be opened.
+        OSError: it is not a regular file, is larger than `max_bytes`, or cannot be opened.
     """
-    _look(path, path.stat(), max_bytes)  # to open some devices does something
+    _check(path, path.stat(), max_bytes)  # before opening: opening a device may have side effects
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        _look(path, os.fstat(fd), max_bytes)
+        _check(path, os.fstat(fd), max_bytes)
     except BaseException:
         os.close(fd)
         raise
@@ -28,7 +28,7 @@ def open_regular(path: Path, max_bytes: int) -> BinaryIO:
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """Return what is in a file.
+    """Return the contents of a regular file.
 
     Raises:
         OSError: as `open_regular`, or it grows beyond `max_bytes` while it is read.
@@ -40,7 +40,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def _look(path: Path, status: os.stat_result, max_bytes: int) -> None:
+def _check(path: Path, status: os.stat_result, max_bytes: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):

@@ -1,4 +1,4 @@
-"""The connection to the Redis that several machines share."""
+"""Connections to the Redis that several machines share, with its errors as one of ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +12,21 @@ from redis.exceptions import RedisError
 from gateway.settings import SharedSettings
 
 MAX_CONNECTIONS: Final = 16
-"""Of one part of a worker."""
+"""Of one client; each part of a worker that uses Redis has its own."""
 
 
 UNREADABLE: Final[tuple[type[Exception], ...]] = (ValueError, OverflowError, RecursionError)
-"""What reading a made-up value raises: numbers that are none or have no end, text that is not
-UTF-8, 3,000 brackets."""
+"""Exceptions of parsing a hostile value: malformed or infinite numbers, text that is not UTF-8,
+3,000 nested brackets."""
 
 
 class RemoteError(Exception):
-    """A store of the shared tier did not do what it was asked, or not in time."""
+    """A command to the shared Redis failed or timed out."""
 
 
 def connect(settings: SharedSettings) -> Redis:
-    """Make a client; connections are made when they are needed."""
-    # Waits for a free connection as long as for an answer; repeats nothing on its own.
+    """Return a client that connects on demand."""
+    # Waits for a free connection as long as for an answer; never retries.
     pool = BlockingConnectionPool.from_url(
         settings.redis,
         max_connections=MAX_CONNECTIONS,
@@ -40,10 +40,13 @@ def connect(settings: SharedSettings) -> Redis:
 
 @contextmanager
 def translated(*more: type[Exception]) -> Iterator[None]:
-    """Turn what the client raises, also over answers that are no Redis, into `RemoteError`.
+    """Turn exceptions of the client, and of parsing its answers, into `RemoteError`.
 
     Args:
-        more: what else the caller's own reading of an answer may raise.
+        more: further exceptions that the caller's own parsing may raise.
+
+    Raises:
+        RemoteError: with the text of the original exception.
     """
     failures: tuple[type[Exception], ...] = (RedisError, OSError, *UNREADABLE, *more)
     try:

@@ -1,9 +1,9 @@
-"""Whose request it is: the client's address, host and scheme, as far as proxies may tell.
+"""The client's address, and the host and scheme it used, behind trusted proxies.
 
-`X-Forwarded-For` is a list to which each proxy appends the address that it saw, so only its right
-end can be believed, and only when a trusted proxy handed it over. It is read from the right, past
-trusted proxies, up to the first address that is not one of them. Whatever a client wrote further
-left is never looked at. MDN's page on X-Forwarded-For describes the same walk.
+Each proxy appends the address that it saw to `X-Forwarded-For`, so only the right end of the list
+can be trusted, and only if a trusted proxy sent it. The list is read from the right, past trusted
+proxies, up to the first address that is not one of them; entries further left, which a client may
+have written, are ignored. MDN's page on X-Forwarded-For describes the same algorithm.
 """
 
 import ipaddress
@@ -16,11 +16,11 @@ from gateway.errors import BadSetting
 from gateway.protocol.host import is_host
 
 NO_ADDRESS: Final = "unix"
-"""The client of a Unix socket whose proxy said nothing usable: they share one identity."""
+"""Identity of all clients of a Unix socket whose proxy sends no usable address."""
 
-MAX_HOPS: Final = 16  # more proxies than any real chain; the rest of a longer list is not read
+MAX_HOPS: Final = 16  # more than any real chain of proxies; the rest of a longer list is ignored
 MAX_ENTRY_CHARS: Final = 64  # "[", 45 characters of IPv6, "]", ":65535" and some blanks
-MAX_CACHED_CHARS: Final = 256  # keeps the cache below of X-Forwarded-For values below 4 MiB
+MAX_CACHED_CHARS: Final = 256  # bounds the cache of X-Forwarded-For values, below, to 4 MiB
 CACHE_ENTRIES: Final = 8192
 
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -33,9 +33,9 @@ _V6_IN_BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
 def parse_address(text: str) -> str | None:
     """Return the canonical text of an IP address, or None.
 
-    Takes what proxies write into X-Forwarded-For: blanks around it, IPv6 in brackets, a port.
-    An IPv4-mapped IPv6 address is the IPv4 address. Zones name an interface of another machine
-    and are not taken.
+    Accepts the forms that proxies write into X-Forwarded-For: surrounding blanks, IPv6 in brackets,
+    a port. An IPv4-mapped IPv6 address becomes the IPv4 address. Addresses with a zone are refused:
+    it names an interface of another machine.
     """
     address = _parse(text)
     return None if address is None else str(address)
@@ -57,7 +57,7 @@ def _parse(text: str) -> _IP | None:
 
 
 class TrustedProxies:
-    """The peers whose `X-Forwarded-*` fields are believed."""
+    """The proxies whose `X-Forwarded-*` fields are trusted."""
 
     __slots__ = ("_networks", "_unix")
 
@@ -81,7 +81,7 @@ class TrustedProxies:
             try:
                 networks.append(ipaddress.ip_network(text))
             except ValueError as exc:
-                reason = f'"{text}" is no address, network or "unix" ({exc})'
+                reason = f'"{text}" is not an address, a network or "unix" ({exc})'
                 raise BadSetting("server.trusted_proxies", reason) from None
         return cls(networks, unix=unix)
 
@@ -94,22 +94,22 @@ class TrustedProxies:
         return self._unix if peer is None else self.has(_parse_peer(peer))
 
     def has(self, address: _IP | None) -> bool:
-        """Tell whether an address is one of a trusted proxy."""
+        """Tell whether an address belongs to a trusted proxy."""
         return address is not None and any(address in network for network in self._networks)
 
 
 def _parse_peer(peer: str) -> _IP | None:
-    """Parse an address that the system gave: it adds a zone to link-local ones."""
+    """Parse an address from the system, which adds a zone to link-local ones."""
     return _parse(peer.partition("%")[0])
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: TrustedProxies) -> str:
-    """Return who asks: canonical text of an IP address, or `NO_ADDRESS`.
+    """Return the client's address: canonical text of an IP address, or `NO_ADDRESS`.
 
     Args:
         peer: address of the other end of the connection; None for a Unix socket.
-        forwarded_for: values of all X-Forwarded-For fields in the order in which they came.
-        trusted: whose fields are believed.
+        forwarded_for: values of all X-Forwarded-For fields in order of arrival.
+        trusted: the trusted proxies.
     """
     if not forwarded_for:
         return _known_walk(peer, None, trusted)
@@ -121,8 +121,8 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Trus
 def _walk(peer: str | None, value: str | None, trusted: TrustedProxies) -> str:
     client = None if peer is None else _parse_peer(peer)
     if value is not None and trusted.has_peer(peer):
-        # rsplit leaves what it did not split at [0]: the true first entry, or a rest that is too
-        # long to be an address.
+        # rsplit leaves the unsplit rest at [0]: the true first entry, or text that is too long to
+        # be an address.
         for entry in reversed(value.rsplit(",", MAX_HOPS - 1)):
             address = _parse(entry)
             if address is None:
@@ -141,19 +141,19 @@ def forwarded_host(peer: str | None, values: Sequence[str], trusted: TrustedProx
 
     Args:
         peer: address of the other end of the connection; None for a Unix socket.
-        values: values of all X-Forwarded-Host fields. The last entry counts: the trusted proxy
-            wrote it, what stands before it may come from the client.
-        trusted: whose fields are believed.
+        values: values of all X-Forwarded-Host fields. Only the last entry counts: the trusted
+            proxy wrote it, earlier ones may come from the client.
+        trusted: the trusted proxies.
 
     Returns:
-        None when there is none to be believed, or when it is no `host[:port]`.
+        None without a field from a trusted proxy, or if its value is not `host[:port]`.
     """
     host = _last_entry(peer, values, trusted)
     return host if host is not None and host.isascii() and is_host(host.encode()) else None
 
 
 def forwarded_proto(peer: str | None, values: Sequence[str], trusted: TrustedProxies) -> str | None:
-    """Return `http` or `https` as a trusted proxy tells it in X-Forwarded-Proto, else None."""
+    """Return `http` or `https` from the X-Forwarded-Proto of a trusted proxy, else None."""
     proto = _last_entry(peer, values, trusted)
     return proto if proto in ("http", "https") else None
 

@@ -1,11 +1,11 @@
-"""Who may come in: a rate for each client, a number of requests at once for the process.
+"""Admission control: a request rate per client, and a concurrency limit for the process.
 
 The RateLimit fields are those of draft-ietf-httpapi-ratelimit-headers-06 (`RateLimit-Limit`,
-`-Remaining`, `-Reset`, `-Policy`), which clients and proxies read today; later drafts fold them
+`-Remaining`, `-Reset`, `-Policy`), which clients and proxies read today; later drafts merge them
 into one structured field that few know yet.
 
-All workers count in one table (`gateway.client_table`), and all machines that share a Redis tell
-each other what they have counted (`gateway.guard.shared`).
+All workers count in one table (`gateway.client_table`); machines that share a Redis synchronise
+their counts (`gateway.guard.shared`).
 """
 
 from collections.abc import Mapping
@@ -20,18 +20,18 @@ from gateway.guard.shared import SharedCounts
 from gateway.ports import Clock
 from gateway.settings import LimitsSettings, SharedSettings
 
-IPV6_PREFIX_BYTES: Final = 8  # a /64, the smallest network that one customer has; RFC 6177
-BUSY_RETRY_AFTER_S: Final = 5  # requests under way end within seconds; boxo says 60
-MAX_READY_FIELDS: Final = 4096  # sets of RateLimit fields kept ready; 1.5 MB
+IPV6_PREFIX_BYTES: Final = 8  # a /64, the smallest network that a customer gets; RFC 6177
+BUSY_RETRY_AFTER_S: Final = 5  # requests in flight end within seconds; boxo sends 60
+MAX_READY_FIELDS: Final = 4096  # cached sets of RateLimit fields; 1.5 MB
 
 _NO_FIELDS: Final[Mapping[str, str]] = {}
 
 
 def client_key(client: str) -> str:
-    """Return what one client is for the limits: an IPv4 address, or the /64 of an IPv6 address.
+    """Return the key of a client's limits: its IPv4 address, or the /64 of its IPv6 address in hex.
 
     Args:
-        client: as `gateway.guard.addresses.client_address` returns it.
+        client: a result of `gateway.guard.addresses.client_address`.
     """
     if ":" not in client:
         return client
@@ -43,12 +43,12 @@ class AdmissionControl:
 
     Args:
         limits: the rate and the burst of one client.
-        max_concurrent: requests under way at once, of all clients.
+        max_concurrent: most requests in flight, of all clients.
         clock: monotonic time.
-        table: that of all workers; None for one of its own.
+        table: the table that all workers share; None for a private one.
 
     Raises:
-        BadSetting: the rate cannot be read.
+        BadSetting: the rate is malformed.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class AdmissionControl:
         return self._active
 
     def share(self, settings: SharedSettings) -> SharedCounts | None:
-        """Return what keeps the counts in step with other machines; None if that is off."""
+        """Return the synchronisation of counts with other machines; None if it is off."""
         if self._buckets is None or self._rate is None or not settings.redis:
             return None
         return SharedCounts(self._buckets, self._rate, settings, self._clock)
@@ -89,25 +89,24 @@ class AdmissionControl:
         """Count one request of `client`; `release` must follow, unless this raises.
 
         Returns:
-            The RateLimit header fields to send, empty when limits are off. Shared: not to be
-            changed.
+            The RateLimit header fields to send, empty when limits are off. Shared: do not modify.
 
         Raises:
             TooManyRequests: over the limit of the client or of the process.
         """
         if self._active >= self._max_concurrent:
-            reason = f"{self._max_concurrent} requests are under way; try again later"
+            reason = f"{self._max_concurrent} requests are in flight; try again later"
             raise TooManyRequests(reason, BUSY_RETRY_AFTER_S)
         fields = _NO_FIELDS if self._buckets is None else self._count(self._buckets, client)
         self._active += 1
         return fields
 
     def pass_by(self, client: str) -> bytes | None:
-        """Count one request of `client` that is answered at once; nothing follows.
+        """Count one request of `client` that is answered at once; needs no `release`.
 
         Returns:
             The RateLimit header fields as lines of a head, empty when limits are off. None over
-            a limit: nothing was counted, and `admit` says why.
+            a limit: nothing was counted, and `admit` raises the reason.
         """
         if self._active >= self._max_concurrent:
             return None
@@ -122,7 +121,7 @@ class AdmissionControl:
         return self._lines.get(state) or self._format(state)
 
     def hold(self) -> None:
-        """Count a request that passed by and takes longer; `release` must follow."""
+        """Count a request of `pass_by` that takes longer as in flight; `release` must follow."""
         self._active += 1
 
     def release(self) -> None:

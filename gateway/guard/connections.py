@@ -1,9 +1,9 @@
-"""How many connections one client may have, so that there are some left for others.
+"""A limit on connections per client, so that one client cannot use up all descriptors.
 
-An idle connection costs no request and holds a descriptor. One client may have as many as the
-setting says, and never more than there are left: whoever fills half of the room gets no more, the
-next one half of the rest, so that none takes all. Those of trusted proxies and of Unix sockets are
-connections of many clients; only the room as a whole bounds them.
+An idle connection counts against no request rate and holds a descriptor. A client may have as many
+connections as the setting allows, and never more than are free: one that holds half of all gets no
+more, the next one gets half of the rest, and so on. Connections of trusted proxies and of Unix
+sockets belong to many clients; only the total bounds them.
 """
 
 import logging
@@ -13,7 +13,7 @@ from gateway.guard.addresses import TrustedProxies, client_address
 from gateway.guard.admission import client_key
 from gateway.ports import Clock
 
-TOLD_EVERY_S: Final = 60.0  # so often the log tells of connections that are refused
+LOG_EVERY_S: Final = 60.0  # at most one log line about refused connections in so many seconds
 _PROXIES: Final = "proxies"
 
 _log = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ class ConnectionLimit:
     """Counts the connections of one listener in one process.
 
     Args:
-        most: of one client; 0 for no limit but the room.
-        room: of all clients together.
-        trusted: proxies.
+        most: connections of one client; 0 for no limit but `room`.
+        room: connections of all clients together.
+        trusted: the trusted proxies.
         clock: monotonic time.
     """
 
@@ -37,21 +37,21 @@ class ConnectionLimit:
         self._counts: dict[str, int] = {}
         self._total = 0
         self._refused = 0
-        self._told_at: float | None = None
+        self._logged_at: float | None = None
 
     @property
     def total(self) -> int:
-        """Connections that are counted now."""
+        """Open connections."""
         return self._total
 
     def enter(self, peer: str | None) -> str | None:
-        """Count a connection, unless it is one too many.
+        """Count a connection, unless it exceeds a limit.
 
         Args:
             peer: address of the other end; None for a Unix socket.
 
         Returns:
-            What `leave` must be told at its end; None when it is one too many.
+            The argument for `leave` at its end; None if the connection must be refused.
         """
         client = self._client(peer)
         count, left = self._counts.get(client, 0), self._room - self._total
@@ -77,11 +77,11 @@ class ConnectionLimit:
     def _refuse(self, client: str, count: int) -> None:
         self._refused += 1
         now = self._clock.monotonic()
-        if self._told_at is not None and now - self._told_at < TOLD_EVERY_S:
+        if self._logged_at is not None and now - self._logged_at < LOG_EVERY_S:
             return
-        self._told_at = now
+        self._logged_at = now
         _log.warning(
-            "connections are refused, %d since this was said: %s has %d of %d, and %d are left",
+            "refused %d connections since the last such line: %s has %d of %d open, %d are free",
             *(self._refused, client, count, self._total, self._room - self._total),
         )
         self._refused = 0

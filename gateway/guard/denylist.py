@@ -1,11 +1,10 @@
-"""The denylists of the operator: read at the start, followed while they change.
+"""The operator's denylists: loaded at the start, reloaded when they change.
 
-At the start a list that is not there or cannot be read is an error: whoever names one must not find
-out later that it did nothing. Later the last good rules stay until the lists can be read again.
-A line that is no rule is left out and told in the log, as nopfs does it: one typing error must not
-take the protection of all other lines away. A list that had rules and is empty, has none that can
-be read or ends inside a line is one that somebody is writing, or that a download left behind: the
-last good rules stay then, too.
+At the start a missing or unreadable list is an error: a configured list must not turn out later to
+have had no effect. After that the last good rules stay in force until the lists can be read again.
+A malformed line is skipped and logged, as in nopfs: one typing error must not disable all other
+lines. A list that had rules and is now empty, has no valid rule or ends inside a line is being
+written, or is the rest of a broken download: the last good rules stay in force then, too.
 """
 
 import asyncio
@@ -27,15 +26,16 @@ from gateway.regular_file import read_regular
 
 SUFFIX: Final = ".deny"
 LOOK_EVERY_S: Final = 1.0
-"""A change of a short list takes effect within 5 s: this, `SETTLE_S`, and the time to read it."""
+"""Interval of the checks. A change of a short list takes effect within 5 s: this, `SETTLE_S`, and
+the time to read it."""
 SETTLE_S: Final = 0.5
-"""Between two looks at a list that has changed: one that changes between them is being written."""
+"""Between two checks of a list that has changed: if it differs again, it is still being written."""
 MAX_LIST_BYTES: Final = 256 * 1024 * 1024
 """Of one file: three million double hashes. badbits has 40 MiB."""
 MAX_KNOWN_BLOCKS: Final = 4096
-"""Blocks of which the answer is remembered: hashing a CID twice costs as much as reading a row."""
-MAX_TOLD_LINES: Final = 10
-"""Lines that are no rules, of each file, in the log."""
+"""Cached verdicts: hashing a CID twice costs as much as reading a row."""
+MAX_LOGGED_LINES: Final = 10
+"""Malformed lines of each file in the log and in the state."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 
@@ -44,20 +44,20 @@ _log = logging.getLogger("gateway.denylist")
 
 @dataclass(frozen=True, slots=True)
 class ListFile:
-    """One file as it was read."""
+    """One file as it was loaded."""
 
     name: str
     rules: int
     skipped: tuple[str, ...]
-    """Lines that are no rules, the first ones, as `line: why`."""
+    """The first `MAX_LOGGED_LINES` malformed lines, as `line number: reason`."""
     skipped_count: int
     incomplete: str = ""
-    """Why it may be only a part of a list; empty for one that looks whole."""
+    """Why it may be only a part of a list; empty if it looks complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """All files as they were read."""
+    """All files as they were loaded, with the rules of all in one table."""
 
     table: DenyTable
     files: tuple[ListFile, ...]
@@ -65,18 +65,18 @@ class Lists:
 
     @property
     def incomplete(self) -> str:
-        """Which files may be only parts of lists, and why."""
+        """The files that may be only parts of lists, with reasons; empty if there are none."""
         return "; ".join(
             [f"{file.name} {file.incomplete}" for file in self.files if file.incomplete]
         )
 
 
 def read_lists(places: Sequence[str]) -> Lists:
-    """Read files, and folders of `*.deny` files in the order of their names.
+    """Load files, and the `*.deny` files of folders in the order of their names.
 
     Raises:
         OSError: a file or folder cannot be read.
-        BadDenylist: a header is not valid.
+        BadDenylist: a header is malformed.
     """
     builder = DenyTableBuilder()
     paths = _files_of(places)
@@ -86,10 +86,10 @@ def read_lists(places: Sequence[str]) -> Lists:
 
 
 def check_lists(places: Sequence[str], *, is_strict: bool = False) -> tuple[ListFile, ...]:
-    """Read all lists and tell what is in them.
+    """Load all lists and return what each file holds; for a check of the configuration.
 
     Raises:
-        BadSetting: one cannot be read; if `is_strict`, also one that is not complete.
+        BadSetting: a list cannot be read; if `is_strict`, also if one is incomplete.
     """
     return _read(places, is_strict=is_strict).files
 
@@ -113,12 +113,12 @@ def _files_of(places: Sequence[str]) -> list[Path]:
 
 
 def _lists_in(folder: Path) -> list[Path]:
-    # Not `glob`: to it a folder that may not be read is one without lists.
+    # Not `glob`: it treats an unreadable folder as an empty one.
     return sorted([path for path in folder.iterdir() if path.name.endswith(SUFFIX)])
 
 
 def _stamp_of(paths: Sequence[Path]) -> Stamp:
-    """Return what changes when a file is changed, replaced, added or gone."""
+    """Return a value that differs after a file was changed, replaced, added or removed."""
     stats = [(str(path), path.stat()) for path in paths]
     return tuple([(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats])
 
@@ -138,7 +138,7 @@ def _read_file(builder: DenyTableBuilder, path: Path) -> ListFile:
             rule = parse_rule(_decode(line), header.hints)
         except BadDenylist as exc:
             skipped_count += 1
-            if len(skipped) < MAX_TOLD_LINES:
+            if len(skipped) < MAX_LOGGED_LINES:
                 skipped.append(f"{number}: {exc}")
             continue
         if rule is not None:
@@ -152,15 +152,15 @@ def _why_incomplete(data: bytes, rules: int) -> str:
     if not data:
         return "is empty"
     if not rules:
-        return "has no rule that can be read"
+        return "has no valid rule"
     return "" if data.endswith(b"\n") else "ends inside a line"
 
 
 def _require_whole(lists: Lists, last: Lists) -> None:
-    """Check that no list that had rules is only a part of one now.
+    """Check that no list that had rules before is incomplete now.
 
     Raises:
-        BadDenylist: naming it.
+        BadDenylist: one is; names the file.
     """
     had_rules = {file.name for file in last.files if file.rules}
     for file in lists.files:
@@ -186,15 +186,15 @@ def _decode(line: bytes) -> str:
 
 
 class Denylist:
-    """Says what is blocked; implements `gateway.ports.Denials`.
+    """The rules in force; implements `gateway.ports.Denials`.
 
     Args:
         places: files and folders.
         clock: the time.
-        is_strict: whether lists have to be complete at the start.
+        is_strict: whether lists must be complete at the start.
 
     Raises:
-        BadSetting: they cannot be read, or are not complete and have to be.
+        BadSetting: a list cannot be read, or is incomplete and `is_strict` is set.
     """
 
     def __init__(self, places: Sequence[str], clock: Clock, *, is_strict: bool = False) -> None:
@@ -206,28 +206,28 @@ class Denylist:
         self._refused: Stamp | None = None
         self._lists = _read(places, is_strict=is_strict)
         self._read_at = clock.now()
-        self._tell()
+        self._log_state()
 
     def check(self, path: AnyPath) -> None:
-        """Ask about a path; see `gateway.ports.Denials`."""
+        """Refuse a blocked path; see `gateway.ports.Denials`."""
         is_root = isinstance(path, ContentPath)
         name: Name = path.root if isinstance(path, ContentPath) else path.name
         verdict = None
         if path.segments:
             verdict = self._lists.table.find(name, "/".join(path.segments), is_root=is_root)
-        # Without its root or name nothing below it can be had either.
+        # A blocked root or name blocks everything below it.
         verdict = verdict or self._find_root(name, is_root=is_root)
         if verdict is not None:
             raise self._deny(str(path), verdict)
 
     def check_block(self, cid: Cid) -> None:
-        """Ask about one block; see `gateway.ports.Denials`."""
+        """Refuse a blocked block; see `gateway.ports.Denials`."""
         verdict = self._find_root(cid, is_root=True)
         if verdict is not None:
             raise self._deny(str(cid), verdict)
 
     def _find_root(self, name: Name, *, is_root: bool) -> DenyVerdict | None:
-        # An old anchor means one codec; a key and a root may have the same multihash.
+        # A legacy anchor covers one codec; a key and a root may have the same multihash.
         key = (name.encode(), is_root)
         known = self._known
         if key in known:
@@ -239,10 +239,10 @@ class Denylist:
         return verdict
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        """Read the lists again whenever they change, until cancelled.
+        """Reload the lists whenever they change, until cancelled.
 
         Args:
-            changed: called after other rules have come into force.
+            changed: called after new rules have come into force.
         """
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
@@ -250,9 +250,9 @@ class Denylist:
                 changed()
 
     async def look(self) -> bool:
-        """Read the lists again if they have changed; tell whether other rules are in force now.
+        """Reload the lists if they have changed; return whether new rules are in force.
 
-        Lists that change while they are looked at are left for the next look.
+        Lists that change during the check are left to the next one.
         """
         try:
             stamp = await asyncio.to_thread(self._stamp)
@@ -265,7 +265,7 @@ class Denylist:
             lists = await asyncio.to_thread(self._read_settled, stamp)
         except (OSError, BadDenylist) as exc:
             if str(exc) != self._problem:
-                _log.error("the denylists cannot be read; the last ones stay in force: %s", exc)
+                _log.error("the denylists cannot be read; the last rules stay in force: %s", exc)
             self._problem = str(exc)
             return False
         if lists is None:
@@ -274,11 +274,11 @@ class Denylist:
         self._lists = lists
         self._known.clear()
         self._read_at = self._clock.now()
-        self._tell()
+        self._log_state()
         return True
 
     def state(self) -> dict[str, object]:
-        """Return what is in force, as JSON has it; of this process."""
+        """Return the rules in force in this process as JSON, for operators."""
         return {
             "rules": len(self._lists.table),
             "denied": self._denied,
@@ -299,14 +299,14 @@ class Denylist:
         return _stamp_of(_files_of(self._places))
 
     def _read_settled(self, stamp: Stamp) -> Lists | None:
-        """Read lists that are as they were at the first look, and still are when they were read."""
+        """Load the lists; None if they differ from `stamp` before or after."""
         if self._stamp() != stamp:
             return None
         try:
             lists = read_lists(self._places)
             _require_whole(lists, self._lists)
         except (OSError, BadDenylist):
-            self._refused = stamp  # to read a million lines again each second would be in vain
+            self._refused = stamp  # do not read a million bad lines again each second
             raise
         return lists if self._stamp() == stamp else None
 
@@ -315,12 +315,12 @@ class Denylist:
         is_by_law = verdict.status == LEGAL
         return Denied(subject, verdict.reason, verdict.where, is_by_law=is_by_law)
 
-    def _tell(self) -> None:
+    def _log_state(self) -> None:
         for file in self._lists.files:
             _log.info("denylist %s: %d rules", file.name, file.rules)
             for line in file.skipped:
-                _log.error("denylist %s, line %s: left out", file.name, line)
+                _log.error("denylist %s, line %s: skipped", file.name, line)
             if file.skipped_count > len(file.skipped):
-                _log.error("denylist %s: %d lines left out", file.name, file.skipped_count)
+                _log.error("denylist %s: %d lines skipped", file.name, file.skipped_count)
         if self._lists.incomplete:
             _log.error("denylists may be incomplete: %s", self._lists.incomplete)

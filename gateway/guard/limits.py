@@ -1,9 +1,9 @@
 """Request rates per client, as token buckets on monotonic time.
 
-`limits` reads the rates. Its in-memory storage was measured and not taken: 8.5 us to count and
-9.3 us to read the remainder (fixed window; 11 and 7 for the moving one), wall-clock windows that
-move with the clock, and 340 bytes for each client until its window ends, without a bound. The
-bucket below is the generic cell rate algorithm (ITU-T I.371): one float per client, the
+The package `limits` parses the rates. Its in-memory storage was measured and not used: 8.5 us to
+count and 9.3 us to read the remainder (fixed window; 11 and 7 for the moving one), wall-clock
+windows that move with the clock, and 340 bytes for each client until its window ends, without a
+bound. The bucket below is the generic cell rate algorithm (ITU-T I.371): one float per client, the
 theoretical arrival time at which its bucket is full again.
 """
 
@@ -15,23 +15,23 @@ import limits
 from gateway.client_table import ClientTable
 from gateway.errors import BadSetting
 
-MAX_NOTED: Final = 100_000  # clients between two exchanges; ten times of those that are told of
-SLACK_S: Final = 1e-6  # rounding of the sums, so that a client exactly on time is not refused
+MAX_NOTED: Final = 100_000  # clients between two exchanges; ten times those that one sends
+SLACK_S: Final = 1e-6  # for rounding errors: a client exactly on time is not refused
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests in so many seconds."""
+    """A rate: `amount` requests in `window_s` seconds."""
 
     amount: int
     window_s: int
 
 
 def parse_rate(text: str) -> Rate | None:
-    """Read `600/minute` or `10 per 2 seconds`; the empty text is no limit.
+    """Parse `600/minute` or `10 per 2 seconds`; None (no limit) for empty text.
 
     Raises:
-        BadSetting: for anything else, zero included.
+        BadSetting: for any other text, and for a rate of zero.
     """
     if not text:
         return None
@@ -45,14 +45,14 @@ def parse_rate(text: str) -> Rate | None:
 
 
 class TokenBuckets:
-    """One bucket per key: `burst` requests at once, refilled at the rate.
+    """One token bucket per key: `burst` requests at once, refilled at the rate.
 
     In any window of `rate.window_s` seconds at most `rate.amount + burst` requests pass.
 
     Args:
         rate: how fast buckets fill.
-        burst: what a bucket holds.
-        table: where the buckets are; those of all who share it are the same.
+        burst: capacity of a bucket, in requests.
+        table: holds the buckets; all processes that share it share the buckets.
     """
 
     def __init__(self, rate: Rate, burst: int, table: ClientTable) -> None:
@@ -70,7 +70,7 @@ class TokenBuckets:
         """Count one request, unless it is over the limit.
 
         Args:
-            key: whose bucket.
+            key: of the bucket.
             now: monotonic seconds.
 
         Returns:
@@ -100,23 +100,23 @@ class TokenBuckets:
             del taken[next(iter(taken))]
 
     def hand_over(self) -> dict[str, int]:
-        """Return how many requests of each client that came since the last call were allowed.
+        """Return the requests allowed since the last call by client, and reset the counts.
 
-        Zero for who came and was refused. Only from the first call on is it noted; whoever calls
-        goes on calling.
+        0 for a client whose requests were all refused. Counting begins with the first call, so a
+        caller has to go on calling.
         """
         taken, self._taken = self._taken, {}
         return taken or {}
 
     def empty(self, key: str, full_in_s: float, now: float) -> None:
-        """Take out what others have allowed: the bucket is not full before `full_in_s`.
+        """Take out tokens that other gateways have given: it is full in `full_in_s` at best.
 
-        What others say shuts nobody out for longer than a window and a burst.
+        At most the time of a window and a burst, so that a wrong value locks no client out longer.
         """
         slot = self._claim(hash(key), now)
         # In this order, because NaN is not greater than anything.
         self._times[slot] = max(self._times[slot], now + min(full_in_s, self._longest))
 
     def remaining(self, full_in_s: float) -> int:
-        """Return how many requests may still come at once, by what `take` returned."""
+        """Return how many requests may still come at once, given the `full_in_s` of `take`."""
         return max(0, int((self._most - full_in_s) / self._interval))

@@ -141,7 +141,7 @@ def test_a_denylist_that_is_not_whole_is_told(
     result = CliRunner().invoke(app, ["check-config", str(file)])
 
     assert result.exit_code == code
-    assert f"{told}{tmp_path}/a.deny has no rule that can be read" in result.stderr
+    assert f"{told}{tmp_path}/a.deny has no valid rule" in result.stderr
 
 
 def test_a_denylist_that_is_no_file_is_a_mistake_that_is_told_at_once(tmp_path: Path) -> None:

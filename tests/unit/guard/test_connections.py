@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from gateway.guard.addresses import TrustedProxies
-from gateway.guard.connections import TOLD_EVERY_S, ConnectionLimit
+from gateway.guard.connections import LOG_EVERY_S, ConnectionLimit
 from tests.fakes.clock import FakeClock
 
 
@@ -59,10 +59,10 @@ def test_the_log_says_who_is_refused_but_not_each_time(caplog: pytest.LogCapture
     connections = limit(1, 10, clock)
     with caplog.at_level(logging.WARNING):
         entered(connections, "192.0.2.1", 100)
-        clock.advance(TOLD_EVERY_S)
+        clock.advance(LOG_EVERY_S)
         entered(connections, "192.0.2.1", 100)
     assert [record.getMessage() for record in caplog.records] == [
-        f"connections are refused, {count} since this was said: "
-        "192.0.2.1 has 1 of 1, and 9 are left"
+        f"refused {count} connections since the last such line: "
+        "192.0.2.1 has 1 of 1 open, 9 are free"
         for count in (1, 99)
     ]

@@ -13,7 +13,7 @@ from gateway.content.deny_rules import MAX_LINE_BYTES
 from gateway.content.path import parse_path
 from gateway.errors import BadSetting, Denied
 from gateway.guard import denylist as module
-from gateway.guard.denylist import MAX_TOLD_LINES, Denylist, check_lists
+from gateway.guard.denylist import MAX_LOGGED_LINES, Denylist, check_lists
 from gateway.ports import Denials
 from tests.fakes.blocks import numbered
 from tests.fakes.clock import FakeClock
@@ -129,12 +129,12 @@ def test_a_list_that_cannot_be_read_stops_the_start(tmp_path: Path, content: byt
 def test_lines_that_are_no_rules_are_told_and_left_out(
     write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bad = ["nothing"] * (MAX_TOLD_LINES + 1)
+    bad = ["nothing"] * (MAX_LOGGED_LINES + 1)
     with caplog.at_level(logging.INFO):
         lists = open_lists(write("name: a", "---", f"/ipfs/{ONE}", *bad))
     assert blocked(lists, ONE, OTHER) == [ONE]
     assert "line 4: a rule is" in caplog.text
-    assert f"{MAX_TOLD_LINES + 1} lines left out" in caplog.text
+    assert f"{MAX_LOGGED_LINES + 1} lines skipped" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ HTML = b"<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>\n"
     ("content", "problem"),
     [
         pytest.param(b"", "is empty", id="empty"),
-        pytest.param(HTML, "has no rule that can be read", id="error-page"),
-        pytest.param(b"# to do\n", "has no rule that can be read", id="comments-alone"),
+        pytest.param(HTML, "has no valid rule", id="error-page"),
+        pytest.param(b"# to do\n", "has no valid rule", id="comments-alone"),
         pytest.param(f"/ipfs/{OTHER}\n/ipfs/{THIRD}/sec".encode(), "ends inside a line", id="cut"),
     ],
 )
