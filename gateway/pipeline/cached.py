@@ -1,4 +1,4 @@
-"""Whether all of an answer is in the cache, before its head says so: `only-if-cached`."""
+"""Checks for `only-if-cached`: whether the cache holds all of an answer before its head is sent."""
 
 from gateway.content.cid import RAW, Cid
 from gateway.content.read import Level, level_below, open_child, push_level
@@ -12,18 +12,18 @@ from gateway.ports import BlockStore
 async def require_file(
     reader: Reader, store: BlockStore, file: FileEntity, start: int, stop: int
 ) -> None:
-    """Check that bytes of a file are in the cache; its raw leaves are looked for, not read.
+    """Check that bytes of a file are in the cache; raw leaves are looked up but not read.
 
     Args:
-        reader: reads the cache alone.
+        reader: reads only from the cache.
         store: the cache.
-        file: the whole of it.
-        start: the first byte.
-        stop: one past the last.
+        file: the root of the file.
+        start: offset of the first byte.
+        stop: offset past the last byte.
 
     Raises:
-        NotCached: a leaf is not there.
-        NotFound: another block is not there.
+        NotCached: a leaf is not in the cache.
+        NotFound: another block is not in the cache.
         BadBlock: as `gateway.content.read.read_file`.
     """
     levels = [level_below(file, 0, start, stop)]
@@ -45,7 +45,7 @@ async def _require_leaves(store: BlockStore, cids: tuple[Cid, ...]) -> None:
 
 
 async def _next_node(reader: Reader, level: Level, root: Cid) -> tuple[int, FileEntity | None]:
-    """Return the next child that has children, and where it starts; None when no other has."""
+    """Return the offset of the next child with children, and the child; None when there is none."""
     while level.index < len(level.cids):
         index, offset = level.index, level.offset
         cid, size = level.cids[index], level.sizes[index]

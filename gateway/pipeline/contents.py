@@ -1,4 +1,4 @@
-"""Answers with what stands at an immutable path, in the format that is asked for."""
+"""Replies with the content at an immutable path, in the requested format."""
 
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import CODEC_NAMES
@@ -47,7 +47,7 @@ class ContentReplies:
 
     Args:
         retriever: opens sources of blocks.
-        store: asked whether something is there.
+        store: the cache, for look-ups without a read.
         pages: make directory listings and previews.
     """
 
@@ -63,16 +63,16 @@ class ContentReplies:
         *,
         is_rewritten: bool = False,
     ) -> Reply:
-        """Answer with what stands at `path`; its first bytes are verified by then.
+        """Return a reply with the content at `path`; the first bytes of its body are verified.
 
         Args:
-            request: what is asked for, and how.
-            path: where it is.
-            reader: gives the blocks.
-            is_rewritten: the client asked for something else and does not get to know of `path`.
+            request: the request, with its format, ranges and preconditions.
+            path: path of the content.
+            reader: supplies the blocks.
+            is_rewritten: whether `path` differs from the requested path and must stay hidden.
 
         Raises:
-            ClientError, ContentError, RetrievalError: nothing was sent yet.
+            ClientError, ContentError, RetrievalError: before anything is sent.
         """
         scope, start, stop = _wanted(request)
         resolved = await reader.resolve(path, scope, start, stop)
@@ -91,16 +91,16 @@ class ContentReplies:
             page = self._pages.document
             return await reply_with_document(request, reader, resolved, format_, page)
         redirect = slash_redirect(request.site, request.path, request.query)
-        elsewhere = None if is_rewritten else redirect
-        return await self._unixfs(request, path, reader, resolved, elsewhere)
+        slash = None if is_rewritten else redirect
+        return await self._unixfs(request, path, reader, resolved, slash)
 
     async def reply_with_page(
         self, request: GatewayRequest, path: ContentPath, reader: Reader, status: int
     ) -> Reply:
-        """Answer with a page that stands for what is not there: all of it, whatever is asked for.
+        """Return a reply with the whole error page at `path`, without ranges or preconditions.
 
         Raises:
-            BadRedirects: it is not a file.
+            BadRedirects: the page is not a file.
             ClientError, ContentError, RetrievalError: as `reply`.
         """
         found = await reader.resolve(path, Scope.ENTITY)
@@ -134,9 +134,9 @@ class ContentReplies:
         path: ContentPath,
         reader: Reader,
         resolved: Resolved,
-        elsewhere: Redirect | None,
+        slash: Redirect | None,
     ) -> Reply:
-        """Answer with a file, a directory or a symlink; `elsewhere` is where a directory is."""
+        """Reply with a file, a directory or a symlink; `slash` is the redirect for a directory."""
         entity = await reader.open(resolved)
         source = _source_of(resolved)
         if not isinstance(entity, FileEntity):
@@ -145,8 +145,8 @@ class ContentReplies:
             case FileEntity():
                 name = request.filename or (path.segments or ("",))[-1]
                 return await self._files.reply(request, reader, entity, source, name)
-            case DirectoryEntity() | ShardEntity() if elsewhere is not None:
-                answer = redirect_answer(elsewhere, path_fields(request, source))
+            case DirectoryEntity() | ShardEntity() if slash is not None:
+                answer = redirect_answer(slash, path_fields(request, source))
                 return Reply(answer, None, reader.source)
             case DirectoryEntity() | ShardEntity():
                 return await self._directory(request, path, reader, entity, source)
@@ -205,14 +205,14 @@ def _source_of(resolved: Resolved) -> Source:
 
 
 def _has_all(request: GatewayRequest) -> bool:
-    """Tell whether the answer holds all that is below the end of the path."""
+    """Return whether the answer holds the whole DAG at the end of the path."""
     if request.format is ResponseFormat.CAR:
         return request.car.scope is Scope.ALL
     return request.format is ResponseFormat.TAR
 
 
 def _wanted(request: GatewayRequest) -> tuple[Scope, int, int | None]:
-    """Return what will be wanted of the thing at the end of the path: scope, and bytes of it."""
+    """Return `(scope, start, stop)` of what the answer needs at the end of the path."""
     match request.format:
         case ResponseFormat.CAR:
             return request.car.scope, request.car.start, request.car.stop
@@ -227,5 +227,5 @@ def _wanted(request: GatewayRequest) -> tuple[Scope, int, int | None]:
 def _not_unixfs(entity: OpaqueEntity) -> NotAcceptable:
     codec = CODEC_NAMES.get(entity.codec, f"0x{entity.codec:x}")
     return NotAcceptable(
-        f"{entity.cid} is a {codec} block without UnixFS: ask for ?format=raw or ?format=car"
+        f"{entity.cid} is a {codec} block without UnixFS: request ?format=raw or ?format=car"
     )

@@ -1,4 +1,4 @@
-"""Answers with one block: its bytes, or a page that shows the document in it."""
+"""Replies with one block: its bytes, or a preview page of the document in it."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ from gateway.protocol.request import GatewayRequest
 def reply_with_block(
     request: GatewayRequest, reader: Reader, resolved: Resolved, format_: ResponseFormat
 ) -> Reply:
-    """Answer with the bytes of the block, called `format_`.
+    """Return a reply with the bytes of the block, as the media type of `format_`.
 
     Raises:
         PreconditionFailed, RangeNotSatisfiable: as `block_answer`.
@@ -35,9 +35,9 @@ async def reply_with_document(
     format_: ResponseFormat,
     page: DocumentPage,
 ) -> Reply:
-    """Answer with a document: a page for browsers that name no format, else its bytes.
+    """Return a reply with a document: a page for browsers that name no format, else its bytes.
 
-    A block that cannot be decoded has no page, but it is what its CID says: its bytes are sent.
+    A block that cannot be decoded has no page, but its bytes match its CID: they are sent.
 
     Raises:
         PreconditionFailed, RangeNotSatisfiable: as `block_answer`.
@@ -62,10 +62,10 @@ def require_block(resolved: Resolved) -> None:
     """Check that the path ends at a block.
 
     Raises:
-        Unsupported: it ends inside of one.
+        Unsupported: it ends inside a block.
     """
     if resolved.remainder:
         rest = "/".join(resolved.remainder)
         raise Unsupported(
-            f"{rest!r} is inside of the block {resolved.cid}: ask for the block, or for a CAR"
+            f"{rest!r} is inside the block {resolved.cid}: request the block or a CAR"
         )

@@ -1,4 +1,4 @@
-"""Running walks against a request's source of blocks."""
+"""Runs the walks of `gateway.content` against the source of blocks of one request."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 class Reader:
-    """The blocks of one request: those at hand at once, the others by waiting.
+    """Supplies the blocks of one request; it waits only for blocks that are not at hand.
 
     Args:
-        source: where blocks come from.
+        source: supplies the blocks.
         before_wait: called before each wait, so that the edge can start to watch for a client
-            that leaves; requests that never wait do not pay for the watch.
-        gate: asked about every path and every block before anything of it is used; None for no
+            that disconnects; requests that never wait do not pay for the watch.
+        gate: checks every path and every block before anything of it is used; None without a
             denylist.
     """
 
@@ -42,8 +42,8 @@ class Reader:
     async def get(self, want: Want) -> Block:
         """Return the wanted block; raises what `BlockSource.get` raises, and `Denied`.
 
-        The same block twice in a row is asked for once: the head of a file is read for its type,
-        then for its body.
+        A block that is wanted twice in a row is read once: the first block of a file is read for
+        its content type, then for its body.
         """
         last = self._last
         if last is not None and last.cid.multihash == want.cid.multihash:
@@ -60,9 +60,9 @@ class Reader:
     async def resolve(
         self, path: ContentPath, scope: Scope, start: int = 0, stop: int | None = None
     ) -> Resolved:
-        """Return what stands at a path; see `gateway.content.resolve.resolve`.
+        """Return the block at the end of a path; see `gateway.content.resolve.resolve`.
 
-        The one way from a path to content, so that no spelling of it goes past the denylist.
+        All paths are resolved here, so that no spelling of one bypasses the denylist.
 
         Raises:
             Denied: the path is blocked, or a block on it.
@@ -72,25 +72,25 @@ class Reader:
         return await self.drive(resolve(path.root, path.segments, scope, start, stop))
 
     async def drive(self, walk: Walk[T]) -> T:
-        """Run a walk to its value."""
+        """Run a walk and return its value."""
         step = advance(walk, None)
         while isinstance(step, Want):
             block = await self.get(step)
             if is_long(step.cid, block.data) and not is_at_hand(block):
-                step = await self._aside(partial(advance, walk, block))
+                step = await self._offload(partial(advance, walk, block))
             else:
                 step = advance(walk, block)
         return step.value
 
     async def open(self, resolved: Resolved) -> Entity:
-        """Return what the block at the end of a path is; see `Resolved.entity`."""
+        """Return the decoded block at the end of a path; see `Resolved.entity`."""
         if _is_long(resolved.block):
-            resolved.keep_entity(await self._aside(partial(open_entity, resolved.block)))
+            resolved.keep_entity(await self._offload(partial(open_entity, resolved.block)))
         return resolved.entity
 
     async def look(self, block: Block, work: Callable[[Block], T]) -> T:
-        """Return what `work`, which is pure, makes of all that is in a block."""
-        return await self._aside(partial(work, block)) if _is_long(block) else work(block)
+        """Return `work(block)`; a large block is decoded in another thread. `work` is pure."""
+        return await self._offload(partial(work, block)) if _is_long(block) else work(block)
 
     async def stream(
         self, steps: Stream[T], *, is_slow_to_start: bool = False
@@ -99,10 +99,10 @@ class Reader:
 
         Args:
             steps: the walk.
-            is_slow_to_start: whether its first step looks at all links of a large block.
+            is_slow_to_start: whether the first step decodes all links of a large block.
         """
         begin = partial(advance_stream, steps, None)
-        step = await self._aside(begin) if is_slow_to_start else begin()
+        step = await self._offload(begin) if is_slow_to_start else begin()
         while not isinstance(step, Ended):
             if not isinstance(step, Want):
                 yield step
@@ -110,21 +110,21 @@ class Reader:
                 continue
             block = await self.get(step)
             if is_long(step.cid, block.data):
-                step = await self._aside(partial(advance_stream, steps, block))
+                step = await self._offload(partial(advance_stream, steps, block))
             else:
                 step = advance_stream(steps, block)
 
-    async def _aside(self, work: Callable[[], T]) -> T:
+    async def _offload(self, work: Callable[[], T]) -> T:
         self._before_wait()
         return await run_offloaded(work)
 
     async def require(self, walk: Walk[None]) -> None:
-        """Have all blocks of a walk once; raises what `get` raises for the first that is not."""
+        """Check that all blocks of a walk can be read; raises what `get` raises for the first."""
         async for _ in self.blocks(walk):
             pass
 
     async def blocks(self, walk: Walk[None]) -> AsyncGenerator[tuple[Want, Block], None]:
-        """Run a walk and yield its blocks, and what was wanted of each."""
+        """Run a walk and yield each `Want` with its block."""
         turns = Turns()
         step = advance(walk, None)
         while isinstance(step, Want):
@@ -132,7 +132,7 @@ class Reader:
             yield step, block
             await turns.step()
             if is_long(step.cid, block.data):
-                step = await self._aside(partial(advance, walk, block))
+                step = await self._offload(partial(advance, walk, block))
             else:
                 step = advance(walk, block)
 
@@ -142,7 +142,7 @@ def _is_long(block: Block) -> bool:
 
 
 async def chain(first: T, rest: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Yield what was taken off an iterator already, then the rest of it."""
+    """Yield `first`, which was already taken off an iterator, then the rest of it."""
     yield first
     async for item in rest:
         yield item

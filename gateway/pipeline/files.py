@@ -1,4 +1,4 @@
-"""Answers with the bytes of a file."""
+"""Replies with the bytes of a file."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -19,22 +19,22 @@ from gateway.protocol.ranges import parse_range
 from gateway.protocol.request import GatewayRequest
 
 MAX_PRESENCE_CHECKS = 4096
-"""Leaves looked for, without reading them, to tell a whole hit from a part of one."""
+"""Limit of the leaves looked up, without a read, to tell a hit from a partial hit."""
 
 _UNKNOWN_TYPE = b"application/octet-stream"
-_ENDLESS = 1 << 62  # as good as any size for a range of a file that is not known yet
+_ENDLESS = 1 << 62  # stands for the size of a file that is not known yet
 
 
 def range_hint(request: GatewayRequest) -> tuple[int, int | None]:
-    """Return the bytes that will be wanted, as a Python slice, before the file's size is known.
+    """Return the bytes that the answer needs, as a Python slice, before the file's size is known.
 
-    Only a hint: it decides what an upstream is asked for in one request.
+    It is only a hint: it selects the bytes that one request to an upstream asks for.
     """
     if request.is_head:
-        return 0, 1  # the root tells the size, the first leaf the type
+        return 0, 1  # the root has the size, the first leaf shows the content type
     try:
         found = parse_range(request.range_header, _ENDLESS)
-    except RangeNotSatisfiable:  # it may yet not be a file
+    except RangeNotSatisfiable:  # the path may turn out not to be a file
         return 0, 1
     if found is None:
         return 0, None
@@ -54,12 +54,12 @@ class FileReplies:
     async def reply(
         self, request: GatewayRequest, reader: Reader, file: FileEntity, source: Source, name: str
     ) -> Reply:
-        """Answer with `file`; returns once the first piece of the body is verified.
+        """Return a reply with `file`, once the first piece of its body is verified.
 
         Raises:
-            NotAcceptable: it is asked for as a format that it is not.
+            NotAcceptable: the file is not of the requested format.
             PreconditionFailed, RangeNotSatisfiable: as `file_answer`.
-            RetrievalError, BadBlock: the first piece cannot be had.
+            RetrievalError, BadBlock: the first piece cannot be retrieved.
         """
         type_ = guess_type(name) if name else None
         has_read_head = False
@@ -75,12 +75,12 @@ class FileReplies:
             await self._require(reader, file, answer.body)
         trace = reader.source.trace
         if has_read_head:
-            # What was read for the type is read again for the body: that is no hit.
+            # The body reads the blocks again that were read for the type: those are no hits.
             trace = RetrievalTrace(dict(trace.found), trace.fetched)
         return await self._with_body(reader, file, answer, trace)
 
     async def _require(self, reader: Reader, file: FileEntity, body: Body) -> None:
-        """Check that what follows the head is in the cache."""
+        """Check that the cache holds the body."""
         match body:
             case BodyFile(start, stop):
                 await require_file(reader, self._store, file, start, stop)
@@ -108,7 +108,7 @@ class FileReplies:
         return Reply(answer.plus(cache_status(trace.found, fetched)), pieces, reader.source)
 
     async def _sniff(self, reader: Reader, file: FileEntity, first_byte: int) -> bytes:
-        """Look at the head of the file; of a range that starts later only if that costs nothing."""
+        """Return the first bytes of the file; none if a range starts later and they need a wait."""
         if first_byte == 0:
             return sniff(await _read_head(reader, file))
         cached = Reader(self._retriever.open_session(None, cached_only=True), _do_nothing)
@@ -121,7 +121,7 @@ class FileReplies:
 
 
 def _do_nothing() -> None:
-    """Stand in for the watch over a client: nothing here waits long."""
+    """Replace the watch over a client, since nothing here waits long."""
 
 
 async def _read_head(reader: Reader, file: FileEntity) -> bytes:
@@ -136,18 +136,18 @@ def _read(reader: Reader, file: FileEntity, start: int, stop: int) -> AsyncGener
 async def _open_body(
     reader: Reader, file: FileEntity, answer: Answer, body: BodyFile
 ) -> tuple[Answer, Pieces | None]:
-    """Wait for the first piece, so that what fails by then still gets an honest status."""
+    """Wait for the first piece, so that a failure before it still gets an error status."""
     pieces = _read(reader, file, body.start, body.stop)
     first = await anext(pieces, b"")
     if len(first) < body.stop - body.start:
         return answer, chain(first, pieces)
-    await anext(pieces, None)  # runs to its end: cheaper than a generator left for the collector
+    await anext(pieces, None)  # ends the generator, which is cheaper than leaving it to the GC
     return Answer(answer.status, answer.headers, BodyBytes(bytes(first))), None
 
 
 async def _read_parts(reader: Reader, file: FileEntity, body: BodyParts) -> AsyncIterator[Piece]:
     for part in body.parts:
-        # The first bytes of the part come with its preamble: a reply starts with verified bytes.
+        # The preamble is sent with the first bytes of the part: a reply starts with verified bytes.
         preamble: Piece = part.preamble
         async for piece in _read(reader, file, part.start, part.stop):
             if preamble:

@@ -1,4 +1,4 @@
-"""Which paths of one request may become content."""
+"""Applies the denylist to every path and block of one request."""
 
 from collections.abc import Iterable
 from itertools import islice
@@ -11,15 +11,15 @@ from gateway.content.path import ContentPath, MutablePath
 from gateway.ports import Denials, Hop
 
 MAX_LINKS_AHEAD: Final = 512
-"""Of a directory, looked up before the head of its CAR or TAR is sent; the rest in their turn. A
-lookup takes some 10 us, among a million double hashes 20."""
+"""Links of a directory that are checked before the head of its CAR or TAR is sent; the others are
+checked when they are reached. A check takes about 10 us, among a million double hashes 20 us."""
 
 
 class PathGate:
-    """Asks the denylist about every path that becomes content, where it does.
+    """Checks every path of a request against the denylist, where it becomes content.
 
-    The path that a client asks for is not all that is sent: `index.html`, the pages of
-    `_redirects` and the files in a CAR or TAR have paths of their own.
+    An answer may hold more paths than the requested one: `index.html`, the pages of `_redirects`
+    and the files in a CAR or TAR have paths of their own.
 
     Args:
         denials: the denylist.
@@ -34,10 +34,10 @@ class PathGate:
         self._last: ContentPath | None = None
 
     def check(self, path: ContentPath) -> None:
-        """Ask about a path below the root, by the root and by each name.
+        """Check a path below the root, under the root and under each name that led to it.
 
         Raises:
-            Denied: it is blocked.
+            Denied: the path is blocked.
         """
         if path is self._last:
             return
@@ -49,7 +49,7 @@ class PathGate:
         self._last = path
 
     def check_links(self, path: ContentPath, links: Iterable[NamedLink]) -> None:
-        """Ask about the first links of the directory at `path`.
+        """Check the first links of the directory at `path`.
 
         Raises:
             Denied: one of them is blocked.
@@ -58,18 +58,18 @@ class PathGate:
             self.check_below(path, link.path)
 
     def check_below(self, path: ContentPath, names: Path) -> None:
-        """Ask about what stands at `names` below `path`.
+        """Check the path that continues `path` with `names`.
 
         Raises:
-            Denied: it is blocked.
+            Denied: the path is blocked.
         """
         if names:
             self.check(path.below(*names))
 
     def check_block(self, cid: Cid) -> None:
-        """Ask about one block, before anything of it is used.
+        """Check one block, before anything of it is used.
 
         Raises:
-            Denied: it is blocked.
+            Denied: the block is blocked.
         """
         self._denials.check_block(cid)

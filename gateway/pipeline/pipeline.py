@@ -1,4 +1,4 @@
-"""From a parsed request to a reply, top to bottom."""
+"""The pipeline from a parsed request to a reply, top to bottom."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,7 +18,7 @@ from gateway.pipeline.contents import ContentReplies
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.gate import PathGate
 from gateway.pipeline.reply import Pages, Reply
-from gateway.pipeline.websites import find_rule, reply_as_told
+from gateway.pipeline.websites import apply_rule, find_rule
 from gateway.ports import BlockStore, Denials, Hop, NameResolver, Place, Resolution, Retriever
 from gateway.protocol.answer import cached_answer
 from gateway.protocol.formats import ResponseFormat
@@ -35,11 +35,11 @@ class Pipeline:
     """Answers requests for content.
 
     Args:
-        retriever: opens the source of blocks for each request.
-        store: where blocks are kept; asked only whether something is there.
-        names: says what mutable paths point to.
+        retriever: opens the source of blocks of each request.
+        store: the cache, for look-ups without a read.
+        names: resolves mutable paths.
         pages: make directory listings and previews.
-        denials: say what is not served; None for no denylist.
+        denials: the denylist; None without one.
     """
 
     def __init__(
@@ -58,19 +58,19 @@ class Pipeline:
     async def reply(
         self, request: GatewayRequest, place: Place | None, before_wait: Callable[[], None]
     ) -> Reply:
-        """Take one request to its reply; the first bytes of the body are verified by then.
+        """Return the reply to a request; the first bytes of its body are verified.
 
         Args:
-            request: what is asked for.
-            place: where the client is, as far as it is known.
+            request: the parsed request.
+            place: the client's place; None when it is not known.
             before_wait: called before each wait for a name, the cache or an upstream.
 
         Raises:
-            ClientError, ContentError, RetrievalError: nothing was sent yet.
+            ClientError, ContentError, RetrievalError: before anything is sent.
         """
         path = request.path
         if self._denials is not None and isinstance(path, MutablePath):
-            self._denials.check(path)  # before anybody is asked about the name
+            self._denials.check(path)  # before the name is resolved
         if request.format is ResponseFormat.IPNS_RECORD:
             return await self._record(request, before_wait)
         if isinstance(path, ContentPath):
@@ -85,7 +85,7 @@ class Pipeline:
         place: Place | None,
         before_wait: Callable[[], None],
     ) -> Reply:
-        """Answer for a name; when a stale target has not what is wanted, look afresh once."""
+        """Reply for a name; if a stale target lacks the content, resolve the name anew once."""
         found = await self._names.resolve(path, cached_only=request.only_if_cached)
         if not found.is_stale or request.only_if_cached:
             return await self._open_named(request, found, place, before_wait)
@@ -111,7 +111,7 @@ class Pipeline:
         place: Place | None,
         before_wait: Callable[[], None],
     ) -> Reply:
-        """Answer with the content that a name points to."""
+        """Reply with the content that a name points to."""
         request = request._replace(freshness=mutable_freshness(found.ttl_s))
         reply = await self._open(request, found.path, self._gate(found.hops), place, before_wait)
         if found.is_stale:
@@ -121,7 +121,7 @@ class Pipeline:
     async def _record(self, request: GatewayRequest, before_wait: Callable[[], None]) -> Reply:
         path = request.path
         if isinstance(path, ContentPath) or isinstance(path.name, str) or path.segments:
-            raise BadRequest("format", "an IPNS record is at /ipns/{key}, without a path behind it")
+            raise BadRequest("format", "an IPNS record is at /ipns/{key}, without a further path")
         before_wait()
         record = await self._names.get_record(path.name, cached_only=request.only_if_cached)
         return Reply(record_answer(request, path.name, record.data, record.max_age_s))
@@ -134,7 +134,7 @@ class Pipeline:
         place: Place | None,
         before_wait: Callable[[], None],
     ) -> Reply:
-        """Answer with the content of a path, or with what the cache says of it."""
+        """Reply with the content of a path; with `only-if-cached`, only from the cache."""
         if gate is not None:
             gate.check(path)
         is_cached_only = request.only_if_cached
@@ -156,10 +156,10 @@ class Pipeline:
     async def _follow_cached(
         self, request: GatewayRequest, path: ContentPath, reader: Reader
     ) -> Reply:
-        """Answer as `_follow`; a HEAD asks no more than whether the path leads to a block.
+        """Reply as `_follow`, from the cache; a HEAD checks only the block at the end of the path.
 
         Raises:
-            NotCached: something that is needed is not there.
+            NotCached: a block that the answer needs is not in the cache.
         """
         try:
             if request.is_head and await _leads_to_block(reader, path):
@@ -169,7 +169,7 @@ class Pipeline:
             raise NotCached(error.cid) from error
 
     async def _follow(self, request: GatewayRequest, path: ContentPath, reader: Reader) -> Reply:
-        """Answer with what stands at a path, or with what its website says where nothing does."""
+        """Reply with the content at a path; if there is none, apply the site's `_redirects`."""
         try:
             return await self._contents.reply(request, path, reader)
         except (NoSuchLink, NotTraversable):
@@ -178,7 +178,7 @@ class Pipeline:
             match = await find_rule(reader, path)
             if match is None:
                 raise
-        return await reply_as_told(self._contents, match, request, path, reader)
+        return await apply_rule(self._contents, match, request, path, reader)
 
 
 async def _leads_to_block(reader: Reader, path: ContentPath) -> bool:

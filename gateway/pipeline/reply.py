@@ -1,4 +1,4 @@
-"""What the pipeline hands to the edge."""
+"""Replies of the pipeline, and the pages that it needs for them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from gateway.protocol.headers import Headers, cache_status
 from gateway.protocol.request import GatewayRequest
 
 Pieces = AsyncIterator[Piece]
-"""A body in order: verified pieces of any size."""
+"""The verified pieces of a body, in order and of any size."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """An answer, the body that follows its head, and what it took to make it."""
+    """An answer with its body and the trace of its blocks."""
 
     answer: Answer
     pieces: Pieces | None = None
-    """None when the answer holds its whole body."""
+    """The body; None when the answer itself holds it."""
     source: BlockSource | None = None
-    """Open until the body has been sent; None when no block was needed."""
+    """The source of blocks, open until the body is sent; None when no block is needed."""
 
     @property
     def trace(self) -> RetrievalTrace | None:
-        """Where the blocks came from; still growing while the body is sent."""
+        """Where the blocks came from; grows while the body is sent."""
         return None if self.source is None else self.source.trace
 
     def with_cache_fields(self) -> "Reply":
-        """Return the same reply whose head tells where its blocks were found until now."""
+        """Return the same reply with `Cache-Status`, made from the blocks read so far."""
         trace = self.trace
         if trace is None:
             return self
@@ -41,7 +41,7 @@ class Reply:
         return Reply(self.answer.plus(fields), self.pieces, self.source)
 
     async def close(self) -> None:
-        """Say that nothing more will be read."""
+        """Close the source of blocks."""
         if self.source is not None:
             await self.source.close()
 

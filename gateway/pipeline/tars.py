@@ -1,4 +1,4 @@
-"""Answers with a TAR."""
+"""Replies with a TAR."""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -19,7 +19,7 @@ from gateway.protocol.request import GatewayRequest
 async def reply_with_tar(
     request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
 ) -> Reply:
-    """Answer with a TAR; what cannot be one by the first block is refused.
+    """Return a reply with a TAR, once its first piece is made.
 
     Raises:
         NotArchivable, BadBlock: as `walk_tar`, before anything is sent.

@@ -1,4 +1,4 @@
-"""What a website says of paths that it does not have: its `_redirects` file."""
+"""Applies the `_redirects` file of a website to paths that do not exist in it."""
 
 from collections.abc import AsyncIterator
 
@@ -27,11 +27,11 @@ from gateway.protocol.request import GatewayRequest
 
 
 async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
-    """Return what the website says of a path that does not exist; None when it says nothing.
+    """Return the match of a missing path in the site's `_redirects`; None when no rule matches.
 
     Raises:
-        BadRedirects: its file cannot be read, or makes too much of the path.
-        RetrievalError: it cannot be had.
+        BadRedirects: the file is malformed, or expands the path beyond its limit.
+        RetrievalError: the file cannot be retrieved.
     """
     own = ContentPath(path.namespace, path.root, (FILE_NAME,))
     try:
@@ -45,17 +45,17 @@ async def find_rule(reader: Reader, path: ContentPath) -> Match | None:
     return find_match(rules, path.segments)
 
 
-async def reply_as_told(
+async def apply_rule(
     contents: ContentReplies,
     match: Match,
     request: GatewayRequest,
     path: ContentPath,
     reader: Reader,
 ) -> Reply:
-    """Do what a rule of the website says of `path`.
+    """Return the reply that a rule of the website demands for `path`.
 
     Raises:
-        BadRedirects: it leads nowhere that it could.
+        BadRedirects: the rule's target is not a valid path.
         ClientError, ContentError, RetrievalError: as `ContentReplies.reply`.
     """
     if match.status in REDIRECTS:

@@ -1,4 +1,4 @@
-"""Answers: status, header fields and a plan for the body, decided before a byte is sent."""
+"""Answers: status, header fields and a plan of the body, complete before a byte is sent."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -26,19 +26,19 @@ from gateway.protocol.sites import url_path
 
 @dataclass(frozen=True, slots=True)
 class NoBody:
-    """Nothing follows the head."""
+    """An empty body."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyBytes:
-    """These bytes."""
+    """A body that is at hand."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class BodyFile:
-    """A part of the file, or all of it: `start` to just before `stop`."""
+    """The bytes `[start, stop)` of the file."""
 
     start: int
     stop: int
@@ -62,12 +62,12 @@ class BodyParts:
 
 @dataclass(frozen=True, slots=True)
 class BodyCar:
-    """The CAR that the request's `car` asks for."""
+    """The CAR that the request's `car` selects."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyTar:
-    """The file, or the directory with all that is below it, as a TAR."""
+    """A TAR of the file, or of the directory with all entries below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ NO_BODY: Final = NoBody()
 
 
 class Answer(NamedTuple):
-    """The complete head of an answer and what follows it. A HEAD's answer has `NoBody`."""
+    """The complete head of an answer and the plan of its body. An answer to HEAD has `NoBody`."""
 
     status: int
     headers: Headers
@@ -92,14 +92,14 @@ class Answer(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where the content of an answer comes from, and how long it stays true."""
+    """The content that an answer is made of: its tag, its CIDs and its age."""
 
     etag: bytes
-    """With quotes; see `gateway.protocol.etags`."""
+    """The entity tag with its quotes; see `gateway.protocol.etags`."""
     roots: tuple[Cid, ...]
-    """One for each segment of the path; the last is the thing itself."""
+    """One CID for each segment of the path; the last is that of the content."""
     is_generated: bool = False
-    """Whether it is a page that is made here, which may look different after an upgrade."""
+    """Whether it is a page of the gateway, which may look different after an upgrade."""
     mtime: int | None = None
     """Seconds since the epoch, when UnixFS has it."""
 
@@ -109,7 +109,7 @@ OPTIONS: Final = Answer(200, (ALLOW, (b"content-length", b"0"), *CORS), NO_BODY)
 
 
 def source_fields(request: GatewayRequest, source: Source) -> Headers:
-    """Return the fields that every answer with content has, a 304 too."""
+    """Return the fields that every answer with content has, including a 304."""
     fields: list[Header] = [(b"etag", source.etag), *path_fields(request, source)]
     freshness = request.freshness
     cache_control = freshness.generated if source.is_generated else freshness.content
@@ -118,13 +118,13 @@ def source_fields(request: GatewayRequest, source: Source) -> Headers:
     if source.mtime is not None and (date := format_date(source.mtime)):
         fields.append((b"last-modified", date))
     if request.format_from_accept:
-        # A cache that takes only the URL for its key must not give these bytes to a browser.
+        # A cache that uses only the URL as its key must not send these bytes to a browser.
         fields += ((b"content-location", content_location(request)), (b"vary", b"Accept"))
     return CORS + tuple(fields)
 
 
 def path_fields(request: GatewayRequest, source: Source) -> Headers:
-    """Return the fields that tell the path and the CIDs on it, also of a redirect."""
+    """Return `X-Ipfs-Path` and `X-Ipfs-Roots`, which redirects have, too."""
     return (
         (b"x-ipfs-path", ipfs_path(request)),
         (b"x-ipfs-roots", roots_text(source.roots)),
@@ -132,7 +132,7 @@ def path_fields(request: GatewayRequest, source: Source) -> Headers:
 
 
 def ipfs_path(request: GatewayRequest) -> bytes:
-    """Return `X-Ipfs-Path`: the content path as asked for, before anything was resolved."""
+    """Return the value of `X-Ipfs-Path`: the requested content path, before names are resolved."""
     path = request.path
     slash = "/" if path.is_directory else ""
     return header_text("/".join(("", path.namespace, path.root_text, *path.segments)) + slash)
@@ -144,15 +144,15 @@ def content_location(request: GatewayRequest) -> bytes:
     asked = str(request.format)
     if request.format is ResponseFormat.CAR:
         asked += f"&car-version=1&car-order=dfs&car-dups={'y' if request.car.dups else 'n'}"
-    # In front: of a parameter that stands there twice the first counts.
+    # In front, because the first of two parameters with one name counts.
     query = f"format={asked}" + (f"&{request.query}" if request.query else "")
     return location_text(f"{url_path(request.site, request.path)}{slash}?{query}".encode("latin-1"))
 
 
 def check_preconditions(request: GatewayRequest, source: Source) -> Answer | None:
-    """Return a 304 when the client has what would be sent; None to go on.
+    """Return a 304 when the client has the current content; None to go on.
 
-    Needs no block but those of the path: call it before fetching any more. The functions that
+    It needs only the blocks on the path: call it before fetching any other. The functions that
     make answers call it too.
 
     Raises:
@@ -172,8 +172,8 @@ def listing_answer(request: GatewayRequest, source: Source, page: Headers) -> An
 
     Args:
         request: the request.
-        source: of a page that is generated.
-        page: the fields of the page itself, such as its Content-Security-Policy.
+        source: the directory; `is_generated` is set.
+        page: header fields of the page, such as its Content-Security-Policy.
     """
     if unchanged := check_preconditions(request, source):
         return unchanged
@@ -225,7 +225,7 @@ def tar_answer(request: GatewayRequest, source: Source) -> Answer:
 
 
 def cached_answer(request: GatewayRequest) -> Answer:
-    """Answer a HEAD with `only-if-cached`: the block at the end of the path is here."""
+    """Answer a HEAD with `only-if-cached`, when the block at the end of the path is cached."""
     headers = (*CORS, (b"x-ipfs-path", ipfs_path(request)), (b"cache-control", NO_STORE))
     return Answer(200, headers, NO_BODY)
 

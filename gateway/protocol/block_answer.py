@@ -1,7 +1,7 @@
-"""Answers with the bytes of one block: as it is, or as the document that it holds.
+"""Answers with the bytes of one block: as a raw block, or as the document that it holds.
 
-https://specs.ipfs.tech/http-gateways/path-gateway/ with IPIP-524: no codec is converted into
-another one. Only the name may become a plainer one, as all DAG-JSON is JSON.
+https://specs.ipfs.tech/http-gateways/path-gateway/ with IPIP-524: the gateway converts no codec
+into another. Only the media type may become a plainer one, as all DAG-JSON is JSON.
 """
 
 from collections.abc import Mapping
@@ -34,11 +34,11 @@ _NATIVE: Final[Mapping[int, ResponseFormat]] = MappingProxyType(
         CBOR: ResponseFormat.CBOR,
     }
 )
-"""What a block of each codec is when nobody asks for a format."""
+"""The format of a block by its codec, when the request names no format."""
 _ALSO: Final[Mapping[int, ResponseFormat]] = MappingProxyType(
     {DAG_JSON: ResponseFormat.JSON, DAG_CBOR: ResponseFormat.CBOR}
 )
-"""What else it is."""
+"""The plainer formats in which the same bytes are valid."""
 _FILE_CODECS: Final = frozenset({RAW, DAG_PB})
 _PLAIN: Final = frozenset({ResponseFormat.JSON, ResponseFormat.CBOR})
 _TEXTS: Final = frozenset({ResponseFormat.JSON, ResponseFormat.DAG_JSON})
@@ -55,13 +55,13 @@ _VARY: Final[Header] = (b"vary", b"Accept")
 
 
 def choose_block_format(asked: ResponseFormat, cid: Cid) -> ResponseFormat | None:
-    """Return as what a document is sent; None when the block may be a part of UnixFS.
+    """Return the format in which a document is sent; None when the block may be UnixFS.
 
-    A file that is JSON or CBOR itself may be asked for as such, too: that is for
-    `check_file_format` to tell, which knows its content.
+    A UnixFS file that holds JSON or CBOR may be requested as such, too; `check_file_format`
+    decides that from its content type.
 
     Raises:
-        NotAcceptable: the codec of the block is another one.
+        NotAcceptable: the block has another codec.
     """
     native = _NATIVE.get(cid.codec)
     if asked is ResponseFormat.UNIXFS:
@@ -72,25 +72,25 @@ def choose_block_format(asked: ResponseFormat, cid: Cid) -> ResponseFormat | Non
         return None
     codec = CODEC_NAMES.get(cid.codec, f"0x{cid.codec:x}")
     raise NotAcceptable(
-        f"{cid} is {codec}, not {asked}, and is not converted: take ?format=raw and do it yourself"
+        f"{cid} is {codec}, not {asked}, and the gateway converts nothing: request ?format=raw"
     )
 
 
 def require_default(asked: ResponseFormat, cid: Cid) -> None:
-    """Check that something of UnixFS that is not a file is not asked for as a plain format.
+    """Check that a directory or symlink is not requested as JSON or CBOR.
 
     Raises:
-        NotAcceptable: it is.
+        NotAcceptable: it is requested as such.
     """
     if asked is not ResponseFormat.UNIXFS:
         raise NotAcceptable(f"{cid} is not a file: it cannot be {asked}")
 
 
 def check_file_format(asked: ResponseFormat, cid: Cid, content_type: bytes) -> None:
-    """Check that a file of UnixFS is of the plain format that it is asked for as.
+    """Check that a UnixFS file has the content type of the requested format.
 
     Raises:
-        NotAcceptable: it is not.
+        NotAcceptable: it has another content type.
     """
     if asked in _PLAIN and content_type != media_type(asked):
         raise NotAcceptable(f"{cid} is not {asked}, but {content_type.decode('ascii')}")
@@ -103,9 +103,9 @@ def block_answer(
 
     Args:
         request: the request.
-        source: where the block comes from.
-        data: its bytes.
-        format_: as what they are sent: RAW, or what `choose_block_format` says.
+        source: the block's tag and CIDs.
+        data: the block's bytes.
+        format_: the format of the answer: RAW, or the result of `choose_block_format`.
 
     Raises:
         PreconditionFailed: `If-Match` or `If-Unmodified-Since` does not hold.
@@ -130,13 +130,13 @@ def block_answer(
 
 
 def preview_answer(request: GatewayRequest, source: Source, page: Headers, data: bytes) -> Answer:
-    """Answer with the page that shows a document.
+    """Answer with the preview page of a document.
 
     Args:
         request: the request.
-        source: of a page that is generated.
-        page: the fields of the page itself, such as its Content-Security-Policy.
-        data: the page.
+        source: the document; `is_generated` is set.
+        page: header fields of the page, such as its Content-Security-Policy.
+        data: the HTML of the page.
     """
     if unchanged := check_preconditions(request, source):
         return unchanged.plus((_VARY,))
@@ -152,5 +152,5 @@ def preview_answer(request: GatewayRequest, source: Source, page: Headers, data:
 
 
 def _vary(request: GatewayRequest) -> Headers:
-    """Say that browsers get something else: the page, where nobody names a format."""
+    """Return `Vary: Accept` where browsers get a preview page from the same URL."""
     return (_VARY,) if request.format is ResponseFormat.UNIXFS else ()

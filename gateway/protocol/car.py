@@ -1,4 +1,4 @@
-"""What a request for a CAR asks for.
+"""The parameters of a CAR request.
 
 https://specs.ipfs.tech/http-gateways/trustless-gateway/ with IPIP-402 (`dag-scope`,
 `entity-bytes`), IPIP-412 (`order`, `dups`) and IPIP-523 (the URL wins over `Accept`).
@@ -18,7 +18,7 @@ _MAX_OFFSET: Final = 2**63 - 1  # UnixFS sizes are at most this
 
 @dataclass(frozen=True, slots=True)
 class CarParams:
-    """Which blocks, in which order.
+    """The blocks that a CAR request selects, and whether it wants duplicates.
 
     The order is always depth first, which is a correct answer to `order=unk` too.
     """
@@ -37,10 +37,10 @@ DEFAULT_CAR: Final = CarParams()
 
 
 def parse_car_params(query: Mapping[str, str], accept: Mapping[str, str]) -> CarParams:
-    """Return what the query and the parameters of the media type in `Accept` ask for.
+    """Return the parameters of the query and, where it lacks them, of the type in `Accept`.
 
     Raises:
-        BadRequest: a value that the specification does not have.
+        BadRequest: a value that the specification does not define.
     """
     version = query.get("car-version", accept.get("version", "1"))
     order = query.get("car-order", accept.get("order", "dfs"))
@@ -63,7 +63,7 @@ def parse_entity_bytes(text: str) -> tuple[int, int | None]:
     """Parse `from:to`, both inclusive, into a Python slice's `(start, stop)`.
 
     Raises:
-        BadRequest: not of that form, beyond 63 bits, or `from` behind `to`.
+        BadRequest: not of that form, beyond 63 bits, or `from` is after `to`.
     """
     match = _BYTES.fullmatch(text)
     _refuse_unless(match is not None, "entity-bytes", text)
@@ -73,7 +73,7 @@ def parse_entity_bytes(text: str) -> tuple[int, int | None]:
     _refuse_unless(in_range, "entity-bytes", text)
     if last is None:
         return first, None
-    # A negative start with a positive end depends on the size of the file; nobody means it.
+    # A negative start with a positive end depends on the size of the file: no client needs it.
     is_ordered = first <= last and not first < 0 <= last
     _refuse_unless(is_ordered or first >= 0 > last, "entity-bytes", text)
     return first, None if last == -1 else last + 1
@@ -81,4 +81,4 @@ def parse_entity_bytes(text: str) -> tuple[int, int | None]:
 
 def _refuse_unless(is_good: bool, name: str, value: str) -> None:  # noqa: FBT001 (private)
     if not is_good:
-        raise BadRequest(name, f"{value[:100]!r} is not a value of it")
+        raise BadRequest(name, f"{value[:100]!r} is not a valid value")

@@ -14,7 +14,7 @@ _LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z, the last that the fo
 
 
 class ConditionalVerdict(StrEnum):
-    """What the preconditions of a request say."""
+    """The result of the preconditions of a request."""
 
     GO_ON = "go on"
     NOT_MODIFIED = "not modified"
@@ -22,9 +22,9 @@ class ConditionalVerdict(StrEnum):
 
 
 def matches_any(header: str, etag: str) -> bool:
-    """Compare weakly (`If-None-Match`): whether a list of tags, or `*`, names `etag`.
+    """Return whether a list of tags, or `*`, names `etag` by weak comparison (`If-None-Match`).
 
-    Tolerant: a tag without quotes is compared too, as some scripts send it.
+    A tag without quotes is compared, too, since some scripts send it so.
     """
     wanted = etag.removeprefix("W/")
     if header.strip() in ("*", wanted, wanted.strip('"')):
@@ -33,22 +33,22 @@ def matches_any(header: str, etag: str) -> bool:
 
 
 def matches_strongly(header: str, etag: str) -> bool:
-    """Compare strongly (`If-Match`): weak tags never match; `*` always does."""
+    """Return whether `If-Match` names `etag`: weak tags never match; `*` always does."""
     if header.strip() == "*":
         return True
     return not etag.startswith("W/") and etag in _TAG.findall(header)
 
 
 def is_range_current(if_range: str, etag: str) -> bool:
-    """Tell whether a `Range` may be answered: no `If-Range`, or exactly our strong tag.
+    """Return whether a `Range` may be answered: no `If-Range`, or exactly this strong tag.
 
-    A date never matches: it is only as good as a second, and every file has a tag.
+    A date never matches: its resolution is only a second, and every file has a tag.
     """
     return not if_range or (if_range.strip() == etag and not etag.startswith("W/"))
 
 
 def parse_date(text: str) -> float | None:
-    """Return an HTTP date as seconds since the epoch; None when it is not one."""
+    """Return an HTTP date as seconds since the epoch; None for other text."""
     if len(text) > _MAX_DATE_CHARACTERS:
         return None
     try:
@@ -60,19 +60,19 @@ def parse_date(text: str) -> float | None:
 
 
 def format_date(seconds: int) -> bytes | None:
-    """Return an HTTP date; None for moments that the format cannot write."""
+    """Return an HTTP date; None for times that the format cannot express."""
     if not 0 <= seconds <= _LAST_SECOND:
         return None
     return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True).encode("ascii")
 
 
 def evaluate(request: GatewayRequest, etag: str, mtime: int | None) -> ConditionalVerdict:
-    """Apply the preconditions of a request to what would be sent.
+    """Return the result of the preconditions of a request for the content that would be sent.
 
     Args:
         request: the request.
-        etag: of the answer, with its quotes.
-        mtime: seconds since the epoch from UnixFS; None when the file does not say.
+        etag: entity tag of the answer, with its quotes.
+        mtime: UnixFS modification time in seconds since the epoch; None when there is none.
     """
     if _has_failed(request, etag, mtime):
         return ConditionalVerdict.FAILED
@@ -90,7 +90,7 @@ def _has_failed(request: GatewayRequest, etag: str, mtime: int | None) -> bool:
 
 
 def _is_unmodified(header: str, mtime: int | None) -> bool | None:
-    """Tell whether the file is at most as new as a date; None when one of them is not known."""
+    """Return whether the file is not newer than a date; None when one of them is not known."""
     if not header or mtime is None or (since := parse_date(header)) is None:
         return None
     return mtime <= since

@@ -1,4 +1,4 @@
-"""What the page of a document shows, as values; `gateway.web.pages.document` makes HTML of them."""
+"""The rows of a document's preview page; `gateway.web.pages.document` makes HTML of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from gateway.content.path import AnyPath, escape_segment
 from gateway.protocol.listing import cid_href, show_name
 from gateway.protocol.sites import Site, url_path
 
-MAX_ROWS: Final = 1000  # values on a page, which is then of some 200 kB; more is in the raw forms
-MAX_TEXT_CHARACTERS: Final = 500  # of one value
+MAX_ROWS: Final = 1000  # values on a page, about 200 kB; downloads have the whole document
+MAX_TEXT_CHARACTERS: Final = 500  # shown of one value
 MAX_KEY_CHARACTERS: Final = 100
-MAX_HREF_CHARACTERS: Final = 4096  # half of what a path may have
+MAX_HREF_CHARACTERS: Final = 4096  # half of the limit of a path
 
 _SHOWN_BYTES: Final = 32
 _NO_SEGMENTS: Final = frozenset({"", ".", ".."})
 
 
 class Row(NamedTuple):
-    """One value, or the end of one that holds others."""
+    """One value, or the end of a list or map."""
 
     kind: str
-    """link, text, bytes, number, bool, null, list, map; or end: of the last list or map."""
+    """link, text, bytes, number, bool, null, list, map; or end, of the innermost list or map."""
     key: str = ""
-    """The key or index of it; empty for the whole."""
+    """Its key or index; empty for the whole document."""
     text: str = ""
     href: str = ""
-    """Of links: where it goes on."""
+    """Target of a link."""
 
 
 class DocumentRows(NamedTuple):
@@ -36,18 +36,18 @@ class DocumentRows(NamedTuple):
 
     rows: tuple[Row, ...]
     is_whole: bool
-    """Whether all values are there."""
+    """Whether the rows hold all values."""
 
 
 @dataclass(slots=True)
 class _Level:
     items: Iterator[tuple[str, Value]]
     href: str | None
-    """Of what holds them; None when no path leads there."""
+    """Path of the list or map; None when no path leads to it."""
 
 
 def document_rows(site: Site, path: AnyPath, value: Value) -> DocumentRows:
-    """Return the rows of the document at `path`; at most `MAX_ROWS`, besides the ends."""
+    """Return the rows of the document at `path`: at most `MAX_ROWS`, not counting the ends."""
     rows: list[Row] = []
     levels = [_Level(iter((("", value),)), url_path(site, path))]
     count, is_whole = 0, True
@@ -73,7 +73,7 @@ def document_rows(site: Site, path: AnyPath, value: Value) -> DocumentRows:
 
 
 def _href_below(above: str | None, key: str) -> str | None:
-    """Return the path of a value by its key; None when a path cannot have it."""
+    """Return the path of the value under a key; None when a path cannot contain the key."""
     if above is None or len(key) > MAX_HREF_CHARACTERS:  # first: a key may be two megabytes
         return None
     if key in _NO_SEGMENTS or "\0" in key or not _is_unicode(key):
@@ -106,7 +106,7 @@ def _row(site: Site, key: str, value: Value, href: str | None) -> Row:
 
 
 def _show(text: str, limit: int) -> str:
-    """Cut a text, and make visible what has no look of its own."""
+    """Cut a text, and replace its invisible characters by visible ones."""
     cut = "\N{HORIZONTAL ELLIPSIS}" if len(text) > limit else ""
     shown = text[:limit].encode("utf-8", "replace").decode("utf-8")
     return show_name(shown) + cut

@@ -31,7 +31,7 @@ def file_answer(request: GatewayRequest, source: Source, size: int, content_type
 
     Raises:
         PreconditionFailed: `If-Match` or `If-Unmodified-Since` does not hold.
-        RangeNotSatisfiable: nothing of the range is in the file.
+        RangeNotSatisfiable: no byte of the range is in the file.
     """
     if unchanged := check_preconditions(request, source):
         return unchanged
@@ -40,7 +40,7 @@ def file_answer(request: GatewayRequest, source: Source, size: int, content_type
 
 
 def cut(body: BodyFile | BodyParts, data: bytes) -> bytes:
-    """Return the body that a plan means, from a file that is all in memory."""
+    """Return the bytes of a planned body, given the whole file."""
     if isinstance(body, BodyFile):
         return data[body.start : body.stop]
     parts = (part.preamble + data[part.start : part.stop] for part in body.parts)
@@ -62,12 +62,12 @@ def _file_disposition(request: GatewayRequest) -> Headers:
 def answer_ranges(
     request: GatewayRequest, head: Headers, etag: bytes, size: int, content_type: bytes
 ) -> Answer:
-    """Answer with something of `size` bytes, or the ranges of it that are asked for.
+    """Answer with content of `size` bytes, or with the requested ranges of it.
 
     Raises:
-        RangeNotSatisfiable: nothing of the range is in it.
+        RangeNotSatisfiable: no byte of the range is in the content.
     """
-    # RFC 9110, 14.2: Range means something for GET only.
+    # RFC 9110, 14.2: Range is defined for GET only.
     is_asked = bool(request.range_header) and not request.is_head
     is_current = is_asked and is_range_current(request.if_range, etag.decode("ascii"))
     found = parse_range(request.range_header, size) if is_current else None
@@ -86,7 +86,7 @@ def answer_ranges(
 def _answer_parts(
     ranges: Sequence[ByteRange], head: Headers, etag: bytes, size: int, content_type: bytes
 ) -> Answer:
-    # Cannot stand in the file by design: it is a hash of the file's own CID.
+    # The file cannot contain the boundary by design: it is a hash of the file's own CID.
     boundary = hashlib.blake2b(etag, digest_size=16).hexdigest().encode("ascii")
     parts: list[Part] = []
     for part in ranges:

@@ -1,8 +1,8 @@
-"""Response formats and how a request chooses one.
+"""Response formats, and how a request chooses one.
 
 https://specs.ipfs.tech/http-gateways/path-gateway/#format-request-query-parameter and IPIP-523:
-`?format=` wins over `Accept`; in `Accept` the first known type counts and q is ignored, as in the
-gateways that are deployed.
+`?format=` takes precedence over `Accept`; in `Accept` the first known type counts and q is ignored,
+as in the deployed gateways.
 """
 
 import re
@@ -15,10 +15,10 @@ from gateway.errors import BadRequest
 
 
 class ResponseFormat(StrEnum):
-    """The formats that are served; all but the first are values of `?format=`."""
+    """The response formats; all but the first are values of `?format=`."""
 
     UNIXFS = "unixfs"
-    """The default: files, directories and documents as a web server shows them."""
+    """The default: files, directory listings and documents, as a web server sends them."""
     RAW = "raw"
     CAR = "car"
     TAR = "tar"
@@ -30,17 +30,17 @@ class ResponseFormat(StrEnum):
 
 
 TRUSTLESS: Final = frozenset({ResponseFormat.RAW, ResponseFormat.CAR, ResponseFormat.IPNS_RECORD})
-"""What a client can check by itself: all that a trustless gateway serves."""
+"""The formats that clients can verify themselves; a trustless gateway serves no other."""
 
 
 class FormatChoice(NamedTuple):
-    """A format and how it was asked for."""
+    """A requested format, and where the request names it."""
 
     format: ResponseFormat
     is_from_accept: bool
-    """Whether `Accept`, not the URL, chose it."""
+    """Whether `Accept`, not the URL, names it."""
     parameters: Mapping[str, str]
-    """Parameters of its media type in `Accept`, names in lower case; the first of a name wins."""
+    """Parameters of its media type in `Accept` by lower-case name; the first of a name counts."""
 
 
 MAX_TYPE_PARAMETERS: Final = 16  # of one media type; CAR has three
@@ -70,24 +70,24 @@ _DEFAULT: Final = FormatChoice(ResponseFormat.UNIXFS, False, _NO_PARAMETERS)
 
 
 def media_type(format_: ResponseFormat) -> bytes:
-    """Return the media type of a format; UNIXFS has none of its own."""
+    """Return the media type of a format; `format_` is not UNIXFS, which has none."""
     return _MEDIA_TYPES[format_].encode("ascii")
 
 
 def choose_format(parameter: str | None, accept: str) -> FormatChoice:
-    """Choose the response format.
+    """Return the format that a request chooses.
 
     Args:
-        parameter: the value of `?format=`; a value that nobody has defined is ignored.
+        parameter: the value of `?format=`; an unknown value is ignored.
         accept: the value of `Accept`.
 
     Raises:
-        BadRequest: `Accept` asks for an IPLD or IPFS type that nobody has defined.
+        BadRequest: `Accept` names an unknown type of `vnd.ipld` or `vnd.ipfs`.
     """
     accepted = _first_defined(accept) if _WORTH_A_LOOK.search(accept) else None
     named = _NAMES.get(parameter or "")
     if named is not None:
-        # Clients send both (IPIP-523): the parameters in Accept then still speak of the format.
+        # Clients send both (IPIP-523): the parameters in Accept then still apply to the format.
         told = accepted[1] if accepted is not None and accepted[0] == named else _NO_PARAMETERS
         return FormatChoice(named, False, told)
     if accepted is None:
@@ -96,14 +96,14 @@ def choose_format(parameter: str | None, accept: str) -> FormatChoice:
     if not isinstance(chosen, ResponseFormat):
         raise BadRequest("Accept", f"unknown type {chosen[:100]!r}")
     if chosen in _GENERIC and "*/*" in accept:
-        # Libraries such as axios say "application/json, text/plain, */*" with every request:
-        # a client that takes anything gets the file as it is.
+        # Libraries such as axios send "application/json, text/plain, */*" with every request:
+        # a client that accepts any type gets the file unchanged.
         return _DEFAULT
     return FormatChoice(chosen, True, parameters)
 
 
 def _first_defined(accept: str) -> tuple[ResponseFormat | str, Mapping[str, str]] | None:
-    """Return the first entry that names a format, or an unknown vendor type as it is."""
+    """Return the first entry that names a format, or an unknown vendor type unchanged."""
     for entry in accept.split(","):
         name, _, rest = entry.partition(";")
         name = name.strip().lower()

@@ -1,4 +1,4 @@
-"""Header fields that many answers share, as ASGI wants them: lower-case bytes."""
+"""Header fields that many answers share, as lower-case bytes for ASGI."""
 
 import re
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ CORS: Final[Headers] = (
     (b"access-control-allow-headers", b"Content-Type, Range, User-Agent, X-Requested-With"),
     (b"access-control-expose-headers", _EXPOSED),
 )
-"""On every answer, errors and redirects too, whether or not the request has an Origin."""
+"""Fields of every answer, including errors and redirects, with or without an Origin."""
 
 _PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 _URL_CHARACTERS: Final = "%/?&=+$,:;@!*'()~"
@@ -33,26 +33,26 @@ _SERVER: Final = "ipfs-gateway"
 
 
 def header_text(text: str) -> bytes:
-    """Percent-encode what is not printable ASCII, and percent signs, so that it can be undone."""
+    """Percent-encode all but printable ASCII, and percent signs, so that it can be decoded."""
     if text.isascii() and text.isprintable() and "%" not in text:  # nearly all of them
         return text.encode("ascii")
     return quote_name(text, _PRINTABLE).encode("ascii")
 
 
 def location_text(url: bytes) -> bytes:
-    """Make an URL safe for a header field; its escapes stay, in upper case."""
+    """Percent-encode a URL for a header field; its own escapes stay, in upper case."""
     escaped = quote(url, safe=_URL_CHARACTERS)
     return _ESCAPE.sub(lambda match: match[0].upper(), escaped).encode("ascii")
 
 
 def finished_text(url: str) -> str:
-    """Make a whole URL safe for a header field: what has a meaning in one keeps it."""
+    """Percent-encode a whole URL for a header field; delimiters of URLs stay."""
     escaped = quote(url, safe=_URL_CHARACTERS + "#[]")
     return _ESCAPE.sub(lambda match: match[0].upper(), escaped)
 
 
 def roots_text(roots: Iterable[Cid]) -> bytes:
-    """Return `X-Ipfs-Roots`: one CID for each segment, so that caches can purge by root."""
+    """Return the value of `X-Ipfs-Roots`: one CID for each segment; caches can purge by it."""
     return ",".join(map(str, roots)).encode("ascii")
 
 
@@ -60,8 +60,8 @@ def cache_status(tiers: Iterable[str], fetched: int) -> Headers:
     """Return `Cache-Status` (RFC 9211) and `X-Cache-Status`.
 
     Args:
-        tiers: the tiers that blocks were found in; the slowest is named.
-        fetched: how many blocks came from an upstream.
+        tiers: names of the cache tiers that had blocks; the fields name the slowest.
+        fetched: number of blocks that came from an upstream.
     """
     found = frozenset(tiers)
     if fetched:
@@ -78,8 +78,8 @@ def _cache_fields(word: bytes, status: str) -> Headers:
 
 _MISS: Final = _cache_fields(b"MISS", "fwd=miss")
 _PARTIAL: Final = _cache_fields(b"PARTIAL", "fwd=partial")
-_HIT: Final = _cache_fields(b"HIT", "hit")  # all of it was in the CID itself
-# Slowest first. `hot` are finished answers.
+_HIT: Final = _cache_fields(b"HIT", "hit")  # identity CIDs: no tier was read
+# Slowest first; `hot` is the table of finished answers.
 _HITS: Final = {
     tier: _cache_fields(b"HIT", f"hit; detail={tier}")
     for tier in ("shared", "disk", "memory", "hot")
@@ -87,11 +87,11 @@ _HITS: Final = {
 
 
 def mark_stale(headers: Headers) -> Headers:
-    """Tell operators that the name behind an answer is being asked for again."""
+    """Return the fields with `X-Cache-Status: STALE`: the name is being resolved anew."""
     return tuple([(n, b"STALE") if n == b"x-cache-status" else (n, v) for n, v in headers])
 
 
 def server_timing(durations: Iterable[tuple[str, float]]) -> Header:
-    """Return `Server-Timing` of `(name, seconds)` pairs; the names are tokens."""
+    """Return `Server-Timing` with one metric, in milliseconds, for each `(name, seconds)` pair."""
     parts = (f"{name};dur={seconds * 1000:.1f}" for name, seconds in durations)
     return b"server-timing", ", ".join(parts).encode("ascii")

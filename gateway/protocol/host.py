@@ -1,4 +1,4 @@
-"""The Host field: RFC 9112, 3.2. Malformed ones are refused before anything looks at them."""
+"""Checks of the Host field (RFC 9112, 3.2), made before any other use of it."""
 
 import re
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ def check_host(values: Sequence[bytes], *, is_required: bool) -> None:
     """Check the Host fields of a request.
 
     Args:
-        values: all of them.
-        is_required: HTTP/1.1 needs one, HTTP/1.0 did not know it.
+        values: the values of all Host fields.
+        is_required: whether the field must be present: in HTTP/1.1 yes, in HTTP/1.0 no.
 
     Raises:
-        BadRequest: none though one is needed, more than one, or not `host[:port]`.
+        BadRequest: the required field is missing, there are several, or it is not `host[:port]`.
     """
     if len(values) > 1:
-        raise BadRequest("Host", f"there are {len(values)} of it")
+        raise BadRequest("Host", f"the request has {len(values)} Host fields")
     if not values:
         if is_required:
             raise BadRequest("Host", "HTTP/1.1 requires it")
@@ -38,7 +38,7 @@ def check_host(values: Sequence[bytes], *, is_required: bool) -> None:
 
 
 def is_host(value: bytes) -> bool:
-    """Tell whether a field value is a name or address with an optional port."""
+    """Return whether a field value is a host name or address with an optional port."""
     return len(value) <= MAX_HOST_CHARACTERS and _is_host(value)
 
 

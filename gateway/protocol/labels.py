@@ -1,7 +1,7 @@
-"""Roots as DNS labels: https://specs.ipfs.tech/http-gateways/subdomain-gateway/.
+"""Roots of content paths as DNS labels: https://specs.ipfs.tech/http-gateways/subdomain-gateway/.
 
-Browsers write host names in lower case, so a root has to be in a base without upper case; and a
-label has at most 63 characters (RFC 1035, 2.3.4).
+Browsers write host names in lower case, so a root must be in a base without upper case. A label has
+at most 63 characters (RFC 1035, 2.3.4).
 """
 
 from typing import Final
@@ -15,10 +15,10 @@ _TOO_LONG: Final = f"incompatible with DNS label length limit of {MAX_LABEL_CHAR
 
 
 def root_label(cid: Cid) -> str:
-    """Return the label of a root: CIDv1 in base32, of a key or where that is too long in base36.
+    """Return the label of a root: CIDv1 in base32; in base36 for keys and for long CIDs.
 
     Raises:
-        BadLabel: too long in both.
+        BadLabel: the CID is too long in both bases.
     """
     data = cid.as_v1().encode()
     if cid.codec != LIBP2P_KEY:
@@ -32,10 +32,10 @@ def root_label(cid: Cid) -> str:
 
 
 def domain_label(domain: str) -> str:
-    """Write a domain into one label, so that a certificate for one level covers it.
+    """Return a domain name as one label, so that a wildcard certificate covers it.
 
     Raises:
-        BadLabel: too long.
+        BadLabel: the label is too long.
     """
     label = domain.replace("-", "--").replace(".", "-")
     if len(label) > MAX_LABEL_CHARACTERS:
@@ -44,5 +44,5 @@ def domain_label(domain: str) -> str:
 
 
 def label_domain(label: str) -> str:
-    """Return the domain that `domain_label` made a label of."""
+    """Return the domain name of a label that `domain_label` made."""
     return "-".join(part.replace("-", ".") for part in label.split("--"))

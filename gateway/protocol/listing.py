@@ -1,9 +1,9 @@
-"""What a directory listing shows, as values; `gateway.web.pages.listing` makes HTML of them.
+"""The rows of a directory listing; `gateway.web.pages.listing` makes HTML of them.
 
-The links are those that the conformance suite looks for: breadcrumbs without a final slash, and a
-link to each entry by its CID whose file name is percent-encoded twice. A website of its own has
-no `/ipfs/`: there the former lead to the gateway that the subdomain belongs to, and CIDs are
-explained by a page for that.
+The links are those that the conformance suite expects: breadcrumbs without a final slash, and a
+link to each entry by its CID with a file name that is percent-encoded twice. Isolated sites have no
+`/ipfs/`: on a subdomain these links lead to its gateway, and on a DNSLink site the links of CIDs
+lead to a page that explains CIDs.
 """
 
 from typing import Final, NamedTuple
@@ -16,10 +16,10 @@ from gateway.content.path import AnyPath, escape_segment
 from gateway.protocol.media import guess_type
 from gateway.protocol.sites import Site, SiteKind, url_path
 
-MAX_SHOWN_CHARACTERS: Final = 255  # of a name; Linux has none with more
+MAX_SHOWN_CHARACTERS: Final = 255  # shown of a name; the limit of Linux is 255 bytes
 MAX_LINKED_CHARACTERS: Final = 1024
-"""Of a name that is a part of links, where it is escaped up to twice: what is longer, and would
-soon be longer than a URL may be, is linked to by its CID."""
+"""Limit of a name in a link, where it is escaped up to twice. Links to entries with longer names,
+which could exceed the limit of a URL, use the CID."""
 
 
 class Crumb(NamedTuple):
@@ -30,20 +30,20 @@ class Crumb(NamedTuple):
 
 
 class ListingHead(NamedTuple):
-    """What stands above the entries."""
+    """The part of a listing above its entries."""
 
     title: str
     """The content path."""
     namespace: str
     crumbs: tuple[Crumb, ...]
-    """From the root to this directory."""
+    """Links to the directories from the root to this one."""
     base_href: str
-    """The directory's path with its final slash, percent-encoded; links of entries start so."""
+    """The percent-encoded path of the directory with its final slash: prefix of entries' links."""
     parent_href: str | None
-    """None for the root of the content."""
+    """Link to the parent directory; None for the root of the content."""
     cid: str
     cid_base: str
-    """What the link to an entry by its CID starts with; empty where none is served."""
+    """Prefix of links by CID; empty on a site that serves none."""
 
 
 class Row(NamedTuple):
@@ -51,19 +51,19 @@ class Row(NamedTuple):
 
     name: str
     href: str
-    """Below the directory; by its CID where no path has such a name."""
+    """Link by path; by CID when no path can contain the name."""
     hash_href: str
-    """By the entry's own CID: stays right when the directory changes."""
+    """Link by the CID of the entry, which stays valid when the directory changes."""
     cid: str
     short_cid: str
     size: str
-    """Of all its blocks, as the directory claims; empty when it does not say."""
+    """Size of all its blocks as the directory claims it, for people; empty when there is none."""
     icon: str
     """folder, image, video, audio, text, archive or file."""
 
 
-# Control characters have no look of their own; the symbols for them (U+2400 and on) do. The marks
-# that turn text around would let "txt.exe" be read as "exe.txt".
+# Control characters are invisible and are replaced by their symbols (from U+2400). The marks that
+# change the direction of text can make "txt.exe" look like "exe.txt".
 _VISIBLE: Final = {
     **{code: 0x2400 + code for code in range(0x20)},
     0x7F: 0x2421,
@@ -72,11 +72,11 @@ _VISIBLE: Final = {
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _ARCHIVES: Final = ("zip", "gzip", "bzip2", "x-xz", "zstd", "compressed", "rar", "x-tar", "archive")
 _SHORT_ENDS: Final = 4
-_CID_PAGE: Final = "https://cid.ipfs.tech/#"  # explains a CID in the browser; the suite's choice
+_CID_PAGE: Final = "https://cid.ipfs.tech/#"  # explains a CID; the conformance suite expects it
 
 
 def listing_head(site: Site, path: AnyPath, cid: Cid) -> ListingHead:
-    """Return what stands above the entries of the directory `cid` at `path`."""
+    """Return the head of the listing of the directory `cid` at `path`."""
     href = url_path(site, path)
     crumbs = _crumbs(site, path)
     return ListingHead(
@@ -91,12 +91,12 @@ def listing_head(site: Site, path: AnyPath, cid: Cid) -> ListingHead:
 
 
 def cid_href(site: Site, cid: Cid) -> str:
-    """Return a link to content by its CID alone."""
+    """Return a link to content by its CID."""
     return f"{_CID_PAGE}{cid}" if site.kind is SiteKind.DNSLINK else f"{_gateway(site)}/ipfs/{cid}"
 
 
 def _gateway(site: Site) -> str:
-    """Return where `/ipfs/` is, as a reference without scheme."""
+    """Return the host that serves `/ipfs/`, as a reference without scheme; empty for this host."""
     return f"//{site.parent}" if site.kind is SiteKind.SUBDOMAIN else ""
 
 
@@ -114,7 +114,7 @@ def _crumbs(site: Site, path: AnyPath) -> tuple[Crumb, ...]:
 
 
 def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
-    """Return one entry of a directory."""
+    """Return the row of one entry of a directory."""
     cid = str(entry.cid)
     hash_href = f"{head.cid_base}{cid}" if head.cid_base else f"{_CID_PAGE}{cid}"
     href, cut = "", ""
@@ -136,12 +136,12 @@ def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
 
 
 def show_name(name: str) -> str:
-    """Return a name with what is no text escaped, and no character invisible or hiding others."""
+    """Return a name for display: invalid UTF-8 is escaped, invisible characters are replaced."""
     return show_bytes(name.translate(_VISIBLE))
 
 
 def format_size(size_bytes: int) -> str:
-    """Return a size for people: three digits or so, and a unit."""
+    """Return a size for people, with about three digits and a unit."""
     size, unit = float(size_bytes), 0
     while size >= 1000 and unit < len(_UNITS) - 1:
         size, unit = size / 1024, unit + 1
@@ -150,10 +150,10 @@ def format_size(size_bytes: int) -> str:
 
 
 def choose_icon(entry: DirectoryEntry) -> str:
-    """Guess what an entry is from its name and CID; the entry itself is not fetched."""
+    """Return the icon of an entry, guessed from its name and CID; no block is fetched."""
     media_type = guess_type(entry.name[-MAX_SHOWN_CHARACTERS:])
     if media_type is None:
-        # Writers of CIDv1 make small files raw blocks; what is left is mostly directories.
+        # Writers of CIDv1 make small files raw blocks; most other entries are directories.
         is_folder = "." not in entry.name and entry.cid.version == 1 and entry.cid.codec == DAG_PB
         return "folder" if is_folder else "file"
     family, _, kind = media_type.decode("ascii").partition("/")

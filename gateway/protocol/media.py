@@ -1,7 +1,7 @@
-"""Content types: by the name of a file or, when that says nothing, by its first bytes.
+"""Content types: by the name of a file or, when the name has none, by its first bytes.
 
-The bytes are read after https://mimesniff.spec.whatwg.org/ and, beyond it, as the deployed gateways
-read them. JSON has to be found by its content: the conformance suite asks for such a file by its
+The first bytes are matched as in https://mimesniff.spec.whatwg.org/ and, beyond it, as the deployed
+gateways do. JSON must be found by its content: the conformance suite requests such a file by its
 CID alone.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.protocol.media_types import TYPES
 
-SNIFF_BYTES: Final = 1024  # enough for tar (262) and for the brands and doctypes that exist
+SNIFF_BYTES: Final = 1024  # enough for tar (262) and for all known brands and doctypes
 
 _UNKNOWN: Final = b"application/octet-stream"
 _PLAIN: Final = b"text/plain; charset=utf-8"
@@ -78,14 +78,14 @@ _BRANDS: Final = {
     b"qt  ": b"video/quicktime",
 }
 _TS_PACKET_BYTES: Final = 188  # ISO 13818-1: each packet starts with 0x47
-# mimesniff, 7.1: bytes that no text has.
+# mimesniff, 7.1: bytes that do not occur in text.
 _BINARY: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _HTML: Final = re.compile(
     r"<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)"
     r"[\s>]",
     re.IGNORECASE,
 )
-# Atomic, because the alternatives could share a comment's text in many ways.
+# Atomic, because the alternatives could match the text of a comment in many ways.
 _MARKUP: Final = re.compile(
     r"(?:(?>\s+|<\?.*?\?>|<!--.*?-->|<!doctype[^>]*>))*+<(svg|html|rss|feed)[\s>]",
     re.IGNORECASE | re.DOTALL,
@@ -96,7 +96,7 @@ _XML_TAGS: Final = {
     "feed": b"application/atom+xml",
 }
 _JSON: Final = json.JSONDecoder()
-# The tokens of JSON, then one that the cut may have gone through.
+# The tokens of JSON, then one that may be cut.
 _JSON_TOKENS: Final = re.compile(
     r'\s*+[{\[](?:[\s{}\[\],:]++|"(?:[^"\\\x00-\x1f]|\\.)*+"|-?[0-9][0-9.eE+-]*+|true|false|null)*+'
     r'(?:"(?:[^"\\\x00-\x1f]|\\.)*+\\?|-|t(?:r|ru)?|f(?:a|al|als)?|n(?:u|ul)?)?'
@@ -104,16 +104,16 @@ _JSON_TOKENS: Final = re.compile(
 
 
 def guess_type(name: str) -> bytes | None:
-    """Return the content type that a file name suggests; None when the bytes have to tell."""
+    """Return the content type by a file name's extension; None when it is unknown."""
     _, dot, extension = name.rpartition(".")
     return TYPES.get(extension.lower()) if dot else None
 
 
 def sniff(head: bytes) -> bytes:
-    """Return the content type of a file.
+    """Return the content type of a file by its first bytes.
 
     Args:
-        head: its first `SNIFF_BYTES`, or all of it when it is smaller.
+        head: the first `SNIFF_BYTES` of the file, or all of it when it is smaller.
     """
     if not head:
         return b"text/plain"
@@ -132,7 +132,7 @@ def _sniff_signature(head: bytes) -> bytes | None:
 
 
 def _sniff_container(head: bytes) -> bytes | None:
-    """Tell the formats that one container has, and those whose mark is not at the start."""
+    """Return the type of container formats and of those whose signature is not at the start."""
     found: bytes | None = None
     if head[4:8] == b"ftyp":
         found = _sniff_iso_media(head)
@@ -153,7 +153,7 @@ def _sniff_container(head: bytes) -> bytes | None:
 
 def _sniff_iso_media(head: bytes) -> bytes:
     brand = head[8:12]
-    if brand in (b"mif1", b"msf1"):  # an image of any kind: the compatible brands tell
+    if brand in (b"mif1", b"msf1"):  # any kind of image: the compatible brands name it
         size = min(int.from_bytes(head[:4], "big"), len(head))
         return b"image/avif" if b"avif" in head[16:size] else b"image/heif"
     if brand.startswith(b"3g"):
@@ -166,14 +166,14 @@ def _sniff_text(head: bytes) -> bytes:
     try:
         text, is_utf8 = head.decode("utf-8-sig"), True
     except UnicodeDecodeError as exc:
-        # A character cut in two is no other encoding.
+        # The cut may split a character, which is no sign of another encoding.
         is_utf8 = is_cut and exc.start >= len(head) - 3
         text = head.decode("utf-8-sig", "ignore") if is_utf8 else head.decode("latin-1")
     text = text.lstrip()
     if text.startswith("<") and (found := _sniff_markup(text)):
         return found
     if not is_utf8:
-        return b"text/plain"  # the browser guesses which encoding
+        return b"text/plain"  # browsers guess the encoding
     if text.startswith(("{", "[")) and _is_json(text, is_cut=is_cut):
         return b"application/json"
     return b"text/vtt; charset=utf-8" if text.startswith("WEBVTT") else _PLAIN
@@ -194,4 +194,4 @@ def _is_json(text: str, *, is_cut: bool) -> bool:
         _, end = _JSON.raw_decode(text)
     except (ValueError, RecursionError):
         return is_cut and _JSON_TOKENS.fullmatch(text) is not None
-    return not text[end:].strip()  # two values are not one: ndjson, or prose that starts "[1]"
+    return not text[end:].strip()  # several values are not JSON: ndjson, or prose such as "[1] ..."

@@ -1,9 +1,9 @@
-"""The content types that extensions of names stand for.
+"""The table of content types by file name extension.
 
-A table of our own, so that every installation says the same: the deployed gateways take what the
-operating system has, and so call a `.webm` audio on one machine and video on the next. Text is
-`charset=utf-8`, as Go's `mime` package has it; HTML has no charset, as path-gateway.md says: the
-browser and the page know better.
+The gateway has its own table, so that every installation answers the same: the deployed gateways
+use that of the operating system, and so call a `.webm` audio on one machine and video on another.
+Text has `charset=utf-8`, as in Go's `mime` package; HTML has no charset, as path-gateway.md
+demands: browsers take it from the page.
 """
 
 from types import MappingProxyType
@@ -144,4 +144,4 @@ def _read_table() -> dict[str, bytes]:
 
 
 TYPES: Final = MappingProxyType(_read_table())
-"""Extension in lower case, without its dot, to the value of Content-Type."""
+"""Value of Content-Type by lower-case extension without its dot."""

@@ -1,7 +1,7 @@
 """Byte ranges: RFC 9110, section 14.
 
-A server may ignore `Range`; we do whenever the header is not exactly what the RFC describes or
-asks for more than the file, and send the whole file.
+A server may ignore `Range`. The gateway does so, and sends the whole file, when the field is not
+exactly as in the RFC or requests more bytes than the file has.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from gateway.errors import RangeNotSatisfiable
 
-MAX_RANGES: Final = 16  # real clients ask for one; CVE-2011-3192 and CVE-2025-62727 for thousands
+MAX_RANGES: Final = 16  # clients request one; CVE-2011-3192 and CVE-2025-62727 used thousands
 
 _UNIT: Final = "bytes="
 _SPEC: Final = re.compile(r"([0-9]*)-([0-9]*)")
@@ -17,21 +17,21 @@ _MAX_DIGITS: Final = 19  # 2**63, more than any file, has 19
 
 
 class ByteRange(NamedTuple):
-    """A part of a file: `start` to just before `stop`; never empty, never outside."""
+    """The bytes `[start, stop)` of a file; never empty, never outside of it."""
 
     start: int
     stop: int
 
 
 def parse_range(header: str, size: int) -> tuple[ByteRange, ...] | None:
-    """Return the parts of a file of `size` bytes that a `Range` field asks for, in its order.
+    """Return the parts of a file of `size` bytes that a `Range` field selects, in its order.
 
     Returns:
         None to send the whole file: no header, another unit, malformed, more than `MAX_RANGES`
         or together larger than the file, or an empty file.
 
     Raises:
-        RangeNotSatisfiable: well-formed, but nothing of it lies in the file.
+        RangeNotSatisfiable: the field is well-formed, but selects no byte of the file.
     """
     if size == 0 or header[: len(_UNIT)].lower() != _UNIT or header.count(",") >= MAX_RANGES:
         return None
@@ -65,6 +65,6 @@ def _parse_spec(text: str, size: int) -> ByteRange | None:
 
 
 def _parse_number(digits: str) -> int:
-    # int() of 5000 digits raises; the cap also keeps this linear.
+    # int() of 5000 digits raises; the limit also keeps the time linear.
     significant = digits.lstrip("0")
     return 10**_MAX_DIGITS if len(significant) > _MAX_DIGITS else int(significant or "0")

@@ -1,4 +1,4 @@
-"""Answers with an IPNS record as it was signed: clients check it themselves.
+"""Answers with a signed IPNS record, which clients verify themselves.
 
 https://specs.ipfs.tech/http-gateways/trustless-gateway/ (`format=ipns-record`) and
 https://specs.ipfs.tech/routing/http-routing-v1/#ipns-api.
@@ -26,10 +26,10 @@ def record_answer(request: GatewayRequest, key: Cid, data: bytes, max_age_s: int
     """Answer with a record.
 
     Args:
-        request: for `/ipns/{key}`.
-        key: the name.
-        data: the record, verified.
-        max_age_s: seconds for which nobody need ask again.
+        request: the request for `/ipns/{key}`.
+        key: the IPNS name.
+        data: the verified record.
+        max_age_s: seconds for which caches may keep the answer.
 
     Raises:
         PreconditionFailed: `If-Match` does not hold.

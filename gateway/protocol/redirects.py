@@ -15,7 +15,7 @@ from gateway.protocol.sites import Site, url_path
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where the client should look instead."""
+    """The target and the status of a redirect."""
 
     location: bytes
     """Printable ASCII: a path on the same host, or an absolute URL."""
@@ -28,29 +28,29 @@ _SUPERFLUOUS: Final = re.compile(rb"/+ipfs/+(ip[fn]s)/+([^/].*)", re.DOTALL)
 
 
 def find_redirect(target: bytes, query: bytes) -> Redirect | None:
-    """Return where a target leads that is no path itself but means one."""
+    """Return the redirect for a target that is not a content path but contains one."""
     if target in _PROTOCOL_HANDLERS:
         return uri_redirect(parse_query(query))
     return namespace_redirect(target, query)
 
 
 def uri_redirect(query: Mapping[str, str]) -> Redirect | None:
-    """Send `/ipfs/?uri=ipfs://...` to the path that the URI means (browser protocol handlers).
+    """Redirect `/ipfs/?uri=ipfs://...` to the path of the URI (browser protocol handlers).
 
     Raises:
-        BadRequest: the URI is not an `ipfs:` or `ipns:` one.
+        BadRequest: the URI does not start with `ipfs://` or `ipns://`.
     """
     uri = query.get("uri")
     if not uri:
         return None
     match = _URI.fullmatch(uri)
     if match is None or match[2] in (".", ".."):
-        raise BadRequest("uri", "it has to start with ipfs:// or ipns:// and a name")
+        raise BadRequest("uri", "it must start with ipfs:// or ipns:// and a name")
     return Redirect(location_text(f"/{match[1].lower()}/{match[2]}{match[3]}".encode()))
 
 
 def namespace_redirect(target: bytes, query: bytes) -> Redirect | None:
-    """Send `/ipfs/ipfs/{cid}` and `/ipfs/ipns/{name}` to the path inside, if that is one."""
+    """Redirect `/ipfs/ipfs/{cid}` and `/ipfs/ipns/{name}` to the inner path, if it is valid."""
     match = _SUPERFLUOUS.fullmatch(target)
     if match is None:
         return None
@@ -63,7 +63,7 @@ def namespace_redirect(target: bytes, query: bytes) -> Redirect | None:
 
 
 def key_redirect(path: AnyPath, query: str) -> Redirect | None:
-    """Send `/ipns/{key}` in another text form to the canonical one, base36."""
+    """Redirect `/ipns/{key}` in another text form to the canonical base36."""
     if not isinstance(path, MutablePath) or isinstance(path.name, str):
         return None
     if path.root_text == str(path.name):
@@ -75,15 +75,15 @@ def key_redirect(path: AnyPath, query: str) -> Redirect | None:
 def subdomain_redirect(
     path: AnyPath, query: str, gateway: str, scheme: str, *, is_inlined: bool
 ) -> Redirect:
-    """Send a path to the origin that its root has below a subdomain gateway.
+    """Redirect a path to the subdomain of its root.
 
     Args:
-        path: only its root is looked at; nothing is fetched (IPIP-386).
-        query: as it was sent.
-        gateway: `host[:port]`.
+        path: the content path; only its root is used, and nothing is fetched (IPIP-386).
+        query: the query as it was sent.
+        gateway: `host[:port]` of the subdomain gateway.
         scheme: `http` or `https`.
-        is_inlined: write DNSLink names into one label; over https that is done in any case, as a
-            certificate covers one level only.
+        is_inlined: whether DNSLink names become one label; with https they always do, since a
+            wildcard certificate covers one level only.
 
     Raises:
         BadLabel: the root does not fit into a label.
@@ -99,10 +99,10 @@ def subdomain_redirect(
 
 
 def slash_redirect(site: Site, path: AnyPath, query: str) -> Redirect | None:
-    """Send a directory's path without a slash to the one with it, so that relative links work.
+    """Redirect a directory's path without a final slash to the one with it, for relative links.
 
-    None when the path has its slash, and for `?go-get=1`, with which Go's tools look for a
-    `go-import` tag and do not follow redirects.
+    None when the path has its slash, and for `?go-get=1`: Go's tools, which look for a `go-import`
+    tag, do not follow redirects.
     """
     if path.is_directory or "go-get=1" in query.split("&"):
         return None

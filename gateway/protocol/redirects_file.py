@@ -1,7 +1,7 @@
 """The `_redirects` file of a website.
 
-https://specs.ipfs.tech/http-gateways/web-redirects-file/. It is looked at only on a host that is
-one website's own, and only for paths that do not exist.
+https://specs.ipfs.tech/http-gateways/web-redirects-file/. It applies only on hosts of one website
+(subdomains and DNSLink), and only to paths that do not exist.
 """
 
 import re
@@ -16,8 +16,8 @@ from gateway.protocol.headers import finished_text
 
 FILE_NAME: Final = "_redirects"
 MAX_FILE_BYTES: Final = 64 * 1024  # the specification, "Max File Size"
-MAX_TARGET_BYTES: Final = MAX_PATH_BYTES  # what a rule makes of a path: nobody could ask for more
-MAX_MEMO_BYTES: Final = 16 * 1024 * 1024  # of rules of all websites, three files of the worst kind
+MAX_TARGET_BYTES: Final = MAX_PATH_BYTES  # of an expanded rule: no request may have a longer path
+MAX_MEMO_BYTES: Final = 16 * 1024 * 1024  # of the rules of all websites: three of the largest files
 _RULE_BYTES: Final = 192  # a tuple, a tuple of segments, a text and their slots
 _SEGMENT_BYTES: Final = 64  # a text and its slot
 
@@ -30,7 +30,7 @@ _STATUSES: Final = REDIRECTS | PAGES | {REWRITE}
 _SPLAT: Final = "splat"
 _STATUS: Final = re.compile(r"([0-9]{1,4})(!?)")
 _PLACEHOLDER: Final = re.compile(r":([A-Za-z_][A-Za-z0-9_-]*)")
-_SAFE_IN_QUERY: Final = "/:@!$'(),"  # what separates parameters, or means a space, is none of it
+_SAFE_IN_QUERY: Final = "/:@!$'(),"  # without separators of parameters and the plus sign
 _SAFE_IN_FRAGMENT: Final = _SAFE_IN_QUERY + "?&=+;"
 _NO_CONTROL: Final = r"[^\x00-\x1f\x7f]*"
 _PATH: Final = re.compile(rf"/{_NO_CONTROL}")
@@ -43,18 +43,18 @@ class Rule(NamedTuple):
     """One line of the file."""
 
     segments: tuple[str, ...]
-    """What a path has to be made of; `:name` stands for any one segment."""
+    """Segments that a path must start with; `:name` stands for any one segment."""
     has_splat: bool
-    """Whether anything may follow them."""
+    """Whether any further segments may follow."""
     to: str
     status: int
 
 
 class Match(NamedTuple):
-    """What a rule makes of a path."""
+    """The expansion of a rule for one path."""
 
     to: str
-    """A path or, of a redirect, an URL, with what was found put in percent-encoded."""
+    """A path or, for a redirect, a URL; the placeholders' values are inserted percent-encoded."""
     status: int
 
 
@@ -62,10 +62,10 @@ _memo: Memo[bytes, tuple[Rule, ...]] = Memo(MAX_MEMO_BYTES)
 
 
 def parse_redirects(data: bytes) -> tuple[Rule, ...]:
-    """Parse the file; its rules are kept for the next call.
+    """Return the rules of a file; the result is memoized.
 
     Raises:
-        BadRedirects: larger than `MAX_FILE_BYTES`, or a line that is not a rule.
+        BadRedirects: the file is larger than `MAX_FILE_BYTES`, or a line is not a rule.
     """
     rules = _memo.find(data)
     if rules is None:
@@ -75,7 +75,7 @@ def parse_redirects(data: bytes) -> tuple[Rule, ...]:
 
 
 def _weigh(rule: Rule) -> int:
-    """Return about what a rule takes in memory, in bytes."""
+    """Return the approximate memory of a rule, in bytes."""
     return _RULE_BYTES + _SEGMENT_BYTES * len(rule.segments) + len(rule.to)
 
 
@@ -99,11 +99,11 @@ def _parse(data: bytes) -> tuple[Rule, ...]:
 
 def _parse_rule(fields: Sequence[str]) -> Rule:
     if not 2 <= len(fields) <= 3:
-        raise ValueError("it has to be `from to [status]`")
+        raise ValueError("a rule is `from to [status]`")
     start, to = fields[0], fields[1]
     status = _parse_status(fields[2]) if len(fields) == 3 else _DEFAULT_STATUS
     if not _is_place(to, status):
-        raise ValueError(f"{to[:100]!r} is not a place that status {status} can lead to")
+        raise ValueError(f"{to[:100]!r} is not a valid target for status {status}")
     if not start.startswith("/"):
         raise ValueError(f"{start[:100]!r} does not start with a slash")
     has_splat = start.endswith("/*")
@@ -114,14 +114,14 @@ def _parse_rule(fields: Sequence[str]) -> Rule:
     if ":" in start:
         names = [segment for segment in segments if segment.startswith(":")]
         if len(set(names)) != len(names):
-            raise ValueError("a placeholder stands in it twice")
+            raise ValueError("a placeholder occurs twice")
     return Rule(segments, has_splat, to, status)
 
 
 def _is_place(to: str, status: int) -> bool:
-    r"""Tell whether a rule may lead there: to a path of the same host, a redirect also to an URL.
+    r"""Return whether a target is valid: a path of the same host or, for a redirect, a URL.
 
-    To browsers `//host` and `/\host` are other hosts, and they drop some control characters.
+    Browsers read `//host` and `/\host` as other hosts, and drop some control characters.
     """
     if status not in REDIRECTS:
         return _PATH.fullmatch(to) is not None
@@ -141,10 +141,10 @@ def _parse_status(text: str) -> int:
 
 
 def find_match(rules: Sequence[Rule], segments: Sequence[str]) -> Match | None:
-    """Return what the first rule for a path makes of it; takes time linear in rules and path.
+    """Return the expansion of the first rule that matches a path, in time linear in both.
 
     Raises:
-        BadRedirects: it makes more of it than `MAX_TARGET_BYTES`.
+        BadRedirects: the expansion is longer than `MAX_TARGET_BYTES`.
     """
     for rule in rules:
         if _matches(rule, segments):
@@ -163,7 +163,7 @@ def _matches(rule: Rule, segments: Sequence[str]) -> bool:
 
 
 def _expand(rule: Rule, segments: Sequence[str]) -> str:
-    """Put what was found into the place that a rule leads to."""
+    """Insert the values of the placeholders into the target of a rule."""
     found = _Found(rule, segments)
     made: list[str] = []
     size = end = 0
@@ -177,17 +177,17 @@ def _expand(rule: Rule, segments: Sequence[str]) -> str:
     made.append(finished_text(rule.to[end:]))
     _check_size(size + len(made[-1]))
     url = "".join(made)
-    # After a splat of nothing in front, what follows must not become a host.
+    # After an empty splat at the start the rest must not become a host.
     return "/" + url.lstrip("/") if rule.to.startswith("/") else url
 
 
 def _check_size(size: int) -> None:
     if size > MAX_TARGET_BYTES:
-        raise BadRedirects(f"a rule makes more than {MAX_TARGET_BYTES} bytes of this path")
+        raise BadRedirects(f"a rule expands this path to more than {MAX_TARGET_BYTES} bytes")
 
 
 class _Found:
-    """What stands in a path where a rule has placeholders; escaped when it is asked for."""
+    """The values of a rule's placeholders in a path; each is escaped when it is used."""
 
     def __init__(self, rule: Rule, segments: Sequence[str]) -> None:
         self._values = {
@@ -204,9 +204,9 @@ class _Found:
         self._escaped: dict[tuple[str, str | None], str] = {}
 
     def escape(self, name: str, index: int) -> str | None:
-        """Return what was found for a placeholder, as it is written at an index of `Rule.to`.
+        """Return the value of a placeholder, escaped for its index in `Rule.to`.
 
-        None when nothing has that name.
+        None when the rule has no placeholder of that name.
         """
         if name not in self._values:
             return None
@@ -221,7 +221,7 @@ class _Found:
         return text
 
     def _safe(self, index: int) -> str | None:
-        """Return which characters mean nothing there; None for those of a path."""
+        """Return the characters that need no escape at an index; None for those of a path."""
         if index < self._host_end:
             return ""
         if index > self._fragment:
@@ -230,7 +230,7 @@ class _Found:
 
 
 def with_query(to: str, query: str) -> str:
-    """Add the query of a request to the place that it is sent to; it wins over the one there."""
+    """Return a redirect target with the query of the request, whose parameters take precedence."""
     if not query:
         return to
     to, mark, fragment = to.partition("#")

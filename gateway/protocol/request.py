@@ -1,6 +1,6 @@
-"""A request for content: parsed, bounded, and told apart from what needs no content.
+"""Parses requests for content within bounds, or returns the redirect that answers them.
 
-The order of decisions is the one of the deployed gateways (boxo): method, `?uri=`, superfluous
+The order of decisions is that of the deployed gateways (boxo): method, `?uri=`, superfluous
 namespace, path, service worker, format.
 """
 
@@ -37,29 +37,30 @@ _CONDITIONS: Final = frozenset(_FIELDS.values()) - {"accept", "cache-control", "
 
 
 class GatewayRequest(NamedTuple):
-    """A GET or HEAD for content. Header values are empty strings when the field is not there.
+    """A GET or HEAD for content. Header values are empty strings when the field is missing.
 
-    A tuple because each request makes one: a frozen dataclass of this size takes six times as long.
+    It is a tuple because each request makes one: a frozen dataclass of this size takes six times as
+    long.
     """
 
     is_head: bool
     query: str
-    """As it was sent, without the question mark."""
+    """The query as it was sent, without the question mark."""
     path: AnyPath
-    """What the client asked for, before any name was resolved."""
+    """The requested content path, before names are resolved."""
     site: Site
     freshness: Freshness
-    """How long the path stays true; of a name `UNKNOWN` until it is resolved."""
+    """`Cache-Control` of the content; `UNKNOWN` for a name until it is resolved."""
     format: ResponseFormat
     format_from_accept: bool
     """Whether `Accept` chose the format; the answer then says so in `Content-Location`."""
     car: CarParams
     """The defaults unless the format is CAR."""
     filename: str | None
-    """Made harmless; None when not asked for."""
+    """The `filename` parameter without harmful characters; None when there is none."""
     download: bool
     wants_html: bool
-    """Whether it may be a person's browser: `Accept` names text/html."""
+    """Whether `Accept` names text/html, as browsers' does."""
     only_if_cached: bool
     if_match: str = ""
     if_none_match: str = ""
@@ -84,15 +85,15 @@ def parse_request(
 
     Args:
         method: as sent; OPTIONS is the caller's to answer.
-        raw_path: the target up to the question mark, percent-encoded; absolute form is taken too.
-        query: after the question mark.
-        headers: lower-case names; fields that stand there twice are joined.
-        site: where the request came in.
+        raw_path: the percent-encoded target up to the question mark; also in absolute form.
+        query: the target after the question mark.
+        headers: header fields with lower-case names; repeated fields are joined.
+        site: the site of the request's host.
 
     Raises:
         MethodNotAllowed: neither GET nor HEAD.
         BadPath: not a content path.
-        BadRequest: parameters that cannot be understood, or a service worker for all of `/ipfs/`.
+        BadRequest: a malformed parameter, or a service worker for all of `/ipfs/`.
     """
     if method not in ("GET", "HEAD"):
         raise MethodNotAllowed(method)
@@ -127,9 +128,9 @@ _NAMESPACE: Final = re.compile(rb"(?:/|/\.|/%2[eE])+(?=/ip[fn]s(?:/|$))")
 
 
 def collapse_target(target: bytes) -> bytes:
-    """Drop empty and `.` segments in front of `/ipfs` or `/ipns`, as the rest of a path drops them.
+    """Remove empty and `.` segments in front of `/ipfs` or `/ipns`, as `parse_path` does behind it.
 
-    Metadata of tokens on chains, which nobody can mend, says `//ipfs/{cid}`.
+    Metadata of tokens on blockchains, which cannot be corrected, contains `//ipfs/{cid}`.
     """
     if target.startswith((b"//", b"/.", b"/%")) and (match := _NAMESPACE.match(target)):
         return target[match.end() :]
@@ -148,12 +149,12 @@ def _with_conditions(request: GatewayRequest, fields: Mapping[str, str]) -> Gate
 
 
 def accepts_html(accept: str) -> bool:
-    """Tell whether an `Accept` field names HTML."""
+    """Return whether an `Accept` field names HTML."""
     return "text/html" in accept.lower()
 
 
 def _origin_form(raw_path: bytes) -> bytes:
-    """Strip scheme and host of an absolute-form target (RFC 9112, 3.2.2)."""
+    """Return a target without the scheme and host of the absolute form (RFC 9112, 3.2.2)."""
     if raw_path.startswith(b"/"):
         return raw_path
     scheme, separator, rest = raw_path.partition(b"://")

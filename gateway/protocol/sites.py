@@ -1,7 +1,7 @@
-"""Under which host a request came: a path gateway, a subdomain of one, or a DNSLink site.
+"""The sites that hosts stand for: path gateways, subdomains of gateways, and DNSLink websites.
 
-https://specs.ipfs.tech/http-gateways/subdomain-gateway/ and `dnslink-gateway/`. Pure: whether a
-domain has a DNSLink is for the caller to find out.
+https://specs.ipfs.tech/http-gateways/subdomain-gateway/ and `dnslink-gateway/`. Pure: the caller
+resolves whether a domain has a DNSLink.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from gateway.settings import HostSettings
 
 
 class SiteKind(StrEnum):
-    """How content is addressed under a host."""
+    """The ways to address content under a host."""
 
     PATH = "path"
-    """`/ipfs/{cid}/a`: all content shares one origin."""
+    """`/ipfs/{cid}/a`: all content has the same origin."""
     SUBDOMAIN = "subdomain"
     """`{cid}.ipfs.{gateway}/a`: each root is an origin of its own."""
     DNSLINK = "dnslink"
@@ -24,23 +24,23 @@ class SiteKind(StrEnum):
 
 
 class Site(NamedTuple):
-    """Where a request came in; says how links are written there."""
+    """The site of a request, which determines how links are written."""
 
     kind: SiteKind = SiteKind.PATH
     host: str = ""
     """`host[:port]` in lower case; empty when it does not matter."""
     parent: str = ""
-    """Of a subdomain: `host[:port]` of the gateway that it belongs to."""
+    """`host[:port]` of the gateway that a subdomain belongs to."""
     root: str = ""
-    """Of a site of its own: `/ipfs/{cid}` or `/ipns/{name}`, which its paths are below."""
+    """Content root of an isolated site: `/ipfs/{cid}` or `/ipns/{name}`."""
     is_trustless: bool = False
-    """Whether files and pages are refused there."""
+    """Whether the site serves only formats that clients can verify."""
     until: float | None = None
-    """Monotonic seconds until when it is known that the host is this; None for always."""
+    """Monotonic seconds until which the host is known to be this site; None for always."""
 
     @property
     def is_isolated(self) -> bool:
-        """Whether the content has an origin of its own."""
+        """Whether each root has its own origin."""
         return self.kind is not SiteKind.PATH
 
 
@@ -48,16 +48,16 @@ PATH_SITE: Final = Site()
 
 
 class HostMatch(NamedTuple):
-    """What a host name is to this gateway."""
+    """The configured gateway that a host name belongs to."""
 
     settings: HostSettings | None
-    """None for a host that is not one of ours."""
+    """Settings of the host; None for a host that is not configured."""
     gateway: str = ""
     """`host[:port]` of the gateway."""
     namespace: str = ""
-    """Of a subdomain: `ipfs` or `ipns`."""
+    """`ipfs` or `ipns` for a subdomain."""
     label: str = ""
-    """Of a subdomain: what stands in front of the namespace; a DNSLink name may have dots."""
+    """The part of a subdomain in front of the namespace; a DNSLink name may contain dots."""
 
 
 NO_MATCH: Final = HostMatch(None)
@@ -66,10 +66,10 @@ LOCALHOST: Final = "localhost"
 
 
 class Hosts:
-    """The gateways under host names.
+    """Matches host names against the configured gateways.
 
     Args:
-        hosts: by host name in lower case, without port.
+        hosts: settings by lower-case host name without port.
     """
 
     def __init__(self, hosts: Mapping[str, HostSettings]) -> None:
@@ -77,10 +77,10 @@ class Hosts:
         self._parents = {LOCALHOST: HostSettings(), **hosts}
 
     def match(self, host: str) -> HostMatch:
-        """Tell what a host is.
+        """Return the gateway that a host belongs to.
 
         Args:
-            host: `host[:port]` in lower case, well-formed (`gateway.protocol.host`).
+            host: well-formed `host[:port]` in lower case (`gateway.protocol.host`).
         """
         name, port = split_port(host)
         settings = self._exact.get(name)
@@ -106,9 +106,9 @@ def split_port(host: str) -> tuple[str, str]:
 
 
 def url_path(site: Site, path: AnyPath) -> str:
-    """Return how a path is written in the URLs of a site: escaped, without a final slash.
+    """Return the percent-encoded URL path of a content path on a site, without a final slash.
 
-    Empty for the root of a site of its own.
+    Empty for the root of an isolated site.
     """
     names = path.segments if site.is_isolated else (path.namespace, path.root_text, *path.segments)
     return "".join(["/" + escape_segment(name) for name in names])

@@ -477,7 +477,7 @@ async def test_a_path_through_a_document_names_it_for_each_segment(world: World)
 @pytest.mark.parametrize("query", ["", "format=raw", "format=dag-cbor", "format=tar"])
 async def test_a_path_that_ends_inside_of_a_block_is_not_answered(world: World, query: str) -> None:
     block = world.add(DAG_CBOR, DOCUMENT)
-    with pytest.raises(Unsupported, match=f"'b/list' is inside of the block {block.cid}"):
+    with pytest.raises(Unsupported, match=f"'b/list' is inside the block {block.cid}"):
         await world.ask(f"/ipfs/{block.cid}/b/list?{query}")
 
 

@@ -32,8 +32,8 @@ def test_check_host_lets_http_1_0_leave_it_out() -> None:
     ("hosts", "reason"),
     [
         pytest.param([], "HTTP/1.1 requires it", id="missing"),
-        pytest.param([b"a", b"b"], "there are 2", id="two"),
-        pytest.param([b"a", b"a"], "there are 2", id="twice-the-same"),
+        pytest.param([b"a", b"b"], "the request has 2", id="two"),
+        pytest.param([b"a", b"a"], "the request has 2", id="twice-the-same"),
         pytest.param([b""], "it is not host", id="empty"),
         pytest.param([b"a/b?c="], "it is not host", id="path"),
         pytest.param([b"u@b"], "it is not host", id="user"),

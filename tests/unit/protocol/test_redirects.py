@@ -74,7 +74,7 @@ def test_uri_redirect_does_nothing(target: bytes, query: bytes) -> None:
     ["https://evil.example/", "ipfs:x", "ipfs://", "ipfs:///x", "ipfs://../x", "ipns://.", "x"],
 )
 def test_uri_redirect_refuses(uri: str) -> None:
-    check_refused(BadRequest, "uri: it has to start with ipfs://", uri_redirect, {"uri": uri})
+    check_refused(BadRequest, "uri: it must start with ipfs://", uri_redirect, {"uri": uri})
 
 
 @pytest.mark.property

@@ -25,7 +25,7 @@ from tests.unit.web.conftest import PAGE, Listening
         pytest.param("/ipfs/{root}/a%zz", 400, b"", id="bad-escape"),
         pytest.param("/ipfs/QmInvalidCID", 400, b"invalid path", id="bad-cid"),
         pytest.param("/ipfs/bafkqaaa?format=raw", 200, b"", id="probe"),
-        pytest.param("/ipfs/{document}/b", 501, b"is inside of the block", id="inside"),
+        pytest.param("/ipfs/{document}/b", 501, b"is inside the block", id="inside"),
         pytest.param("/ipfs/{document}/b/d", 404, b"no link named", id="no-such-field"),
         pytest.param("/ipfs/{document}?format=tar", 406, b"no TAR can be made", id="no-tar"),
         pytest.param("/ipfs/{document}?format=dag-json", 406, b"not dag-json", id="no-conversion"),
