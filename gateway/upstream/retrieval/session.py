@@ -270,14 +270,23 @@ class Session(BlockSource):
     async def _ask(
         self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher
     ) -> None:
-        """Have a block fetched; when nobody is left for it, that is remembered for a moment."""
+        """Have a block fetched; that nobody is left for it is remembered for a moment."""
         try:
             await self._ask_all(want, entry, attempts, dispatcher)
         except RetrievalError:
-            if self._speaks_for_all and dispatcher.is_exhausted(attempts):
-                now = self._context.clock.monotonic()
-                self._context.recent_failures.end(want.cid.multihash, now)
+            self._share_failure(want.cid, is_final=dispatcher.is_exhausted(attempts))
             raise
+
+    def _share_failure(self, cid: Cid, *, is_final: bool) -> None:
+        """Let others rest who want a block that nobody delivers; not whose content just came.
+
+        A download that was cut behind blocks that upstreams delivered is resumed at once.
+        """
+        recent_failures = self._context.recent_failures
+        if self.trace.fetched:
+            recent_failures.forget(cid.multihash)
+        elif is_final and self._speaks_for_all:
+            recent_failures.end(cid.multihash, self._context.clock.monotonic())
 
     async def _ask_all(
         self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher

@@ -14,7 +14,7 @@ from gateway.upstream.retrieval.attempts import Again, Failure
 from gateway.upstream.retrieval.recent_failures import MAX_WAVES, REST_S, RecentFailures
 from gateway.upstream.transport.request import Step
 from tests.fakes import lies
-from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream
+from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream, honest
 from tests.fakes.upstream_kit import Kit, sample
 
 FILE = sample(20_000)
@@ -69,6 +69,24 @@ def test_the_oldest_goes_first_when_there_are_many() -> None:
     assert len(recent_failures) == module.MAX_WAVES
     assert recent_failures.find(b"0", NOW) == []
     assert recent_failures.find(b"1", NOW) == [A]
+
+
+async def break_off_and_hang_up(answer: Answer) -> None:
+    """Break the first CAR off behind two blocks, and hang up on everything after it."""
+    is_first = len(answer.upstream.log) == 1
+    await (lies.reset(2) if is_first else lies.hang_up)(answer)
+
+
+async def test_a_file_that_was_cut_is_resumed_at_once() -> None:
+    """A rest is for what nobody delivers, not for content of which some has just come."""
+    async with (
+        LyingUpstream(FILE.blocks, break_off_and_hang_up) as upstream,
+        Kit(upstream.settings) as kit,
+    ):
+        with pytest.raises(RetrievalError, match="hung up|broke|closed|ended|connection"):
+            await kit.read(FILE.cid)
+        upstream.behaviour = honest
+        assert await kit.read(FILE.cid) == FILE.content
 
 
 async def hang_and_reset(answer: Answer) -> None:
