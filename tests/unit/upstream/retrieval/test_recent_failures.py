@@ -83,7 +83,7 @@ async def test_a_file_that_was_cut_is_resumed_at_once() -> None:
         LyingUpstream(FILE.blocks, break_off_and_hang_up) as upstream,
         Kit(upstream.settings) as kit,
     ):
-        with pytest.raises(RetrievalError, match="hung up|broke|closed|ended|connection"):
+        with pytest.raises(RetrievalError, match="broke the connection"):
             await kit.read(FILE.cid)
         upstream.behaviour = honest
         assert await kit.read(FILE.cid) == FILE.content
