@@ -1,9 +1,9 @@
-"""Connections to machines that are not trusted; used by every part that speaks HTTP as a client.
+"""Outgoing HTTP connections to untrusted servers; every HTTP client in the gateway uses them.
 
-connector       an aiohttp session with guards, and its errors as ours
-resend          a request that a dead connection has swallowed is made again
-budget          how many more requests than needed there may be (pure)
-address_cache   addresses of hosts, kept while the DNS is away
-public_address  which addresses a stranger may name (pure)
-json_lines      streams of JSON values, one a line (pure)
+connector       a hardened aiohttp session, and translation of its errors
+resend          repeats a request on a new connection if a pooled one is dead
+budget          limits on retries and hedges (pure)
+address_cache   host addresses, cached through DNS outages
+public_address  filter for addresses of the public internet (pure)
+json_lines      parser for streams of JSON values (pure)
 """

@@ -1,6 +1,6 @@
-"""Addresses of upstreams, kept: who was found once is found while the DNS is away.
+"""A cache of host addresses that outlives DNS outages.
 
-A question to the DNS is asked once for all who wait for it, and nobody waits for another host's.
+Callers for one host share one lookup; lookups of different hosts do not wait for each other.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from typing_extensions import override
 
 from gateway.ports import Clock, HostResolver
 
-FRESH_S: Final = 10.0  # before a host is asked for again; aiohttp's and Docker's clients' default
-PATIENCE_S: Final = 0.25  # with the DNS, when there is an address that was right before
-RETRY_S: Final = 2.0  # after the DNS did not answer; meanwhile nobody waits for it again
-MAX_HOSTS: Final = 2048  # a cluster's nodes and strangers; the one longest unasked is forgotten
+FRESH_S: Final = 10.0  # until a host is looked up again; default of aiohttp's and Docker's clients
+PATIENCE_S: Final = 0.25  # wait for the DNS when older addresses are known
+RETRY_S: Final = 2.0  # pause after a failed lookup, during which no caller waits for the DNS
+MAX_HOSTS: Final = 2048  # nodes of a cluster and routed providers; the least recently used goes
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What is known of one host."""
+    """The state of one host; times are monotonic seconds."""
 
     addresses: tuple[str, ...] = ()
     found_at: float = -inf
@@ -32,11 +32,11 @@ class _Kept:
 
 
 class KeptHosts(AbstractResolver):
-    """Finds addresses for aiohttp.
+    """A caching resolver for aiohttp.
 
     Args:
-        hosts: finds them.
-        clock: how long they are kept.
+        hosts: looks addresses up.
+        clock: the time.
     """
 
     def __init__(self, hosts: HostResolver, clock: Clock) -> None:
@@ -48,10 +48,10 @@ class KeptHosts(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a host, those that were right before if nobody knows now.
+        """Return the addresses of a host; the last known ones if the lookup fails or is slow.
 
         Raises:
-            OSError: there are none.
+            OSError: no address is known.
         """
         kept = self._kept.pop(host, None) or _Kept()
         self._kept[host] = kept
@@ -63,7 +63,7 @@ class KeptHosts(AbstractResolver):
         return [_result(host, address, port) for address in kept.addresses]
 
     async def _wait(self, host: str, kept: _Kept) -> None:
-        """Wait for an answer, only a moment when there is an older one."""
+        """Wait for the lookup of a host; at most `PATIENCE_S` if older addresses are known."""
         if kept.question is None and self._clock.monotonic() >= kept.retry_at:
             kept.question = asyncio.create_task(self._ask(host, kept))
         if kept.question is not None:
@@ -75,23 +75,23 @@ class KeptHosts(AbstractResolver):
             kept.addresses = tuple(await self._hosts.find(host))
             kept.found_at = self._clock.monotonic()
             kept.problem = "" if kept.addresses else "no such name"
-        except Exception as error:  # noqa: BLE001 (whatever a stranger's name or answer raises)
+        except Exception as error:  # noqa: BLE001 (an untrusted name or answer may raise anything)
             kept.retry_at = self._clock.monotonic() + RETRY_S
             kept.problem = str(error)
         finally:
             kept.question = None
 
     def _forget(self) -> None:
-        """Forget the host that was not asked for longest, as far as there are too many."""
+        """Evict the least recently used hosts beyond `MAX_HOSTS`."""
         while len(self._kept) > MAX_HOSTS:
             oldest = self._kept.pop(next(iter(self._kept)))
             if oldest.question is not None:
-                oldest.problem = "too many hosts are asked for"
+                oldest.problem = "too many hosts are being looked up"
                 oldest.question.cancel()
 
     @override
     async def close(self) -> None:
-        """End all questions."""
+        """Cancel all lookups."""
         questions = [kept.question for kept in self._kept.values() if kept.question is not None]
         for question in questions:
             question.cancel()

@@ -1,21 +1,21 @@
-"""How much more than one request for each request upstreams get. Pure: takes `now` (monotonic).
+"""Budgets for retries and hedges. Pure: takes `now` (monotonic seconds).
 
-Retries and hedges help while few need them. When many do, they make the trouble worse, so both are
-a share of the requests that are made anyway.
+Retries and hedges help while few requests need them; when many do, they add to the overload. So
+both are limited to a share of the regular requests.
 """
 
 from math import exp
 from typing import Final
 
-WINDOW_S: Final = 10.0  # time constant: a request counts 1 when it is made, and 1/e after this
+WINDOW_S: Final = 10.0  # time constant: a request counts 1 at first, 1/e after this time
 RETRY_SHARE: Final = 0.2  # Envoy's budget_percent
 RETRY_FLOOR: Final = 3.0  # Envoy's min_retry_concurrency
-HEDGE_SHARE: Final = 0.02  # Dean and Barroso, The Tail at Scale: 2 % more mend the tail
-MAX_HEDGES_AT_ONCE: Final = 20.0  # saved up: an upstream that stops has more requests under way
+HEDGE_SHARE: Final = 0.02  # Dean and Barroso, The Tail at Scale: 2 % more requests cut the tail
+MAX_HEDGES_AT_ONCE: Final = 20.0  # credit saved up: an upstream that stops may have many in flight
 
 
 class RetryBudget:
-    """Retries are a share of the requests of the last seconds, and a few are always allowed."""
+    """Allows retries as a share of the requests of the last seconds, and always a few."""
 
     def __init__(self) -> None:
         self._asked = 0.0
@@ -23,12 +23,12 @@ class RetryBudget:
         self._at = 0.0
 
     def asked(self, now: float) -> None:
-        """Count a request that is no retry."""
+        """Count a request that is not a retry."""
         self._fade(now)
         self._asked += 1
 
     def take(self, now: float) -> bool:
-        """Allow one retry, and count it, if there may be one."""
+        """Return whether one more retry is allowed; if so, count it."""
         self._fade(now)
         if self._taken + 1 > max(RETRY_FLOOR, RETRY_SHARE * self._asked):
             return False
@@ -43,17 +43,17 @@ class RetryBudget:
 
 
 class HedgeBudget:
-    """Hedges are a share of all requests; what was not used is saved up, to a limit."""
+    """Allows hedges as a share of all requests; unused credit is saved up to a limit."""
 
     def __init__(self) -> None:
         self._credit = 1.0
 
     def asked(self) -> None:
-        """Count a request that is no hedge."""
+        """Count a request that is not a hedge."""
         self._credit = min(self._credit + HEDGE_SHARE, MAX_HEDGES_AT_ONCE)
 
     def take(self) -> bool:
-        """Allow one hedge, and count it, if there may be one."""
+        """Return whether one more hedge is allowed; if so, count it."""
         if self._credit < 1:
             return False
         self._credit -= 1

@@ -1,7 +1,7 @@
-"""Connections to strangers: an aiohttp session that trusts none of them, and its errors as ours.
+"""A hardened aiohttp session for untrusted servers, and translation of its errors into ours.
 
-What is planted in a pooled connection, sent without end or redirected is refused here, for every
-client that is built on it.
+It refuses unsolicited data on pooled connections, endless heads and redirects, for every client
+that is built on it.
 """
 
 import asyncio
@@ -25,24 +25,24 @@ from typing_extensions import override
 from gateway.errors import UpstreamError, UpstreamRefused, UpstreamSilent, UpstreamUnreachable
 from gateway.net.resend import ATTEMPT
 
-MAX_STALE: Final = 256  # connections that were spoken on unasked; thrown away one by one
+MAX_STALE: Final = 256  # pooled connections with unsolicited data, closed one by one
 KEEPALIVE_S: Final = 30.0  # idle connections; below the 75 s of nginx and the 60 s of Go proxies
 _LIVENESS: Final = tuple(
     (getattr(socket, name), value)
     for name, value in (
-        ("TCP_KEEPIDLE", 5),  # s without a byte before an idle peer is asked whether it is there
+        ("TCP_KEEPIDLE", 5),  # s without a byte before an idle peer is probed
         ("TCP_KEEPINTVL", 5),
         ("TCP_KEEPCNT", 2),
-        ("TCP_USER_TIMEOUT", 5_000),  # ms that what was sent may go without being taken note of
+        ("TCP_USER_TIMEOUT", 5_000),  # ms that sent data may stay unacknowledged
     )
-    if hasattr(socket, name)  # the names of Linux
+    if hasattr(socket, name)  # Linux has them
 )
 """A peer that vanished is noticed within 15 s while the connection is idle, within 5 s when it is
 used; RFC 5482 and tcp(7)."""
 READ_BUFFER_BYTES: Final = 256 * 1024
 MAX_LINE_BYTES: Final = 8 * 1024  # status line, and one header field
-MAX_HEADER_FIELDS: Final = 100  # HAProxy and Envoy take 101 and 100
-MAX_INTERIM_ANSWERS: Final = 8  # 1xx before the answer
+MAX_HEADER_FIELDS: Final = 100  # HAProxy and Envoy allow 101 and 100
+MAX_INTERIM_ANSWERS: Final = 8  # 1xx before the final response
 
 
 def open_session(
@@ -51,9 +51,9 @@ def open_session(
     """Open a session; it belongs to the running event loop.
 
     Args:
-        connect_s: for name, TCP and TLS.
-        ssl: which certificates are believed; None for those that the system believes.
-        resolver: which addresses a name has; None for those that the system says.
+        connect_s: timeout in seconds for name, TCP and TLS together.
+        ssl: the trusted certificates; None for those of the system.
+        resolver: resolves host names; None for the system's resolver.
     """
     return aiohttp.ClientSession(
         connector=_Connector(ssl, resolver),
@@ -69,7 +69,7 @@ def open_session(
 
 
 def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Open a socket that notices when its peer is no longer there, as far as the system can."""
+    """Open a socket with TCP keepalive, so that a vanished peer is noticed."""
     family, kind, protocol, _, _ = address
     opened = socket.socket(family, kind, protocol)
     opened.setblocking(False)
@@ -80,27 +80,27 @@ def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 class _Protocol(ResponseHandler):
-    """Gives up on an upstream that answers with interim answers and nothing else."""
+    """aiohttp's protocol with a limit on interim (1xx) responses."""
 
     _interim = 0
     uses = 0
-    """How many requests it was given to."""
+    """Requests that this connection was used for."""
 
     @override
     async def read(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         message, payload = await super().read()
         self._interim = self._interim + 1 if message.code < 200 else 0
         if self._interim > MAX_INTERIM_ANSWERS:
-            raise HttpProcessingError(code=502, message="too many interim answers")
+            raise HttpProcessingError(code=502, message="too many interim responses")
         return message, payload
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Hands out only connections on which nothing was said without having been asked.
+    """A connector that hands out only connections without unsolicited data.
 
-    aiohttp puts a connection back into its pool while the bytes that came with the end of a body
-    are still being parsed, and goes on to listen to idle ones: an answer that nobody asked for
-    would be taken for the answer to the next request.
+    aiohttp returns a connection to its pool while bytes after the end of a body are still being
+    parsed, and goes on reading from idle ones: an unsolicited response would be taken for the
+    response to the next request.
     """
 
     def __init__(self, ssl: SSLContext | None, resolver: AbstractResolver | None) -> None:
@@ -109,7 +109,7 @@ class _Connector(aiohttp.TCPConnector):
             keepalive_timeout=KEEPALIVE_S,
             ssl=ssl or True,
             resolver=resolver,
-            use_dns_cache=resolver is None,  # ours keep addresses themselves, and longer
+            use_dns_cache=resolver is None,  # our resolver has a cache, with longer lifetimes
             socket_factory=_open_socket,
         )
         make: Callable[..., ResponseHandler] = _Protocol
@@ -132,18 +132,18 @@ class _Connector(aiohttp.TCPConnector):
                     attempt.took(is_used=is_used)
                 return connection
             connection.close()
-        raise aiohttp.ClientConnectionError("it speaks before it is asked")
+        raise aiohttp.ClientConnectionError("it sends data before any request")
 
 
 class GuardedResolver(AbstractResolver):
-    """Knows only such addresses of a name as are allowed.
+    """A resolver that returns only allowed addresses (a guard against DNS rebinding).
 
-    What is connected to is what was looked at: a name that changes its address after it was
-    checked gains nothing.
+    The connection goes to an address that was checked here, so a name that changes its address
+    after a check gains nothing.
 
     Args:
-        may_be: which addresses are allowed.
-        resolver: which addresses a name has; None for those that the system says.
+        may_be: tells whether an address is allowed.
+        resolver: resolves host names; None for the system's resolver.
     """
 
     def __init__(
@@ -171,21 +171,21 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], _Kind, str], ...]] = (
     (aiohttp.ClientSSLError, UpstreamUnreachable, "failed to speak TLS"),
     (aiohttp.ClientConnectorDNSError, UpstreamUnreachable, "has a name that does not resolve"),
     (aiohttp.ClientConnectorError, UpstreamUnreachable, "takes no connection"),
-    (aiohttp.ClientResponseError, UpstreamRefused, "answered with broken HTTP"),
-    (aiohttp.InvalidURL, UpstreamUnreachable, "has an address that is none"),
-    (UnicodeError, UpstreamUnreachable, "has an address that is none"),  # a label that IDNA refuses
+    (aiohttp.ClientResponseError, UpstreamRefused, "answered with malformed HTTP"),
+    (aiohttp.InvalidURL, UpstreamUnreachable, "has a malformed address"),
+    (UnicodeError, UpstreamUnreachable, "has a malformed address"),  # a label that IDNA refuses
 )
 
 
 def translate(upstream: str, error: Exception, limit_s: float) -> UpstreamError:
-    """Make one of our errors of whatever was raised while an upstream was spoken to.
+    """Translate any exception of a request to an upstream into an `UpstreamError`.
 
     Args:
         upstream: its name.
-        error: of aiohttp, of the system, of Python; ours are returned as they are. An address that
-            makes yarl or `idna` raise, or an answer that makes a parser raise, is the failure of
-            one upstream, and no more.
-        limit_s: what it had time for, if it is a timeout.
+        error: of aiohttp, the system or Python; an `UpstreamError` is returned as it is. An address
+            that makes yarl or `idna` raise, or a response that makes a parser raise, counts as a
+            failure of that upstream.
+        limit_s: the time limit in seconds, for the text of a timeout.
     """
     if isinstance(error, UpstreamError):
         return error
@@ -196,18 +196,22 @@ def translate(upstream: str, error: Exception, limit_s: float) -> UpstreamError:
         return UpstreamSilent(upstream, f"sent nothing, or too little, for {limit_s:g} s")
     if isinstance(error, aiohttp.ClientError | OSError):
         return UpstreamUnreachable(upstream, "broke the connection")
-    return UpstreamUnreachable(upstream, f"could not be spoken to ({type(error).__name__})")
+    return UpstreamUnreachable(upstream, f"failed with {type(error).__name__}")
 
 
 @contextmanager
 def blamed(upstream: str, limit_s: float) -> Iterator[None]:
-    """Make every exception of the body the failure of an upstream; see `translate`.
+    """Translate every exception of the body into a failure of an upstream; see `translate`.
+
+    Args:
+        upstream: its name.
+        limit_s: the time limit in seconds, for the text of a timeout.
 
     Raises:
-        UpstreamError: there was one.
+        UpstreamError: the body raised an exception.
     """
     try:
         yield
-    except Exception as error:  # noqa: BLE001 (whatever it is: see `translate`)
+    except Exception as error:  # noqa: BLE001 (any exception: see `translate`)
         translated = translate(upstream, error, limit_s)
         raise translated from (None if translated is error else error)

@@ -1,11 +1,11 @@
-"""Streams of JSON, a value on each line, from those who may send anything. Pure."""
+"""A parser for streams of JSON values, one a line (NDJSON), from untrusted servers. Pure."""
 
 import json
 from collections.abc import Iterator
 
 
 def parse_json_lines(data: bytes) -> Iterator[object]:
-    """Yield the values; a line that is none is left out."""
+    """Yield the values; lines that are not JSON are skipped."""
     for line in data.splitlines():
         try:
             value = json.loads(line)

@@ -1,28 +1,28 @@
-"""Which addresses strangers may send us to: those of the public internet only. Pure.
+"""A filter for IP addresses: only those of the public internet. Pure.
 
-A router tells addresses of providers that anybody can announce. One that is private would have us
-knock at the doors of our own network.
+Anybody can announce the address of a provider to a router. A connection to a private one would
+give strangers a way into the operator's network (server-side request forgery).
 """
 
 import ipaddress
 from typing import Final
 
-_EMBEDDED: Final = (  # IPv6 that carries an IPv4 address, and where in its 16 bytes
+_EMBEDDED: Final = (  # IPv6 ranges that embed an IPv4 address, and its offset in the 16 bytes
     (ipaddress.ip_network("::ffff:0:0/96"), 12),  # mapped, RFC 4291
     (ipaddress.ip_network("::/96"), 12),  # compatible, RFC 4291
     (ipaddress.ip_network("64:ff9b::/96"), 12),  # NAT64, RFC 6052
     (ipaddress.ip_network("64:ff9b:1::/48"), 12),  # local NAT64, RFC 8215
     (ipaddress.ip_network("2002::/16"), 2),  # 6to4, RFC 3056
 )
-_REFUSED: Final = (  # which `ipaddress` takes for global
-    ipaddress.ip_network("2001::/32"),  # Teredo, RFC 4380; the address is hidden in it
-    ipaddress.ip_network("fec0::/10"),  # site-local, deprecated by RFC 3879, but routers know it
+_REFUSED: Final = (  # ranges that `ipaddress` calls global
+    ipaddress.ip_network("2001::/32"),  # Teredo, RFC 4380; hides the IPv4 address
+    ipaddress.ip_network("fec0::/10"),  # site-local; deprecated by RFC 3879, but still routed
     ipaddress.ip_network("::ffff:0:0:0/96"),  # IPv4-translated, RFC 2765: within one network
 )
 
 
 def is_public(text: str) -> bool:
-    """Tell whether an IP address is one of the public internet; False for what is no address."""
+    """Tell whether text is an IP address of the public internet; False for any other text."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,9 +1,9 @@
-"""A request that a dead connection has swallowed is made again, over a new one.
+"""Repetition of requests that a dead pooled connection may have lost, over a new connection.
 
-A peer that vanishes without a word (a NAT that forgot, a machine that moved) leaves connections in
-the pool that look well: what is sent on them is never answered. So a request that is silent on a
-connection that was used before gets a second one, on a connection of its own; the first head of
-both counts. Who only searches for long is asked twice by few: there is a budget.
+A peer that vanishes silently (a NAT that dropped its state, a machine that moved) leaves
+connections in the pool that look alive: requests on them are never answered. So a request that gets
+no response on a reused connection is sent again on a new one, and the first response head of both
+counts. A retry budget bounds the repetitions to a server that is only slow.
 """
 
 import asyncio
@@ -17,53 +17,53 @@ import aiohttp
 from gateway.net.budget import RetryBudget
 
 AFTER_S: Final = 1.0
-"""What a head on a used connection may take before another one is tried; ten round trips over an
-ocean, and as long as an upstream that is not known yet has before it is hedged."""
-AFTER_SHARE: Final = 0.4  # of the whole time at most, so that the second has time, too
-MAX_SERVERS: Final = 2048  # of which it is remembered when a dead connection was seen
+"""Seconds without a response head on a reused connection before a new one is tried: ten round trips
+over an ocean, and the time before an unmeasured upstream is hedged."""
+AFTER_SHARE: Final = 0.4  # of the whole time limit at most, so that the second one has time, too
+MAX_SERVERS: Final = 2048  # servers whose last lost request is remembered
 
 
 class Attempt:
-    """One request, as far as its connections go."""
+    """The connections of one request."""
 
     __slots__ = ("is_used", "needs_new")
 
     def __init__(self, *, needs_new: bool = False) -> None:
         self.needs_new = needs_new
-        """Whether connections of the pool are closed instead of used."""
+        """Whether pooled connections are closed instead of reused."""
         self.is_used = False
-        """Whether the connection that it has was used before."""
+        """Whether its connection had been used before."""
 
     def took(self, *, is_used: bool) -> None:
-        """Take note of its connection; if that breaks, the next one has to be new."""
+        """Record the connection that it got; if that one breaks, the next one has to be new."""
         self.is_used = is_used
         self.needs_new = True
 
 
 ATTEMPT: Final[ContextVar[Attempt | None]] = ContextVar("ATTEMPT", default=None)
-"""The one that asks for a connection; aiohttp has no argument for it."""
+"""The attempt that a new connection is for; aiohttp has no parameter to pass it."""
 
 Send = Callable[[], Awaitable[aiohttp.ClientResponse]]
 
 
 class Again:
-    """Makes requests, and those again that may have got lost."""
+    """Sends requests, and repeats those that a dead connection may have lost."""
 
     def __init__(self) -> None:
         self._budget = RetryBudget()
         self._lost_at: dict[str, float] = {}
-        """When a request to a server was answered on a new connection before the old one."""
+        """Loop time when a request to a server was last answered on a new connection first."""
 
     async def answer(self, server: str, send: Send, until: float) -> aiohttp.ClientResponse:
-        """Return the answer to a request.
+        """Send a request and return its response.
 
         Args:
-            server: whom it is for.
-            send: makes the request.
-            until: the event loop's time.
+            server: name of the server.
+            send: sends the request; may be called twice.
+            until: deadline for the response head, in the event loop's time.
 
         Raises:
-            TimeoutError: no head came in time.
+            TimeoutError: no response head came in time.
             Exception: what `send` raises.
         """
         self._budget.asked(asyncio.get_running_loop().time())
@@ -71,7 +71,7 @@ class Again:
         return await request.run()
 
     def _may_again(self, server: str, began_at: float) -> bool:
-        """Tell whether a request is made again: at once when others have got lost meanwhile."""
+        """Tell whether a request may be repeated: always if another one was lost meanwhile."""
         if self._lost_at.get(server, -inf) >= began_at:
             return True
         return self._budget.take(asyncio.get_running_loop().time())
@@ -84,7 +84,7 @@ class Again:
 
 
 class _Request:
-    """A request and, perhaps, the same once more."""
+    """A request and its repetition, if there is one."""
 
     def __init__(
         self,
@@ -105,18 +105,18 @@ class _Request:
         self._until = until
         self._attempt = Attempt()
         self._is_waiting = True
-        """Whether the first may still answer."""
+        """Whether the first response may still come."""
         self._second: asyncio.Task[aiohttp.ClientResponse] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> aiohttp.ClientResponse:
-        """Return the first answer of both."""
+        """Return the first response of both."""
         self._timer = self._loop.call_later(self._after_s, self._try_again)
         token = ATTEMPT.set(self._attempt)
         try:
             async with self._limit:
                 return await self._send()
-        except (aiohttp.ClientError, OSError):  # a timeout, too: the second's answer is one
+        except (aiohttp.ClientError, OSError):  # TimeoutError, too: `_answered`
             self._is_waiting = False
             response = await self._take_second()
             if response is None:
@@ -129,7 +129,7 @@ class _Request:
             self._drop_second()
 
     def _try_again(self) -> None:
-        """Make the request again, if its connection is one that may be dead; or look later."""
+        """Repeat the request if its connection may be dead; else check again later."""
         if self._attempt.is_used and self._may_again(self._server, self._began_at):
             self._second = self._loop.create_task(self._send_new())
             self._second.add_done_callback(self._answered)
@@ -142,13 +142,13 @@ class _Request:
             return await self._send()
 
     def _answered(self, second: asyncio.Task[aiohttp.ClientResponse]) -> None:
-        """End the wait for the first: the second has an answer."""
+        """End the wait for the first response once the second has come."""
         is_answered = not second.cancelled() and second.exception() is None
         if is_answered and self._is_waiting:
             self._limit.reschedule(self._loop.time())
 
     async def _take_second(self) -> aiohttp.ClientResponse | None:
-        """Return the answer of the second, which has as much time as the first; None if none."""
+        """Return the second response, which has the same deadline; None if there is none."""
         second = self._second
         if second is None:
             return None
@@ -160,7 +160,7 @@ class _Request:
         return second.result()
 
     def _drop_second(self) -> None:
-        """Let go of a second that came too late, or has not come."""
+        """Cancel the second request, or close its response if it came too late."""
         second, self._second = self._second, None
         if second is not None and not second.cancel() and second.exception() is None:
             second.result().close()

@@ -1,14 +1,14 @@
-"""Every seam to the outside.
+"""Ports: the interfaces (Protocols) between the core and the outside world.
 
-    world     time, and where addresses are
-    blocks    blocks that are kept, and those of a request
-    upkeep    what operators want kept, or gone
-    names     what names point to
-    watch     who is told, and who may come in
-    denials   what is not served
+    world     clock, GeoIP, addresses of hosts
+    blocks    block cache, and retrieval of the blocks of a request
+    upkeep    purges and pins
+    names     resolution of names
+    watch     events for metrics and logs, and admission control
+    denials   denylist
 
-The core asks for these; `gateway.wiring` decides who answers, and the fakes in `tests/fakes`
-are held to the same contract suites as the real ones.
+`gateway.wiring` provides the implementations; the fakes in `tests/fakes` pass the same contract
+tests as the real ones.
 """
 
 from gateway.ports.blocks import (

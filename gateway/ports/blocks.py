@@ -1,4 +1,4 @@
-"""Blocks: kept close, and brought from elsewhere for a request."""
+"""Blocks: the cache, and retrieval for a request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from gateway.ports.world import Place
 
 
 class Tier(StrEnum):
-    """Where a block was found; the `detail` of Cache-Status."""
+    """A tier of the cache; the `detail` of Cache-Status."""
 
     MEMORY = "memory"
     DISK = "disk"
@@ -23,13 +23,13 @@ class MissReason(StrEnum):
     """Why a block was in no tier."""
 
     ABSENT = "absent"
-    """It was not here, as far as anybody remembers."""
+    """It has not been in the cache, as far as is known."""
     EVICTED = "evicted"
-    """It was here a while ago."""
+    """It was in the cache a while ago."""
     PURGED = "purged"
-    """An operator took it out."""
+    """An operator removed it."""
     DAMAGED = "damaged"
-    """It was here, but its bytes were wrong."""
+    """It was in the cache, but its bytes did not match its hash."""
     SLOW = "slow"
     """The disk did not answer in time."""
     UNAVAILABLE = "unavailable"
@@ -37,51 +37,51 @@ class MissReason(StrEnum):
 
 
 class BlockStore(Protocol):
-    """Verified blocks kept close. Production: `gateway.cache.tiered_store.TieredStore`."""
+    """A cache of verified blocks. Production: `gateway.cache.tiered_store.TieredStore`."""
 
     def peek(self, cid: Cid) -> Block | None:
-        """Return the block if it can be had without waiting (memory), else None."""
+        """Return the block if it is in memory, else None; never waits."""
         ...
 
     async def find(self, cid: Cid, *, is_scan: bool = False) -> tuple[Block, Tier] | None:
-        """Return the verified block and where it was, or None. Never raises for bad storage.
+        """Return the verified block and its tier; None for a miss. Never raises for bad storage.
 
         Args:
             cid: of the block.
-            is_scan: it is read in passing: it need not come closer for that.
+            is_scan: part of a scan: a hit does not promote the block to a faster tier.
         """
         ...
 
     def peek_disk(self, cid: Cid, *, is_scan: bool = False) -> Block | None:
-        """Return the verified block if it is on the disk and reading it takes no wait.
+        """Return the verified block if it can be read from disk at once, else None.
 
-        For a block that `peek` did not give. None says nothing about it: `find` knows more.
+        For a block that `peek` did not return. None does not mean a miss: `find` decides that.
         """
         ...
 
     async def find_all(
         self, cids: Sequence[Cid], *, is_scan: bool = False
     ) -> list[tuple[Block, Tier] | None]:
-        """Return what `find` returns for each of several blocks, in their order.
+        """Return the result of `find` for each of several blocks, in their order.
 
-        Cheaper than finding them one by one, but the first is not there before the last.
+        Cheaper than single calls, but returns the first block no earlier than the last.
         """
         ...
 
     def has(self, cid: Cid) -> bool:
-        """Tell, cheaply and without reading it, whether the block is probably kept."""
+        """Tell whether the block is probably in the cache; cheap, reads no block."""
         ...
 
     async def has_all(self, cids: Sequence[Cid]) -> bool:
-        """Tell, without reading large blocks, whether all of them are probably kept."""
+        """Tell whether all blocks are probably in the cache; reads no large block."""
         ...
 
     async def keep(self, block: Block, *, is_scan: bool = False) -> None:
-        """Keep a verified block. Waits only when too many writes are pending; never raises.
+        """Store a verified block. Waits only while too many writes are pending; never raises.
 
         Args:
-            block: what to keep.
-            is_scan: it came in passing: it need not be kept close.
+            block: the block.
+            is_scan: part of a scan: the block need not enter the memory tier.
         """
         ...
 
@@ -97,20 +97,20 @@ class Choice:
     ttfb_ms: float | None = None
     """Expected time to the first byte; None when it was never measured."""
     in_flight: int = 0
-    """Requests that it had under way."""
+    """Its requests in flight at that time."""
 
 
 @dataclass(slots=True)
 class RetrievalTrace:
-    """What a request cost and where its blocks came from; filled in as it goes."""
+    """Sources of a request's blocks and the time it waited for them; updated as it goes."""
 
     found: dict[Tier, int] = field(default_factory=dict[Tier, int])
     """Blocks found in the cache, by tier."""
     fetched: int = 0
-    """Blocks that came from an upstream for this request (waiting for another's fetch counts)."""
+    """Blocks from upstreams, those of another request's fetch in flight included."""
     choices: list[Choice] = field(default_factory=list[Choice])
     waited_s: float = 0.0
-    """Seconds spent waiting for blocks that came from an upstream."""
+    """Seconds spent waiting for blocks from upstreams."""
 
 
 class BlockSource(Protocol):
@@ -119,24 +119,24 @@ class BlockSource(Protocol):
     trace: RetrievalTrace
 
     def peek(self, cid: Cid) -> Block | None:
-        """Return the block if it is in memory (or in the CID itself), else None."""
+        """Return the block if it is in memory (or an identity CID holds it), else None."""
         ...
 
     async def get(self, want: Want) -> Block:
         """Return the block, from the cache or an upstream.
 
         Raises:
-            NotFound, Unverifiable, DeadlineExceeded: as `gateway.errors` says.
+            NotFound, Unverifiable, DeadlineExceeded: see `gateway.errors`.
         """
         ...
 
     async def close(self) -> None:
-        """Say that no more blocks are wanted; fetches that nobody else waits for end."""
+        """End the session; cancels its fetches that no other request waits for."""
         ...
 
 
 class Retriever(Protocol):
-    """Opens a `BlockSource` for each request.
+    """A factory of a `BlockSource` for each request.
 
     Production: `gateway.upstream.retrieval.session.Retrieval`.
     """
@@ -147,8 +147,8 @@ class Retriever(Protocol):
         """Start the retrieval side of one request.
 
         Args:
-            place: where the client is.
-            cached_only: ask no upstream.
-            is_scan: the request goes through a whole DAG, however large, once.
+            place: location of the client; None if unknown.
+            cached_only: send no request to an upstream.
+            is_scan: the request reads a whole DAG once, however large.
         """
         ...

@@ -1,4 +1,4 @@
-"""What is not served, whatever it is asked for as."""
+"""The denylist: content that is not served, in whatever form it is requested."""
 
 from typing import Protocol
 
@@ -7,20 +7,20 @@ from gateway.content.path import AnyPath
 
 
 class Denials(Protocol):
-    """Production: `gateway.guard.denylist.Denylist`."""
+    """A denylist. Production: `gateway.guard.denylist.Denylist`."""
 
     def check(self, path: AnyPath) -> None:
-        """Ask about a path, before anything is fetched for it.
+        """Refuse a path if it is blocked; call it before any fetch.
 
         Raises:
-            Denied: it is blocked.
+            Denied: the path is blocked.
         """
         ...
 
     def check_block(self, cid: Cid) -> None:
-        """Ask about one block, before anything of it is sent.
+        """Refuse a block if it is blocked; call it before any of its bytes is sent.
 
         Raises:
-            Denied: it is blocked.
+            Denied: the block is blocked.
         """
         ...

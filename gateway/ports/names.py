@@ -1,4 +1,4 @@
-"""Names, and what they point to."""
+"""Resolution of names: IPNS keys and DNSLink domains."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -10,76 +10,76 @@ from gateway.content.path import ContentPath, MutablePath
 
 
 class Hop(NamedTuple):
-    """A name on the way to content."""
+    """One name on the way from a mutable path to content."""
 
     name: Name
     above: tuple[str, ...]
-    """Segments below the root of the content at which the name points: `/ipns/{name}/x` is
+    """Segments between the content's root and the name's target: `/ipns/{name}/x` is
     `/ipfs/{root}/{above}/x`."""
 
 
 class HostAnswer(NamedTuple):
-    """What the host of a domain is."""
+    """Whether a domain is a DNSLink website."""
 
     is_website: bool
-    """Whether the domain has a DNSLink, also one that cannot be followed."""
+    """Whether the domain has a DNSLink, even one that cannot be followed."""
     until: float | None = None
-    """Monotonic seconds until when that is known; None for as long as the process runs."""
+    """End of the answer's validity, monotonic seconds; None for the life of the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a mutable path points to now."""
+    """The immutable path that a mutable path resolves to now."""
 
     path: ContentPath
-    """The target of the last hop with the segments of all hops and of the request behind it."""
+    """The root of the last hop, followed by the segments of all hops and of the request."""
     ttl_s: float | None
-    """Seconds for which this stays true, the least of all hops; None when no hop says."""
+    """Seconds for which this stays valid, the least of all hops; None if no hop has a TTL."""
     is_stale: bool = False
-    """Whether some hop's time is over: it is being asked again, but this is still valid."""
+    """Whether the answer for some hop has expired: it is still usable, and being renewed."""
     hops: tuple[Hop, ...] = ()
-    """The names that were followed, in order."""
+    """The names on the way, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameRecord:
-    """An IPNS record that was verified."""
+    """A verified IPNS record."""
 
     data: bytes
-    """As it was signed."""
+    """The signed record, serialized."""
     max_age_s: int
-    """Whole seconds for which nobody need ask again: by its TTL, and never beyond its end."""
+    """Seconds for which clients may cache it: by its TTL, and never beyond its end."""
 
 
 class RecordSource(Protocol):
-    """IPNS records from elsewhere. Production: `gateway.upstream.records.UpstreamRecords`."""
+    """A source of IPNS records. Production: `gateway.upstream.records.UpstreamRecords`."""
 
     async def fetch(self, key: Cid) -> IpnsRecord:
-        """Fetch the newest valid record that can be had.
+        """Fetch the newest valid record that upstreams have.
 
         Raises:
-            NotFound, Unverifiable, DeadlineExceeded: with what was tried.
+            NotFound, Unverifiable, DeadlineExceeded: with the attempts.
         """
         ...
 
 
 class DnsOverHttps(Protocol):
-    """DNS messages to a resolver and back.
+    """A client of a DNS-over-HTTPS resolver.
 
     Production: `gateway.upstream.transport.doh.DohClient`.
     """
 
     async def exchange(self, query: bytes) -> bytes:
-        """Send a DNS message and return what came back, whatever it is.
+        """Send a DNS message and return the body of the response, unchecked.
 
         Raises:
-            UpstreamError: nothing usable came in time.
+            UpstreamError: no valid HTTP response came in time.
         """
         ...
 
 
 class NameResolver(Protocol):
-    """Names to what they point to. Production: `gateway.naming.resolver.Names`."""
+    """A resolver of names to content. Production: `gateway.naming.resolver.Names`."""
 
     async def resolve(
         self, path: MutablePath, *, cached_only: bool = False, is_afresh: bool = False
@@ -87,15 +87,16 @@ class NameResolver(Protocol):
         """Follow a name, and the names that it points to, to immutable content.
 
         Args:
-            path: starts with the name.
-            cached_only: ask nobody.
-            is_afresh: wait for a newer target than one that is stale.
+            path: the mutable path.
+            cached_only: send no request and no DNS query.
+            is_afresh: wait for a newer target instead of using a stale one.
 
         Raises:
-            NotCached: with `cached_only`, a name whose target is not known.
-            NotFound, Unverifiable, DeadlineExceeded: about the name, with what was tried.
-            NameLoop: more hops than allowed.
-            BadTarget: what a name points to is not a content path.
+            NotCached: with `cached_only`, the target of a name is not in the cache.
+            NotFound, Unverifiable, DeadlineExceeded: the name cannot be resolved; with the
+                attempts.
+            NameLoop: too many hops, or a cycle.
+            BadTarget: the target of a name is not a content path.
         """
         ...
 
@@ -115,7 +116,7 @@ class NameResolver(Protocol):
             domain: as `gateway.host_names.parse_domain` returns it.
 
         Raises:
-            HostUnknown: it cannot be found out now. To take that for a no would give all content
-                the origin of the website.
+            HostUnknown: the lookup failed. Taking that for a no would serve arbitrary content under
+                the website's origin.
         """
         ...

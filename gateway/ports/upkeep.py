@@ -1,4 +1,4 @@
-"""What operators want kept, or gone."""
+"""Operators' control of the cache: purges and pins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,96 +11,96 @@ from gateway.content.cid import Cid
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What a purge took out."""
+    """The result of a purge."""
 
     blocks: int
     bytes: int
     pinned: int
-    """Blocks that stayed, because a pin holds them."""
+    """Blocks that stayed because they are pinned."""
 
 
 class PinState(StrEnum):
-    """How far a pin is."""
+    """The progress of a pin."""
 
     WAITING = "waiting"
-    """Nobody has begun yet."""
+    """Not begun yet."""
     FETCHING = "fetching"
     PINNED = "pinned"
-    """All of it is here, and stays."""
+    """Complete: all its blocks are on disk and stay there."""
     FAILED = "failed"
-    """It is tried again later."""
+    """It will be retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class PinRow:
-    """One pinned root as the cache has it."""
+    """One pin as the cache's index has it."""
 
     root: bytes
     """Multihash."""
     state: PinState
     reason: str
-    """Why it failed."""
+    """Why it failed; empty if it did not."""
     blocks: int
     bytes: int
-    """Room that its blocks take on the disk; what an earlier pin holds is counted there."""
+    """Disk space of its blocks; those of an earlier pin count for that one only."""
 
 
 class BlockControl(Protocol):
-    """What operators order of the cache. Production: `gateway.cache.control.Control`.
+    """Operators' commands to the cache. Production: `gateway.cache.control.Control`.
 
     Raises:
-        CacheUnavailable: from all methods, when the disk tier is off or does not work.
+        CacheUnavailable: all methods, if the disk tier is off or broken.
     """
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes learn of a purge through what they share with this one."""
+        """Whether a purge reaches the other workers through a shared store."""
         ...
 
     async def purge(self, cids: Sequence[Cid]) -> Purged:
-        """Take blocks out everywhere; pinned ones stay."""
+        """Remove blocks from all tiers; pinned ones stay."""
         ...
 
     async def catch_up(self) -> None:
-        """Return when this process has dropped what other processes purged before."""
+        """Wait until this process has dropped all blocks that others purged before this call."""
         ...
 
     async def keep(self, block: Block) -> None:
-        """Have a block on the disk, whatever is admitted otherwise; never raises."""
+        """Store a block on disk, bypassing the admission policy; never raises."""
         ...
 
     async def pin_roots(self) -> Mapping[str, float]:
-        """Return the roots that must stay, and since when (seconds since the epoch)."""
+        """Return the pinned roots with the times of their pins (seconds since the epoch)."""
         ...
 
     async def change_pins(self, add: Sequence[Cid], remove: Sequence[Cid]) -> None:
-        """Say which roots must stay from now on, and which no longer."""
+        """Add and remove pinned roots."""
         ...
 
     async def lead_pins(self) -> bool:
-        """Tell whether this process is the one that carries the pins out."""
+        """Tell whether this process is the one that fetches the pins."""
         ...
 
     async def pins_version(self) -> int:
-        """Return a number that changes when somebody changes the pins."""
+        """Return a number that changes whenever the pins change."""
         ...
 
     async def pins(self) -> Sequence[PinRow]:
-        """Return the pins that were begun."""
+        """Return the pins that have begun."""
         ...
 
     async def pin(self, root: Cid, blocks: Sequence[Block]) -> None:
-        """Make blocks of a root stay.
+        """Pin blocks for a root.
 
         Raises:
-            PinsFull: the pins would fill too much of the disk tier.
+            PinsFull: the pins would exceed their share of the disk tier.
         """
         ...
 
     async def finish_pin(self, root: Cid, failure: str = "") -> None:
-        """Say that all of a root stays, or why it cannot."""
+        """Mark a root as completely pinned, or as failed with a reason."""
         ...
 
     async def unpin(self, root: bytes) -> None:
-        """Let the blocks of a root (by multihash) go when their time comes."""
+        """Make the blocks of a root (by multihash) evictable again."""
         ...

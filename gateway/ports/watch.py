@@ -1,4 +1,4 @@
-"""Who is told what happened, and who may come in."""
+"""Events for metrics and logs, and admission control."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,14 +8,14 @@ from gateway.ports.blocks import Choice, MissReason, Tier
 
 
 class Rejection(StrEnum):
-    """Why bytes were not taken."""
+    """Why bytes were refused."""
 
     MISMATCH = "mismatch"
     DISK = "disk"
 
 
 class Observer(Protocol):
-    """Hears what happened; the core never names a metric.
+    """A receiver of events; the core knows no metrics.
 
     Production: `gateway.ops.events.LoggedStatistics`.
     """
@@ -29,11 +29,11 @@ class Observer(Protocol):
         ...
 
     def block_verified(self, size_bytes: int) -> None:
-        """Bytes from an upstream were hashed and right."""
+        """Bytes from an upstream matched their hash."""
         ...
 
     def block_rejected(self, reason: Rejection, source: str) -> None:
-        """Bytes were hashed and wrong; `source` is an upstream's name or `disk`."""
+        """Bytes did not match their hash; `source` is an upstream's name or `disk`."""
         ...
 
     def block_evicted(self, tier: Tier, reason: str, size_bytes: int) -> None:
@@ -45,7 +45,7 @@ class Observer(Protocol):
         ...
 
     def upstream_answered(self, upstream: str, step: str, ttfb_s: float) -> None:
-        """The first verified block came after `ttfb_s`."""
+        """The first verified block came after `ttfb_s` seconds."""
         ...
 
     def upstream_received(self, upstream: str, size_bytes: int) -> None:
@@ -57,19 +57,19 @@ class Observer(Protocol):
         ...
 
     def upstream_state(self, upstream: str, state: str, reason: str, problem: str = "") -> None:
-        """An upstream was ejected or came back.
+        """An upstream changed its state: it was ejected, held off or readmitted.
 
         Args:
             upstream: its name.
-            state: that it is in now.
-            reason: in a word.
-            problem: what it did, as it was told; empty when there is none.
+            state: the new state.
+            reason: the cause, one word.
+            problem: the text of the last failure; empty if there is none.
         """
         ...
 
 
 class Admission(Protocol):
-    """Who may come in. Production: `gateway.guard.admission.AdmissionControl`."""
+    """Admission control. Production: `gateway.guard.admission.AdmissionControl`."""
 
     def admit(self, client: str) -> Mapping[str, str]:
         """Count one request of `client` (an IP address).
@@ -83,15 +83,15 @@ class Admission(Protocol):
         ...
 
     def pass_by(self, client: str) -> bytes | None:
-        """Count one request that is answered at once, without `release`.
+        """Count one request that is answered at once; needs no `release`.
 
         Returns:
-            The RateLimit fields as lines of a head; None over a limit, `admit` then says why.
+            The RateLimit fields as lines of a head; None over a limit, whose reason `admit` raises.
         """
         ...
 
     def hold(self) -> None:
-        """Count a request that passed by as one under way; `release` must follow."""
+        """Count a request of `pass_by` as one in flight; `release` must follow."""
         ...
 
     def release(self) -> None:

@@ -19,31 +19,31 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an address is, as far as a GeoIP database knows."""
+    """The location of an IP address according to a GeoIP database; None where it does not know."""
 
     country: str | None = None
     """ISO 3166-1 alpha-2, upper case."""
     continent: str | None = None
-    """Two letters, as MaxMind has them: EU, AS, NA ..."""
+    """MaxMind's two-letter code: EU, AS, NA ..."""
     latitude: float | None = None
     longitude: float | None = None
 
 
 class HostResolver(Protocol):
-    """Where hosts are. Production: `gateway.naming.hosts.SystemHosts` and `DnsHosts`."""
+    """A lookup of host addresses. Production: `gateway.naming.hosts.SystemHosts`, `DnsHosts`."""
 
     async def find(self, host: str) -> Sequence[str]:
-        """Return the addresses of a host, the best first; none when there is no such host.
+        """Return the addresses of a host, the best first; empty if the host does not exist.
 
         Raises:
-            OSError: nobody knows now.
+            OSError: the lookup failed.
         """
         ...
 
 
 class GeoLookup(Protocol):
-    """Address to place. Production: `gateway.ops.geo.GeoDatabase`."""
+    """A GeoIP lookup. Production: `gateway.ops.geo.GeoDatabase`."""
 
     def find(self, address: str) -> Place | None:
-        """Return the place of an IP address; None when it is not known or not an address."""
+        """Return the location of an IP address; None if unknown, or if it is not an address."""
         ...

@@ -184,7 +184,7 @@ async def test_a_first_that_breaks_leaves_it_to_the_second(
         if then is honest:
             assert await raw(client, upstream) == BLOCK.data
         else:
-            with pytest.raises(Exception, match="liar answered with broken HTTP"):
+            with pytest.raises(Exception, match="liar answered with malformed HTTP"):
                 await raw(client, upstream)
 
 
