@@ -8,6 +8,7 @@
     python -m benchmarks.cold       cold files over long and narrow links, against one plain stream,
                                     Rainbow, and a Kubo that fetches block by block
     python -m benchmarks.faults     what clients notice when one of three upstreams goes bad
+    python -m benchmarks.amplification   bytes and requests that a client costs upstreams; pauses
     python -m benchmarks.load       locust: a mix of requests like that of public gateways
     python -m benchmarks.policies   how often caches hit, on a trace like that of ipfs.io
     python -m benchmarks.kills      SIGKILL: of writers to a cache, and of a gateway with a full one
