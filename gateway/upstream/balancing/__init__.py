@@ -1,11 +1,11 @@
-"""Which upstream is asked next, and the books of every request to one.
+"""Load balancing: the choice of the next upstream, and statistics of every call.
 
-pool               all upstreams, with what is known of each; opens and closes calls
-selection          the choice, a pure function of what is known and of now
+pool               all upstreams with their states; opens and closes calls
+selection          the choice, a pure function of the candidates and the time
 member             one upstream: settings, health, quota
-health             failures, ejection and the way back (pure); health_check sends the probes
-quota              what an upstream may be asked (pure)
-holders            asks which upstreams hold a block before one is asked for it
+health             failures, ejection and readmission (pure); health_check sends the probes
+quota              rate and daily limits of an upstream (pure)
+holders            finds the upstreams that hold a block, before any is asked to fetch it
 cluster            nodes and allocations of an IPFS Cluster; cluster_records parses (pure)
-delegated_routing  providers that a delegated router knows; routing_records parses (pure)
+delegated_routing  providers from a delegated router; routing_records parses (pure)
 """

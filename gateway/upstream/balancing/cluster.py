@@ -1,7 +1,7 @@
-"""The operator's IPFS Cluster: which nodes there are, and who is to hold what.
+"""A client of the operator's IPFS Cluster: its nodes, and the allocations of CIDs to them.
 
-The list of peers is asked for every few seconds: nodes come and go without a restart. While the
-API does not answer, what it said last stays true.
+The list of peers is polled every few seconds, so nodes come and go without a restart. While the API
+does not answer, its last list stays in use.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.transport.api import ApiClient
 
 POLL_S: Final = 5.0
-GONE_AFTER_S: Final = 30.0  # a peer that restarts is not in the list for a moment
-MAX_AUTHORITY_BYTES: Final = 16 * 1024 * 1024  # all that browsers believe are a quarter of one MiB
-NAME: Final = "cluster"  # of the API in errors
+GONE_AFTER_S: Final = 30.0  # a restarting peer is missing from the list for a moment
+MAX_AUTHORITY_BYTES: Final = 16 * 1024 * 1024  # all certificates that browsers trust have 256 KiB
+NAME: Final = "cluster"  # of the API, in errors
 
 
 class ClusterCondition(NamedTuple):
-    """How the cluster is, as operators know it."""
+    """The state of the cluster, for operators."""
 
     status: str
     """`healthy`, `degraded` or `unhealthy`."""
@@ -38,16 +38,16 @@ class ClusterCondition(NamedTuple):
 
 
 class Cluster:
-    """Keeps the pool's list of nodes, and knows who is to hold a CID.
+    """Adds the nodes of a cluster to the pool, and looks up allocations.
 
     Args:
-        settings: where the API is.
-        pool: the upstreams; nodes that are found are added.
+        settings: address and credentials of the API.
+        pool: the upstreams; discovered nodes are added to it.
         clock: the time.
-        hosts: who knows the API's address; None for the system.
+        hosts: resolves the API's host; None for the system's resolver.
 
     Raises:
-        BadSetting: `cluster.authority` cannot be read.
+        BadSetting: the file `cluster.authority` cannot be read.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Cluster:
         self._seen_at: dict[str, float] = {}
         self._names: dict[str, str] = {}
         """Names of upstreams by ids of cluster peers."""
-        self._error = "not asked yet"
+        self._error = "was not asked yet"
         self._task: asyncio.Task[None] | None = None
 
     def start(self, background: Background) -> None:
-        """Begin to follow the cluster."""
+        """Start to poll the list of peers."""
         self._task = background.keep("cluster", self._run)
 
     async def _run(self) -> None:
@@ -81,7 +81,7 @@ class Cluster:
             await asyncio.sleep(POLL_S)
 
     async def refresh(self) -> None:
-        """Ask who is there, once."""
+        """Fetch the list of peers once and update the pool."""
         try:
             data = await self._api.get("/peers")
         except UpstreamError as error:
@@ -100,7 +100,10 @@ class Cluster:
         self._pool.set_discovered(nodes.discovered)
 
     async def allocated(self, cid: Cid) -> Collection[str]:
-        """Return the upstreams that are to hold a CID; none when all are, or nobody knows."""
+        """Return the names of the upstreams that a CID is allocated to.
+
+        Empty if it is allocated to all nodes, or if the API does not answer.
+        """
         try:
             data = await self._api.get(f"/allocations/{cid}")
         except UpstreamError:
@@ -109,7 +112,7 @@ class Cluster:
         return frozenset(self._names[peer] for peer in peers if peer in self._names)
 
     def condition(self) -> ClusterCondition:
-        """Tell how the cluster is."""
+        """Return the state of the cluster."""
         now = self._clock.monotonic()
         if self._error:
             status = "degraded" if self._peers else "unhealthy"
@@ -124,11 +127,11 @@ class Cluster:
             return ClusterCondition("healthy", f"{count} peers in the cluster")
         status = "unhealthy" if len(ill) == count else "degraded"
         return ClusterCondition(
-            status, f"{len(ill)} of {count} peers are not well: {', '.join(ill)}"
+            status, f"{len(ill)} of {count} peers have problems: {', '.join(ill)}"
         )
 
     async def close(self) -> None:
-        """End all requests to it."""
+        """End the poll and close connections."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -140,17 +143,17 @@ def _trust(authority: str) -> ssl.SSLContext | None:
         return None
     try:
         path = Path(authority).expanduser()
-        with open_regular(path, MAX_AUTHORITY_BYTES):  # OpenSSL reads whatever stands there
+        with open_regular(path, MAX_AUTHORITY_BYTES):  # checks the file, which OpenSSL does not
             return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as exc:
         raise BadSetting("cluster.authority", f"{authority}: {exc.strerror or exc}") from exc
 
 
 class Nodes(NamedTuple):
-    """Peers as upstreams."""
+    """The peers of a cluster as upstreams."""
 
     discovered: list[UpstreamSettings]
-    """Those that the configuration does not have."""
+    """Upstreams for peers that the configuration does not name."""
     names: dict[str, str]
     """Names of upstreams, configured ones too, by ids of cluster peers."""
 
@@ -158,7 +161,7 @@ class Nodes(NamedTuple):
 def match_peers(
     configured: Sequence[UpstreamSettings], peers: Sequence[ClusterPeer], settings: ClusterSettings
 ) -> Nodes:
-    """Find the upstream of each peer: one of the configuration, or a new one. Pure."""
+    """Match each peer to an upstream: a configured one, or a new one. Pure."""
     nodes = Nodes([], {})
     taken = {upstream.name for upstream in configured}
     for peer in sorted(peers, key=lambda peer: (peer.name, peer.id)):
@@ -175,7 +178,7 @@ def match_peers(
 
 
 def _name_of(peer: ClusterPeer, taken: Collection[str]) -> str:
-    """Return what the upstream of a peer is called; no two are called the same."""
+    """Return a unique name for the upstream of a peer; `taken` has those in use."""
     called = (peer.name, peer.id[-12:], peer.id)
     free = (name for name in called if is_name(name) and name not in taken)
     return next(free, peer.id)  # ids are unique, but an operator may have taken one for a name

@@ -1,7 +1,7 @@
-"""What the REST API of an IPFS Cluster says. Pure.
+"""Parsers for the answers of an IPFS Cluster's REST API. Pure.
 
-https://ipfscluster.io/documentation/reference/api/; lists are streams of JSON objects. What is not
-as it should be is left out: a cluster of mixed versions must not stop the gateway.
+https://ipfscluster.io/documentation/reference/api/; lists are streams of JSON objects. Malformed
+entries are skipped: a cluster of mixed versions must not stop the gateway.
 """
 
 import ipaddress
@@ -12,9 +12,9 @@ from typing import Any, Final
 from gateway.net.json_lines import parse_json_lines
 from gateway.settings import is_host, is_name
 
-MAX_PEERS: Final = 1024  # what is more is left out; large clusters have some dozens
+MAX_PEERS: Final = 1024  # further ones are skipped; large clusters have some dozens
 MAX_ERROR_CHARACTERS: Final = 200
-MAX_NAME_CHARACTERS: Final = 255  # a peer is called like its machine; POSIX, HOST_NAME_MAX
+MAX_NAME_CHARACTERS: Final = 255  # a peer has its machine's name; POSIX, HOST_NAME_MAX
 _ADDRESSES: Final[Mapping[str, type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]]] = {
     "ip4": ipaddress.IPv4Address,
     "ip6": ipaddress.IPv6Address,
@@ -30,26 +30,26 @@ class ClusterPeer:
     name: str
     ipfs_id: str = ""
     error: str = ""
-    """Why it cannot be counted on; empty when it can."""
+    """The error that the API reports for it; empty if there is none."""
     hosts: tuple[str, ...] = ()
-    """Where its Kubo node is: addresses and names, those that others can reach first."""
+    """Addresses and host names of its Kubo node, loopback ones last."""
 
     @property
     def names(self) -> frozenset[str]:
-        """All that it may be called in the configuration."""
+        """The names that the configuration may use for it."""
         return frozenset((self.id, self.name, self.ipfs_id)) - {""}
 
 
 def parse_peers(data: bytes) -> list[ClusterPeer]:
-    """Read the answer to `/peers`."""
+    """Parse the answer to `/peers`; returns at most `MAX_PEERS`."""
     peers = [_parse_peer(record) for record in _records(data)]
     return [peer for peer in peers if peer is not None][:MAX_PEERS]
 
 
 def parse_allocations(data: bytes) -> tuple[str, ...]:
-    """Read the answer to `/allocations/{cid}`: ids of the cluster peers that shall hold it.
+    """Parse the answer to `/allocations/{cid}`: ids of the cluster peers that are to hold it.
 
-    Empty also when all shall.
+    Empty also if all peers are.
     """
     for record in _records(data):
         allocations = record.get("allocations")
@@ -91,9 +91,9 @@ def _hosts(addresses: list[Any]) -> tuple[str, ...]:
 
 
 def host_of(address: object) -> str:
-    """Return the host in a multiaddress, as a URL has it.
+    """Return the host of a multiaddress in the form that URLs use.
 
-    Empty when there is none that can be connected to: real nodes announce `/dns4/a..b/tcp/4001`.
+    Empty without a usable host: real nodes announce even `/dns4/a..b/tcp/4001`.
     """
     if not isinstance(address, str):
         return ""
@@ -108,12 +108,12 @@ def host_of(address: object) -> str:
 
 
 def _address_of(protocol: str, text: str) -> str:
-    """Return an address as a URL has it; empty when nobody can be reached at it."""
+    """Return an address in the form that URLs use; empty if it is not one of a single host."""
     try:
         address = _ADDRESSES[protocol](text)
     except ValueError:
         return ""
-    # A link-local address needs the name of an interface, which is another machine's.
+    # A link-local address needs a zone, which names an interface of another machine.
     if "%" in text or address.is_unspecified or address.is_multicast or address.is_link_local:
         return ""
     return f"[{address}]" if protocol == "ip6" else str(address)

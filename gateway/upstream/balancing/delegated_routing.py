@@ -1,7 +1,7 @@
-"""Delegated routing: who else has something that no upstream of ours has.
+"""Delegated routing: finds providers of content that no configured upstream has.
 
-Providers are strangers' addresses. They are asked for that one root only, after all others, with a
-small budget, and over connections that go to addresses of the public internet only.
+Providers are untrusted. Each is used for that one root only, after all other upstreams, with a low
+concurrency, and over connections to addresses of the public internet only.
 """
 
 from collections.abc import Collection
@@ -21,18 +21,18 @@ from gateway.upstream.balancing.routing_records import Provider, parse_providers
 from gateway.upstream.transport.api import ApiClient
 
 NAME: Final = "router"  # in errors
-MAX_ASKED: Final = 4  # providers of one root: who has it, has it
-CONCURRENCY: Final = 8  # requests to one provider
+MAX_ASKED: Final = 4  # providers used for one root; any one of them has all of it
+CONCURRENCY: Final = 8  # concurrent requests to one provider
 
 
 class Router:
-    """Finds providers of a root and makes upstreams of them.
+    """A client of a delegated router; adds the providers that it finds to the pool.
 
     Args:
-        settings: where the router is, and how often it may be asked.
-        pool: gets the providers.
+        settings: address and rate limit of the router.
+        pool: the upstreams; providers are added to it.
         clock: the time.
-        hosts: who knows the router's address; None for the system.
+        hosts: resolves the router's host; None for the system's resolver.
     """
 
     def __init__(
@@ -51,7 +51,10 @@ class Router:
         )
 
     async def find(self, cid: Cid) -> Collection[str]:
-        """Return the names of upstreams that are said to have a block; none when nobody is."""
+        """Return the names of upstreams that have a block according to the router.
+
+        Empty if it knows none, does not answer, or its rate limit is used up.
+        """
         now = self._clock.monotonic()
         if self._quota.ready_at(now) > now:
             return ()
@@ -65,7 +68,7 @@ class Router:
         return self._pool.add_routed(upstreams[:MAX_ASKED])
 
     def _make(self, provider: Provider) -> UpstreamSettings | None:
-        """Make an upstream of a provider; None when all its addresses are forbidden ones."""
+        """Return an upstream for a provider; None if none of its addresses is allowed."""
         for url in provider.urls:
             host = urlsplit(url).hostname or ""
             if is_name(host) or self._may_be(host):
@@ -88,5 +91,5 @@ def is_any(_address: str) -> bool:
 
 
 def is_name(host: str) -> bool:
-    """Tell whether a host is a name, whose addresses are looked at when they are known."""
+    """Tell whether a host is a name; its addresses are checked once it is resolved."""
     return ":" not in host and not host.replace(".", "").isdigit()

@@ -1,10 +1,10 @@
-"""Small requests that find out whether an upstream is there.
+"""Active health checks of upstreams.
 
-The CID `bafkqaaa` holds its own (empty) content, so every gateway answers it at once, whatever it
-searches for besides: silence says that the upstream is gone, not that content is hard to find.
-There is no body to it. So who is suspected, or was ejected, is asked for a block as well that it
-has served before: a head without its body is a fault, an absence is none.
-Two answers in a row that contradict what is believed change it.
+The CID `bafkqaaa` holds its own (empty) content, so every gateway answers it at once, without a
+search: silence means that the upstream is down, not that content is hard to find. Such an answer
+has no body. So a suspected or ejected upstream is also asked for a block that it has served before:
+a head without its body is a fault, an absence is not.
+Two probes in a row that contradict the current state change it.
 """
 
 import asyncio
@@ -20,29 +20,28 @@ from gateway.upstream.transport.client import TrustlessClient
 
 TICK_S: Final = 0.25
 EVERY_S: Final = 0.75
-"""Of a cluster node: one that is not asked at the moment is known to be gone within 2 s, too. Its
-recovery is seen after twice this at most."""
-MAX_PROBES_PER_S: Final = 20.0  # of one worker to a large cluster, whose nodes wait longer
-PUBLIC_EVERY_S: Final = 15.0  # of a public gateway while it is ejected: it is metered
+"""Interval for a cluster node: the outage of an idle one is noticed within 2 s, its recovery after
+two intervals at most."""
+MAX_PROBES_PER_S: Final = 20.0  # of one worker to all nodes; beyond it, their intervals grow
+PUBLIC_EVERY_S: Final = 15.0  # interval for an ejected public gateway, which counts requests
 UNHEARD_S: Final = 0.5
-"""A public gateway in use from which nothing came for so long is probed, when there is credit."""
-PROBE_SHARE: Final = 0.02  # of such probes in all requests: public gateways are metered
+"""A public gateway in use that has sent nothing for so long is probed, if there is credit."""
+PROBE_SHARE: Final = 0.02  # credit per request: public gateways count requests
 MAX_CREDIT: Final = 3.0
 MIN_TIMEOUT_S: Final = 0.75
-"""One and a half of these and the time until somebody is suspected are below 2 s. 300 ms of round
-trip take it on a new connection, but such upstreams have `USUAL_FACTOR` times what they are known
-for."""
-MAX_TIMEOUT_S: Final = 3.0  # also while nothing is known: name, TCP, TLS and answer, over an ocean
+"""One and a half timeouts and the time until a suspicion are below 2 s. A new connection over a
+round trip of 300 ms needs more, but such upstreams get `USUAL_FACTOR` times their usual latency."""
+MAX_TIMEOUT_S: Final = 3.0  # also the default: name, TCP, TLS and answer, over an ocean
 USUAL_FACTOR: Final = 4.0
 
 
 class HealthCheck:
-    """Probes upstreams now and then, and those at once that are suspected to be gone.
+    """Probes upstreams at intervals, and suspected ones at once.
 
     Args:
-        pool: the upstreams; told what was found.
-        client: how they are spoken to.
-        clock: when the next probe is due.
+        pool: the upstreams; gets the results.
+        client: sends the probes.
+        clock: the time.
     """
 
     def __init__(self, pool: UpstreamPool, client: TrustlessClient, clock: Clock) -> None:
@@ -57,7 +56,7 @@ class HealthCheck:
         pool.on_suspicion = self.suspect
 
     def start(self, background: Background) -> None:
-        """Begin to probe on time."""
+        """Start the probes at intervals."""
         self._ticks = background.keep("probes", self._run)
 
     async def _run(self) -> None:
@@ -80,7 +79,7 @@ class HealthCheck:
         self._probe_unheard(now)
 
     def _probe_unheard(self, now: float) -> None:
-        """Look after those that nobody asks at the moment, as far as there is credit for it."""
+        """Probe silent public gateways, within the credit."""
         asked = self._pool.asked()
         earned = max(0, asked - self._asked) * PROBE_SHARE
         self._credit = min(self._credit + earned, MAX_CREDIT)
@@ -92,7 +91,7 @@ class HealthCheck:
                 self._begin(name, with_body=False)
 
     def suspect(self, name: str) -> None:
-        """Find out whether an upstream is there and sends bodies, unless that is under way."""
+        """Check an upstream now, with a body, unless a check of it is in flight."""
         self._begin(name, with_body=True)
 
     def _begin(self, name: str, *, with_body: bool) -> None:
@@ -102,11 +101,11 @@ class HealthCheck:
             task.add_done_callback(lambda _: self._checks.pop(name, None))
 
     async def check(self, name: str, *, with_body: bool = True) -> None:
-        """Probe an upstream, twice if the first answer is not the one that is expected.
+        """Probe an upstream, twice if the first result contradicts its state, and update the pool.
 
         Args:
             name: of the upstream.
-            with_body: ask for a block that it has served, too, though it is healthy.
+            with_body: whether a healthy upstream is also asked for a block that it has served.
         """
         found = self._pool.find(name)
         if found is None:
@@ -118,14 +117,14 @@ class HealthCheck:
                 self._pool.readmit(name)
             return
         fault = await self._lasting_fault(upstream, with_body=with_body)
-        # Requests may have found out the same meanwhile: then nothing is left to be changed.
+        # Requests may have changed its state meanwhile: then nothing is left to do.
         if fault is not None and self._pool.find(name) == found:
             self._pool.eject(name, fault)
 
     async def _lasting_fault(
         self, upstream: UpstreamSettings, *, with_body: bool
     ) -> UpstreamError | None:
-        """Return why two probes failed; the second one does not wait for the end of the first."""
+        """Return the error if two probes fail; the second starts before the first times out."""
         first = asyncio.create_task(self._fault(upstream, with_body=with_body))
         try:
             await asyncio.wait((first,), timeout=self._timeout_s(upstream.name) / 2)
@@ -139,7 +138,7 @@ class HealthCheck:
     async def _fault(
         self, upstream: UpstreamSettings, *, with_body: bool = True
     ) -> UpstreamError | None:
-        """Return what is wrong with an upstream; None when it is there and sends bodies."""
+        """Return the error of a probe; None if the upstream answers and sends bodies."""
         started, timeout_s = self._clock.monotonic(), self._timeout_s(upstream.name)
         try:
             await self._client.probe(upstream, timeout_s)
@@ -147,7 +146,7 @@ class HealthCheck:
             served = self._pool.served(upstream.name)
             if with_body and served is not None:
                 await self._client.probe_body(upstream, served, timeout_s)
-        except BlockAbsent:  # odd, but somebody speaks
+        except BlockAbsent:  # odd, but an answer
             return None
         except UpstreamError as error:
             return error
@@ -168,7 +167,7 @@ class HealthCheck:
 
 
 def _every_s(upstream: UpstreamSettings, state: UpstreamState, nodes: int) -> float | None:
-    """Return how often an upstream is probed, of so many cluster nodes; None for never."""
+    """Return the interval of an upstream's probes, given the number of nodes; None for never."""
     if upstream.tier == "cluster":
         return max(EVERY_S, nodes / MAX_PROBES_PER_S)
     return PUBLIC_EVERY_S if state is UpstreamState.EJECTED else None

@@ -1,8 +1,7 @@
-"""Who holds a block, asked before anybody is made to search for it.
+"""Finds the cluster nodes that hold a block, before any node is made to search for it.
 
-A `HEAD` with `only-if-cached` is answered by Kubo, by Rainbow and by this gateway from what they
-have, within a round trip. All nodes of the cluster are asked at once, and the cluster itself, who
-is to hold it.
+Kubo, Rainbow and this gateway answer a `HEAD` with `only-if-cached` from their stores, within a
+round trip. All nodes are asked at once, and the cluster for the block's allocations.
 """
 
 import asyncio
@@ -22,23 +21,23 @@ from gateway.upstream.transport.client import TrustlessClient
 
 TIMEOUT_S: Final = 0.5  # ten round trips between two cities of a continent
 GRACE_S: Final = 0.003
-"""How long the others are waited for when one has it: it may be all the same which."""
+"""Wait for further answers after the first yes, if all nodes are equally near."""
 MAX_GRACE_S: Final = NOISE_S
-"""How long one that is nearer to the client is waited for, as far as its way is shorter: what a
-busy moment adds to an answer must not send the client over an ocean."""
+"""Most wait for a node nearer to the client, for as long as its distance saves: a busy moment must
+not send the client's request over an ocean."""
 
 Allocated = Callable[[Cid], Awaitable[Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Who has a block, as far as it was found out."""
+    """The nodes that hold a block, and those that do not; names of upstreams."""
 
     holders: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
-    """Those that said that they do not hold it."""
+    """Nodes that have answered that they do not hold it."""
     is_nowhere: bool = False
-    """All nodes were asked, and all said so."""
+    """Whether all nodes have answered so."""
 
 
 NOT_ASKED: Final = Holding()
@@ -63,11 +62,11 @@ class Holders:
         """Whether nodes are not asked for what none of them holds: they shall not search."""
 
     async def find(self, cid: Cid, place: Place | None = None) -> Holding:
-        """Find out which cluster nodes hold a block; nobody is asked when there are not two.
+        """Ask the cluster nodes which of them hold a block; `NOT_ASKED` with fewer than two nodes.
 
         Args:
             cid: of the block.
-            place: where the client is.
+            place: location of the client; None if unknown.
         """
         nodes = [
             upstream
@@ -113,11 +112,11 @@ def _holding(said: dict[str, bool]) -> Holding:
 async def _wait_for_one(
     heads: dict[asyncio.Task[bool | None], str], ways_s: Mapping[str, float]
 ) -> dict[str, bool]:
-    """Wait until one has it and a moment longer, or all have said something; return what.
+    """Wait for all answers, or a grace period after the first yes; return the answers by name.
 
     Args:
-        heads: who is asked.
-        ways_s: of each, to the client and back.
+        heads: the requests, with the names of the nodes.
+        ways_s: network time of each node to the client and back, in seconds.
     """
     said: dict[str, bool] = {}
     waiting = set(heads)
@@ -140,7 +139,7 @@ async def _wait_for_one(
 
 
 def _grace_s(said: dict[str, bool], waiting: Sequence[str], ways_s: Mapping[str, float]) -> float:
-    """Return how long to wait when some have it: as long as the way of a nearer one is shorter."""
+    """Return the grace period: the time that the nearest node still waited for could save."""
     best_s = min(ways_s.get(name, 0.0) for name, has in said.items() if has)
     saved_s = max(best_s - ways_s.get(name, best_s) for name in waiting)
     return min(max(GRACE_S, saved_s), max(GRACE_S, MAX_GRACE_S))

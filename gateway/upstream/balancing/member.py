@@ -1,4 +1,4 @@
-"""One upstream: its settings and all that is known of it."""
+"""One upstream of the pool: settings, health, quota, and requests in flight."""
 
 from collections.abc import Callable
 from math import inf
@@ -12,23 +12,23 @@ from gateway.upstream.balancing.health import UpstreamHealth, UpstreamState
 from gateway.upstream.balancing.quota import Quota
 from gateway.upstream.balancing.selection import Candidate
 
-MIN_PROBE_BYTES: Final = 32  # less has no half
+MIN_PROBE_BYTES: Final = 32  # a smaller body cannot be cut in half
 MAX_PROBE_BYTES: Final = 64 * 1024  # 5 ms at 100 Mbit/s; more only where nothing smaller was served
 
 
 class Request(Protocol):
-    """A request under way. Production: `gateway.upstream.balancing.pool.UpstreamCall`."""
+    """A request in flight. Production: `gateway.upstream.balancing.pool.UpstreamCall`."""
 
     heard_at: float
     on_ejection: Callable[[UpstreamError], None] | None
 
 
 class Member:
-    """One upstream: its settings, its health, and whether it answers CAR requests.
+    """One upstream and its state in this process.
 
     Args:
         settings: of the upstream.
-        workers: processes that share what it allows.
+        workers: processes that share its quota.
     """
 
     def __init__(self, settings: UpstreamSettings, workers: int = 1) -> None:
@@ -36,18 +36,18 @@ class Member:
         self.health = UpstreamHealth()
         self.quota = Quota(settings, workers)
         self.block_wise_until = 0.0
-        """Monotonic time; before it, it is asked for blocks only: its CARs were of no use."""
+        """Until then (monotonic) it gets block requests only, after useless CARs."""
         self.told_state = UpstreamState.HEALTHY
         self.heard_at = -inf
-        """When something came from it last; monotonic."""
+        """When it last sent something; monotonic."""
         self.requests: set[Request] = set()
-        """Those under way."""
+        """Requests in flight."""
         self.served: Cid | None = None
-        """A block that it brought lately, small if there was one; probes ask for it."""
+        """A block that it delivered lately, a small one if possible; probes request it."""
         self._served_bytes = 0
 
     def has_served(self, block: Block) -> None:
-        """Take note of a block that it brought."""
+        """Record a delivered block, as a candidate for probes."""
         size = len(block.data)
         is_usable = size >= MIN_PROBE_BYTES and not block.cid.is_identity
         if is_usable and (size <= MAX_PROBE_BYTES or not 0 < self._served_bytes < size):
@@ -55,12 +55,12 @@ class Member:
 
     @property
     def label(self) -> str:
-        """Its name in metrics: strangers whom a router told of have one together."""
+        """Its name in metrics; all providers from a router share one."""
         return self.settings.tier if self.settings.tier == "routed" else self.settings.name
 
 
 def candidate_of(member: Member, now: float) -> Candidate:
-    """Return what selection looks at."""
+    """Return the facts about a member that the selection uses."""
     settings, health = member.settings, member.health
     return Candidate(
         settings.name,
@@ -79,12 +79,12 @@ def candidate_of(member: Member, now: float) -> Candidate:
 
 
 def row_of(member: Member, now: float, total: int) -> dict[str, Any]:
-    """Return what operators see, as JSON.
+    """Return a member's state for operators, as JSON.
 
     Args:
         member: the upstream.
         now: monotonic time.
-        total: requests to all upstreams.
+        total: number of requests to all upstreams, for its share.
     """
     settings, health = member.settings, member.health
     state = health.state(now)

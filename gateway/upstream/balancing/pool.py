@@ -1,4 +1,4 @@
-"""All upstreams with what is known of them, and the books of every request to one."""
+"""The pool of upstreams: their states, the choice among them, and statistics of every call."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -15,24 +15,25 @@ from gateway.upstream.balancing.selection import Wish, choose, find_way_s, is_wi
 from gateway.upstream.transport.request import Step
 
 EXPLORE_EVERY: Final = 100
-"""One choice in so many measures an upstream that is not the best, as in Saturn's client."""
+"""One choice in so many goes to an upstream that is not the best, to measure it, as in Saturn's
+client."""
 
 
-SILENT_S: Final = 0.5  # of a request whose upstream is ejected: it is ended, and asked elsewhere
-MAX_ROUTED: Final = 64  # providers that are remembered, with their health; the newest
-MAX_GONE: Final = 1024  # `cluster_records.MAX_PEERS`: all that can leave at once
+SILENT_S: Final = 0.5  # silence after which a request to an ejected upstream is ended
+MAX_ROUTED: Final = 64  # providers kept with their health, the newest ones
+MAX_GONE: Final = 1024  # `cluster_records.MAX_PEERS`: as many can leave at once
 DEFAULT_POLICY: Final = SelectionSettings()
 
 
 class UpstreamPool:
-    """Chooses upstreams and remembers how they did.
+    """The upstreams of one worker: chooses among them and tracks their health.
 
     Args:
         upstreams: in the order of the configuration; names are unique.
         clock: the time.
-        observer: told about requests, answers, failures and states.
-        policy: which clients are served from where.
-        workers: processes that share what upstreams allow.
+        observer: notified of requests, answers, failures and changes of state.
+        policy: regions whose clients are served from inside only.
+        workers: processes that share the quotas.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class UpstreamPool:
         self._members = {upstream.name: Member(upstream, workers) for upstream in upstreams}
         self._routed: dict[str, Member] = {}
         self._gone: dict[str, Member] = {}
-        """Those that left lately: requests that have to do with them are not over yet."""
+        """Members that left lately, for requests to them that are still in flight."""
         self._configured = tuple(self._members)
         self._choices = 0
         self.on_suspicion: Callable[[str], None] | None = None
         """Told who takes longer than it usually does."""
 
     def set_discovered(self, upstreams: Sequence[UpstreamSettings]) -> None:
-        """Replace the upstreams that were found; those that stay are as they were."""
+        """Replace the discovered upstreams; those that stay keep their state."""
         before = self._members
         discovered = {
             upstream.name: known
@@ -69,7 +70,7 @@ class UpstreamPool:
         self._leave({n: m for n, m in before.items() if n not in self._members})
 
     def add_routed(self, upstreams: Sequence[UpstreamSettings]) -> Collection[str]:
-        """Add upstreams that a router told of: chosen only as holders. Return the names."""
+        """Add providers from a router, which are chosen only as holders; return their names."""
         for upstream in upstreams:
             known = self._routed.pop(upstream.name, None)
             is_same = known is not None and known.settings == upstream
@@ -80,7 +81,7 @@ class UpstreamPool:
         return [upstream.name for upstream in upstreams]
 
     def _leave(self, members: Mapping[str, Member]) -> None:
-        """Keep some for a while: a request that chose one of them may still ask it."""
+        """Keep members that left for a while: a request may have chosen one of them."""
         self._gone |= members
         while len(self._gone) > MAX_GONE:
             del self._gone[next(iter(self._gone))]
@@ -88,7 +89,13 @@ class UpstreamPool:
     def choose(
         self, place: Place | None, exclude: Collection[str] = (), holders: Collection[str] = ()
     ) -> Choice | None:
-        """Choose whom to ask next, holders first; None when nobody is left."""
+        """Return the next upstream to ask, holders first; None if none is left.
+
+        Args:
+            place: location of the client; None if unknown.
+            exclude: names of upstreams that were tried already.
+            holders: names of upstreams that have the content.
+        """
         now = self.clock.monotonic()
         members = [*self._members.values(), *(m for n, m in self._routed.items() if n in holders)]
         candidates = [candidate_of(member, now) for member in members]
@@ -100,7 +107,7 @@ class UpstreamPool:
         return choose(candidates, place, now, wish)
 
     def held(self, exclude: Collection[str] = ()) -> dict[str, float]:
-        """Return who is not asked because of its Retry-After, and the seconds that are left."""
+        """Return the upstreams that their Retry-After holds off, with the seconds left."""
         now = self.clock.monotonic()
         return {
             name: member.health.held_until - now
@@ -109,31 +116,31 @@ class UpstreamPool:
         }
 
     def spent(self, exclude: Collection[str] = ()) -> dict[str, float]:
-        """Return whose budget is used up, and the seconds until there is more."""
+        """Return the upstreams whose quota is used up, with the seconds until it is not."""
         now = self.clock.monotonic()
         ready = {name: m.quota.ready_at(now) for name, m in self._members.items()}
         return {n: at - now for n, at in ready.items() if at > now and n not in exclude}
 
     def ask(self, choice: Choice, step: str) -> "UpstreamCall":
-        """Open the books for a request to the upstream chosen."""
+        """Open a call to the chosen upstream; the caller closes it."""
         member = self._get(choice.upstream)
         member.quota.take(self.clock.monotonic())
         self.observer.upstream_asked(replace(choice, upstream=member.label), step)
-        exchange = UpstreamCall(self, member, step)
-        self._tell_state(exchange.member)
-        return exchange
+        call = UpstreamCall(self, member, step)
+        self._tell_state(member)
+        return call
 
     def _get(self, upstream: str) -> Member:
-        """Return a member that was chosen a moment ago; it may have left meanwhile."""
+        """Return a member that was chosen a moment ago, even if it has left meanwhile."""
         found = self._members.get(upstream) or self._routed.get(upstream)
         return found or self._gone[upstream]
 
     def is_block_wise(self, upstream: str) -> bool:
-        """Tell whether CARs are not asked of it for now."""
+        """Tell whether an upstream gets block requests only, no CAR requests, for now."""
         return self._get(upstream).block_wise_until > self.clock.monotonic()
 
     def go_block_wise(self, upstream: str, seconds: float) -> None:
-        """Ask it for blocks only, for some time."""
+        """Send an upstream block requests only, for some seconds."""
         if upstream in self._members:
             self._members[upstream].block_wise_until = self.clock.monotonic() + seconds
 
@@ -142,41 +149,41 @@ class UpstreamPool:
         return self._get(upstream).settings.tier
 
     def is_sound(self, upstream: str) -> bool:
-        """Tell whether the last thing that it did was no failure."""
+        """Tell whether the last request to an upstream did not fail."""
         return self._get(upstream).health.consecutive == 0
 
     def ways_s(self, place: Place | None) -> Mapping[str, float]:
-        """Return what light needs from a client to each upstream and back."""
+        """Return the seconds that light needs from a client to each upstream and back."""
         now = self.clock.monotonic()
         return {n: find_way_s(candidate_of(m, now), place) for n, m in self._members.items()}
 
     def is_bound(self, place: Place | None) -> bool:
-        """Tell whether a client may not be served from everywhere."""
+        """Tell whether a client's region is pinned: only upstreams inside may serve it."""
         return any(is_within(pin, place) for pin in self._policy.pins if place is not None)
 
     def usual_s(self, upstream: str) -> float | None:
-        """Return the time within which most of its first blocks come; None while not known."""
+        """Return the 95th percentile of its time to first block in seconds; None if unknown."""
         member = self._members.get(upstream)
         return None if member is None else member.health.usual_s()
 
     def states(self) -> list[tuple[UpstreamSettings, UpstreamState]]:
-        """Return all upstreams and whether they are asked."""
+        """Return all upstreams with their states."""
         now = self.clock.monotonic()
         return [(m.settings, m.health.state(now)) for m in self._members.values()]
 
     def find(self, upstream: str) -> tuple[UpstreamSettings, UpstreamState] | None:
-        """Return one upstream and whether it is asked; None when it has gone."""
+        """Return one upstream with its state; None if it is not in the pool."""
         member = self._members.get(upstream)
         if member is None:
             return None
         return member.settings, member.health.state(self.clock.monotonic())
 
     def asked(self) -> int:
-        """Return how many requests were made to all upstreams that are here."""
+        """Return the number of requests to all current upstreams."""
         return sum(member.health.requests for member in self._members.values())
 
     def unheard(self, since: float) -> list[str]:
-        """Return the public gateways in use from which nothing came since then; monotonic."""
+        """Return the names of healthy public gateways in use that sent nothing after `since`."""
         now = self.clock.monotonic()
         return [
             name
@@ -188,24 +195,24 @@ class UpstreamPool:
         ]
 
     def suspect(self, upstream: str) -> None:
-        """Have somebody find out whether it is still there."""
+        """Have an upstream checked for whether it is still up."""
         if self.on_suspicion is not None:
             self.on_suspicion(upstream)
 
     def prime(self, upstream: str, answered_s: float) -> None:
-        """Take in how fast a probe was answered."""
+        """Record the latency of a probe, in seconds."""
         if upstream in self._members:
             self._members[upstream].health.primed(answered_s, self.clock.monotonic())
 
     def readmit(self, upstream: str) -> None:
-        """Take in that an ejected upstream answers probes as it should."""
+        """End the ejection of an upstream whose probes succeed."""
         member = self._members.get(upstream)
         if member is not None:
             member.health.readmit(self.clock.monotonic())
             self._tell_state(member)
 
     def eject(self, upstream: str, error: UpstreamError) -> None:
-        """Take in that an upstream does not answer probes as it should."""
+        """Eject an upstream whose probes fail."""
         member = self._members.get(upstream)
         if member is not None:
             now = self.clock.monotonic()
@@ -213,7 +220,7 @@ class UpstreamPool:
             self._tell_state(member)
 
     def served(self, upstream: str) -> Cid | None:
-        """Return a block that an upstream brought lately; None when there is none."""
+        """Return a block that an upstream delivered lately; None if there is none."""
         member = self._members.get(upstream)
         return None if member is None else member.served
 
@@ -228,7 +235,7 @@ class UpstreamPool:
             self.suspect(member.settings.name)
 
     def _tell_state(self, member: Member) -> None:
-        """Tell the observer when the state is another than it was told."""
+        """Notify the observer if the state has changed since the last notification."""
         state = member.health.state(self.clock.monotonic())
         if state is not member.told_state:
             member.told_state = state
@@ -241,22 +248,22 @@ class UpstreamPool:
                 self.observer.upstream_state(member.label, state, health.reason, health.problem)
 
     def _end_silent(self, member: Member) -> None:
-        """End requests to an ejected upstream from which nothing comes."""
+        """End the silent requests to an ejected upstream."""
         heard_before = self.clock.monotonic() - SILENT_S
         for exchange in tuple(member.requests):
             if exchange.heard_at <= heard_before and exchange.on_ejection is not None:
                 name = member.settings.name
-                exchange.on_ejection(UpstreamSilent(name, "said nothing and was ejected"))
+                exchange.on_ejection(UpstreamSilent(name, "sent nothing and was ejected"))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one JSON-able row for each upstream, for operators."""
+        """Return the state of each upstream for operators, as JSON."""
         now = self.clock.monotonic()
         total = sum(member.health.requests for member in self._members.values())
         return [row_of(member, now, total) for member in self._members.values()]
 
 
 class UpstreamCall:
-    """The books of one request to an upstream, from `UpstreamPool.ask` to `close`."""
+    """Statistics of one request to an upstream, from `UpstreamPool.ask` to `close`."""
 
     def __init__(self, pool: UpstreamPool, member: Member, step: str) -> None:
         self.member = member
@@ -266,10 +273,10 @@ class UpstreamCall:
         self._has_failed = False
         self._is_outrun = False
         self.on_ejection: Callable[[UpstreamError], None] | None = None
-        """Called when the upstream is ejected while nothing comes."""
+        """Called if the upstream is ejected while the request is silent."""
         self._started = pool.clock.monotonic()
         self.heard_at = self._started
-        """When something came last; monotonic."""
+        """When the upstream last sent something; monotonic."""
         member.requests.add(self)
         self._is_probe = member.health.is_on_trial
         member.health.probes += self._is_probe
@@ -278,7 +285,7 @@ class UpstreamCall:
 
     @property
     def upstream(self) -> UpstreamSettings:
-        """Whom it is with."""
+        """The upstream's settings."""
         return self.member.settings
 
     def received(self, size_bytes: int) -> None:
@@ -288,9 +295,9 @@ class UpstreamCall:
         self._pool.observer.upstream_received(self.member.label, size_bytes)
 
     def delivered(self, block: Block | None = None) -> None:
-        """Count what was wanted; the first block tells how fast the upstream is.
+        """Record a delivered block; the first one measures the upstream's latency.
 
-        That it is sound is told by the end: there are those who cut every body.
+        Success is counted by `close` only: some upstreams cut every body.
         """
         if block is not None:
             self.member.has_served(block)
@@ -304,19 +311,19 @@ class UpstreamCall:
         self._pool.observer.upstream_answered(self.member.label, self.step, now - self._started)
 
     def outrun(self) -> None:
-        """Note that nothing has come so far: it takes so long at least."""
+        """Record that no block has come so far, as a lower bound of the latency."""
         if not self._has_delivered and not self._is_outrun:
             self._is_outrun = True
             now = self._pool.clock.monotonic()
             self.member.health.outrun(now - self._started, now)
 
     def failed(self, error: UpstreamError) -> None:
-        """Note why it was of no use, or of no more use."""
+        """Record the error that ended the request."""
         self._has_failed = True
         self._pool.note_failure(self.member, self.step, error)
 
     def close(self) -> None:
-        """Close the books. A request that was ended early counts if it brought something."""
+        """End the call. One that was cancelled counts as a success if it delivered a block."""
         self.member.requests.discard(self)
         self.member.health.in_flight -= 1
         self.member.health.probes -= self._is_probe

@@ -1,7 +1,7 @@
-"""What an upstream may be asked: a token bucket and a budget for each day. Pure: takes `now`.
+"""The quota of an upstream: a token bucket and a daily limit. Pure: takes `now`.
 
-Public gateways are other people's. Where operators publish a limit, it is 200 requests a minute
-for each address (Filebase, nftstorage.link) or 300 (4everland); an address beyond it is locked out.
+Public gateways belong to others. Where their operators publish a limit, it is 200 requests a minute
+per address (Filebase, nftstorage.link) or 300 (4everland); an address beyond it is locked out.
 """
 
 from math import inf
@@ -9,16 +9,16 @@ from typing import Final
 
 from gateway.settings import DURATION_OF_RATE, UpstreamSettings
 
-DAY_S: Final = 86_400.0  # from the first request on; a restart begins a new one
+DAY_S: Final = 86_400.0  # begins with the first request, and anew after a restart
 BURST_SHARE: Final = 0.1  # of a period's requests may come at once: a page and its pictures
 
 
 class Quota:
-    """Counts requests to one upstream.
+    """Counts the requests to one upstream against its limits.
 
     Args:
-        settings: of the upstream.
-        workers: processes that share what it allows; each takes its part.
+        settings: of the upstream, with the limits.
+        workers: processes that share the limits in equal parts.
     """
 
     def __init__(self, settings: UpstreamSettings, workers: int = 1) -> None:
@@ -36,18 +36,18 @@ class Quota:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is anything to count."""
+        """Whether the upstream has any limit."""
         return self._burst < inf or self._per_day < inf
 
     def take(self, now: float) -> None:
-        """Count a request; it is the caller's to ask before whether there may be one."""
+        """Count a request; the caller has checked `ready_at` before."""
         if self.is_limited:
             self._advance(now)
             self._tokens -= 1
             self._today += 1
 
     def ready_at(self, now: float) -> float:
-        """Return when the next request may be made; in the past when it may be made now."""
+        """Return when the next request is allowed; a time in the past means now."""
         if not self.is_limited:
             return -inf
         self._advance(now)
@@ -55,7 +55,7 @@ class Quota:
         return ready if self._today + 1 <= self._per_day else self._day_began + DAY_S
 
     def left(self, now: float) -> int | None:
-        """Return how many requests may be made at once; None when nothing limits them."""
+        """Return how many requests are allowed at once; None without a limit."""
         if not self.is_limited:
             return None
         self._advance(now)

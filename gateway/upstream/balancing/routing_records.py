@@ -1,7 +1,7 @@
-"""Providers as a delegated router tells them. Pure.
+"""A parser for the provider records of a delegated router. Pure.
 
-https://specs.ipfs.tech/routing/http-routing-v1/; JSON or NDJSON. Only providers that speak the
-trustless gateway protocol over HTTP are taken.
+https://specs.ipfs.tech/routing/http-routing-v1/; JSON or NDJSON. Only providers of the trustless
+gateway protocol over HTTP are kept.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.net.json_lines import parse_json_lines
 from gateway.settings import parse_origin
 
-MAX_PROVIDERS: Final = 100  # looked at; the specification's default limit of an answer
+MAX_PROVIDERS: Final = 100  # the specification's default limit of an answer
 HTTP: Final = "transport-ipfs-gateway-http"
 _ID: Final = re.compile(r"[0-9A-Za-z]{1,128}")
 """A peer ID: base58 of a multihash, or a CID with the key itself in it (libp2p's peer-ids.md)."""
@@ -26,7 +26,7 @@ _SCHEMES: Final[Mapping[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Somebody who says that they have something."""
+    """A peer that has announced content, reachable over HTTP."""
 
     id: str
     urls: tuple[str, ...]
@@ -34,7 +34,7 @@ class Provider:
 
 
 def parse_providers(data: bytes) -> list[Provider]:
-    """Read the answer to `/routing/v1/providers/{cid}`; what cannot be used is left out."""
+    """Parse the answer to `/routing/v1/providers/{cid}`; unusable records are skipped."""
     found = (_parse_provider(record) for record in _records(data))
     return [provider for provider in found if provider is not None][:MAX_PROVIDERS]
 
@@ -52,16 +52,16 @@ def _parse_provider(record: Mapping[str, Any]) -> Provider | None:
     if not isinstance(protocols, list) or HTTP not in protocols:
         return None
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
-        return None  # it ends in names, headers and logs
+        return None  # it becomes part of names, headers and logs
     texts = addresses if isinstance(addresses, list) else []
     urls = tuple(dict.fromkeys(url for text in texts if (url := url_of(text))))
     return Provider(identity, urls) if urls else None
 
 
 def url_of(address: object) -> str:
-    """Return the URL of an HTTP multiaddress; empty when it is none.
+    """Return the URL of an HTTP multiaddress; empty for any other value.
 
-    `/dns4/a.example/tcp/443/https` and `/dns/a.example/tcp/443/tls/http` are the same.
+    `/dns4/a.example/tcp/443/https` and `/dns/a.example/tcp/443/tls/http` are equivalent.
     """
     if not isinstance(address, str) or not address.isascii():
         return ""
@@ -77,7 +77,7 @@ def url_of(address: object) -> str:
 
 
 def _without_sni(parts: list[str], host: str) -> list[str]:
-    """Take `sni/{host}` out: it says what the URL says anyway. Another name stays, and is odd."""
+    """Remove `sni/{host}`, which a URL implies; a different name stays and makes it unusable."""
     if parts[:2] == ["tls", "sni"] and parts[2:3] == [host]:
         return ["tls", *parts[3:]]
     return parts

@@ -1,10 +1,10 @@
-"""Which upstream to ask next: a pure function of what is known about each, and of now.
+"""The choice of the next upstream: a pure function of the candidates and the time.
 
-In this order: allowed for the client's region, fit to be asked, known to hold the content, the
-operator's own cluster before public gateways, and then the least cost: the expected time to the
-first byte (measured, peak EWMA) times the requests under way, and on top of it what light needs for
-the way between the client and the upstream. So the near one is asked by default, and left when it
-is slower than the next one by more than the way there. Traces of a large public gateway show no
+Criteria in order: allowed for the client's region, healthy, known to hold the content, the
+operator's own cluster before public gateways, and then the least cost. The cost is the expected
+time to the first block (measured, peak EWMA) times the requests in flight, plus the time that light
+needs between the client and the upstream and back. So the nearest one is the default, until it is
+slower than another one by more than the extra distance. Traces of a large public gateway show no
 pattern of latency by continent: distance is a prior, not a verdict.
 """
 
@@ -17,57 +17,57 @@ from typing import Final
 from gateway.ports import Choice, Place
 
 ROUND_TRIP_S_PER_KM: Final = 1.5e-5
-"""Light in fibre makes 200,000 km/s, there and back, on cables half again as long as the arc:
+"""Light in fibre travels 200,000 km/s, there and back, on cables half again as long as the arc:
 95 ms between Stockholm and New York."""
 UNKNOWN_DISTANCE_KM: Final = 10_007.0  # mean distance of two points on the Earth
 SAME_CONTINENT_KM: Final = 3_000.0  # between two cities of one continent, about
 EARTH_RADIUS_KM: Final = 6371.0  # IUGG mean radius
 TIERS: Final = ("cluster", "public", "routed")
 NOISE_S: Final = 0.05
-"""What a busy moment adds to a measured time: up to so much more, the near one is asked. Seattle is
-570 km nearer to Stockholm than Tokyo, which is only 9 ms."""
-NEARER_KM: Final = 300.0  # distances that differ by less are the same
+"""Noise of a measured time: the nearest one is chosen if its cost is at most so much higher.
+Seattle is 570 km nearer to Stockholm than Tokyo, which is only 9 ms."""
+NEARER_KM: Final = 300.0  # distances that differ by less count as equal
 EXPLORE_AFTER_S: Final = 10.0
-"""A time to first byte that is newer need not be measured again by a client's request."""
+"""Age of a measurement from which a client's request may measure the upstream again."""
 
 
 class ChoiceReason(StrEnum):
-    """What decided for an upstream."""
+    """The criterion that decided for an upstream."""
 
     ONLY = "only"
-    """No other can be asked."""
+    """No other one is available."""
     HOLDER = "holder"
-    """It said, or its cluster did, that it has the content; the others did not."""
+    """It has the content, as it or its cluster reports; the others do not."""
     TIER = "tier"
     """The others are of a later tier."""
     NEAREST = "nearest"
     FASTEST = "fastest"
-    """By expected time to the first block: measured, times the requests under way."""
+    """By expected time to the first block: measured, times the requests in flight."""
     FIRST = "first"
-    """Nothing tells them apart but the order of the configuration."""
+    """All else equal, the first one in the configuration."""
     OTHERS_FULL = "others-full"
-    """A better one has as many requests as it may have."""
+    """A better one has reached its limit of concurrent requests."""
     EXPLORED = "explored"
-    """One request in a hundred finds out how fast the others are by now."""
+    """One request in a hundred measures one of the others."""
     NEXT = "next-after-failure"
     """A better one failed in this request."""
     HEDGED = "hedged"
-    """Another one takes longer than it usually does."""
+    """Another one takes longer than usual."""
     ASKED_AROUND = "asked-around"
-    """Another one does not have it: all others are asked at once."""
+    """Another one does not have the content: all others are asked at once."""
     PART = "part-of-many"
-    """One upstream is slower than the reader: others bring parts of the file."""
+    """One upstream is slower than the reader: others deliver parts of the file."""
     READ_AHEAD = "read-ahead"
-    """It had the slices before this one, which nobody has asked for yet."""
+    """It had the slices before this one, which is prefetched."""
     OTHER_STEP = "other-step"
     """The same upstream again: a block instead of a CAR, or the other way round."""
     LEAST_BAD = "least-bad"
-    """All are ejected; this one is to return first."""
+    """All are ejected; the ejection of this one ends first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What selection knows about one upstream."""
+    """The facts about one upstream that the selection uses."""
 
     name: str
     tier: str
@@ -76,35 +76,35 @@ class Candidate:
     longitude: float | None = None
     continent: str | None = None
     ttfb_s: float | None = None
-    """Expected time to the first block; None when it was never measured."""
+    """Expected time to the first block in seconds; None if never measured."""
     measured_at: float = -inf
-    """Monotonic time."""
+    """Time of the last measurement; monotonic."""
     in_flight: int = 0
     concurrency: int = 256
-    """How many requests it may have under way."""
+    """Most requests in flight."""
     ejected_until: float = -inf
-    """Monotonic time; ejected before it."""
+    """End of its ejection; monotonic."""
     held_until: float = -inf
-    """Monotonic time; it asked not to be asked before."""
+    """End of its Retry-After, or of a used-up quota; monotonic."""
 
     @property
     def has_room(self) -> bool:
-        """Whether it may have one more request."""
+        """Whether it may get one more request."""
         return self.in_flight < self.concurrency
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a choice has to look at beside the candidates."""
+    """The criteria of one choice beside the candidates."""
 
     exclude: Collection[str] = ()
-    """Names of those that failed for this block already."""
+    """Names of upstreams that have failed for this block."""
     holders: Collection[str] = ()
-    """Names of those that are known to have the content."""
+    """Names of upstreams that are known to have the content."""
     pins: Collection[str] = ()
     """Regions, as `continent:EU` or `country:SE`, whose clients are served from inside only."""
     explores: bool = False
-    """Whether this request may be used to measure an upstream that is not the best."""
+    """Whether this request may measure an upstream that is not the best."""
 
 
 ANY: Final = Wish()
@@ -112,7 +112,7 @@ ANY: Final = Wish()
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Rank:
-    """The order of upstreams, field by field."""
+    """The sort key of an upstream, most important field first."""
 
     is_no_holder: bool
     tier: int
@@ -122,7 +122,7 @@ class _Rank:
     """The part of the cost that is distance."""
 
     def reason_against(self, other: "_Rank") -> ChoiceReason:
-        """Name what made the difference."""
+        """Return the criterion by which this rank beats `other`."""
         if self.is_no_holder != other.is_no_holder:
             return ChoiceReason.HOLDER
         if self.tier != other.tier:
@@ -139,16 +139,16 @@ class _Rank:
 def choose(
     candidates: Sequence[Candidate], place: Place | None, now: float, wish: Wish = ANY
 ) -> Choice | None:
-    """Choose whom to ask for a client at `place`.
+    """Choose an upstream for a client at `place`.
 
     Args:
         candidates: all upstreams, in the order of the configuration.
-        place: where the client is; None when nobody knows.
+        place: location of the client; None if unknown.
         now: monotonic time.
-        wish: what else counts.
+        wish: further criteria.
 
     Returns:
-        None when nobody is left: all are excluded, in other regions, or asked not to be asked yet.
+        The choice with its reason; None if all are excluded, in other regions, or held off.
     """
     left = [
         candidate
@@ -174,7 +174,7 @@ def choose(
 
 
 def _nearest_first(ranks: list[_Rank]) -> list[_Rank]:
-    """Put the nearest first if it costs hardly more than the best; `ranks` are in order."""
+    """Move the nearest one first if it costs hardly more than the best; `ranks` are sorted."""
     best = ranks[0]
     near = [
         rank
@@ -190,7 +190,7 @@ def _nearest_first(ranks: list[_Rank]) -> list[_Rank]:
 
 
 def _reason(ranks: Sequence[_Rank], wish: Wish) -> ChoiceReason:
-    """Say what decided for the first one."""
+    """Return the criterion that decided for the first one."""
     if wish.exclude:
         return ChoiceReason.NEXT
     return ChoiceReason.ONLY if len(ranks) == 1 else ranks[0].reason_against(ranks[1])
@@ -199,7 +199,7 @@ def _reason(ranks: Sequence[_Rank], wish: Wish) -> ChoiceReason:
 def _find_unexplored(
     fit: Sequence[Candidate], ranks: Sequence[_Rank], now: float
 ) -> Candidate | None:
-    """Return who was measured longest ago among the equals of the best; None if all are known."""
+    """Return the equal of the best whose measurement is oldest; None if all are recent."""
     best, *others = ranks
     equals = [
         fit[rank.index]
@@ -228,7 +228,7 @@ def _rank(candidate: Candidate, place: Place | None, wish: Wish, index: int) -> 
 
 
 def _expected_s(candidate: Candidate) -> float:
-    """Return seconds to a first block. Who was never measured is asked once, then waited for."""
+    """Return seconds to a first block; 0 for an unmeasured one, `inf` while it has a request."""
     if candidate.ttfb_s is None:
         return inf if candidate.in_flight else 0.0
     return candidate.ttfb_s * (candidate.in_flight + 1)
@@ -242,16 +242,16 @@ def is_allowed(candidate: Candidate, place: Place | None, pins: Collection[str])
 
 
 def is_within(pin: str, where: Place | Candidate) -> bool:
-    """Tell whether somebody is in a region, as far as that is known."""
+    """Tell whether a client or upstream is known to be in a region."""
     kind, _, code = pin.partition(":")
     return code == (where.continent if kind == "continent" else where.country)
 
 
 def find_distance_km(candidate: Candidate, place: Place | None) -> float | None:
-    """Return how far the upstream is from the client.
+    """Return the distance between client and upstream.
 
-    0 in the same country and `SAME_CONTINENT_KM` on the same continent when no more is known,
-    None when nothing is.
+    Without coordinates: 0 in the same country, `SAME_CONTINENT_KM` on the same continent, else
+    None.
     """
     if place is None:
         return None
@@ -266,7 +266,7 @@ def find_distance_km(candidate: Candidate, place: Place | None) -> float | None:
 
 
 def find_way_s(candidate: Candidate, place: Place | None) -> float:
-    """Return what light needs from the client to the upstream and back."""
+    """Return the seconds that light needs from the client to the upstream and back."""
     distance_km = find_distance_km(candidate, place)
     return ROUND_TRIP_S_PER_KM * (UNKNOWN_DISTANCE_KM if distance_km is None else distance_km)
 

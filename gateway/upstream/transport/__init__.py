@@ -1,7 +1,7 @@
-"""HTTP to trustless gateways and to the APIs beside them.
+"""HTTP clients for trustless gateways, and for the APIs of clusters, routers and DNS servers.
 
-client    blocks, CARs and records of a trustless gateway
-request   what is sent, and what is taken of the head of an answer (pure)
-api       small JSON answers of clusters and routers
-doh       DNS messages over HTTPS
+client    fetches blocks, CARs and IPNS records from trustless gateways
+request   targets and headers of requests, checks of response heads (pure)
+api       fetches small JSON answers of clusters and routers
+doh       sends DNS messages over HTTPS
 """

@@ -1,6 +1,6 @@
-"""Small answers of HTTP APIs: of the operator's cluster, and of routers that anybody may run.
+"""A client for small answers of HTTP APIs: the operator's cluster, and untrusted routers.
 
-As with blocks, nothing is followed, decompressed or remembered, and everything has a limit.
+As in `client`: no redirects, no decompression, no cookies, and a limit on every size and time.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from gateway.net.connector import blamed, open_session
 from gateway.net.resend import Again
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # 1,000 peers of a cluster with all their addresses
-TIMEOUT_S: Final = 5.0  # of a whole answer
+TIMEOUT_S: Final = 5.0  # for a whole answer
 
 
 class ApiClient:
-    """Asks one server.
+    """A client of one server.
 
     Args:
         name: of the server, in errors.
         url: scheme, host and port.
         credentials: user and password for basic authentication; empty for none.
-        ssl: which certificates are believed; None for those that the system believes.
-        resolver: which addresses the host has; None for those that the system says.
+        ssl: the trusted certificates; None for those of the system.
+        resolver: resolves the host; None for the system's resolver.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class ApiClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, accept: str = "application/json") -> bytes | None:
-        """Return the body of an answer; None for 404.
+        """Send a GET and return the body; None for 404.
 
         Raises:
-            UpstreamError: no answer, not in time, too large, or with another status.
+            UpstreamError: no answer in time, one that is too large, or another status.
         """
         with blamed(self._name, TIMEOUT_S):
             if self._session is None:
@@ -80,7 +80,7 @@ class ApiClient:
         async for piece in response.content.iter_any():
             body += piece
             if len(body) > MAX_ANSWER_BYTES:
-                raise UpstreamRefused(self._name, "sent an answer without end", response.status)
+                raise UpstreamRefused(self._name, "sent a body of too many bytes", response.status)
         return bytes(body)
 
     async def close(self) -> None:

@@ -1,8 +1,7 @@
-"""Trustless gateways over HTTP, and DNS over HTTPS.
+"""An HTTP client for trustless gateways.
 
-An answer is bytes from a stranger: nothing is followed, decompressed or remembered, everything
-has a limit in bytes and in time, and every failure leaves as one of our own errors. What the bytes
-are worth is decided by whoever hashes them.
+Answers are untrusted: no redirects, no decompression, no cookies; every answer has a limit in bytes
+and in time, and every failure is raised as an `UpstreamError`. The caller verifies the bytes.
 """
 
 import asyncio
@@ -34,32 +33,39 @@ from gateway.upstream.transport.request import (
     raw_target,
 )
 
-CONNECT_TIMEOUT_S: Final = 5.0  # name, TCP and TLS; boxo's httpnet dials as long
+CONNECT_TIMEOUT_S: Final = 5.0  # name, TCP and TLS; as in boxo's httpnet
 MIN_WINDOW_BYTES: Final = 10 * 1024
-"""What has to come in each `idle_timeout` spent waiting: 1 KiB/s by default, or it is a drip."""
+"""Least bytes for each `idle_timeout` of waiting; 1 KiB/s by default, below which a body is cut."""
 PROBE: Final = parse_cid("bafkqaaa")
-"""The empty block, in its own CID; the trustless gateway specification names it for probing."""
+"""The empty block as an identity CID; the trustless gateway specification names it for probing."""
 HOLDS: Final[Mapping[int, bool]] = {200: True, 404: False, 410: False, 412: False, 451: False}
-"""What statuses say to `only-if-cached`; 412 is the specification's word for no."""
+"""Meaning of each status for `only-if-cached`; 412 is the specification's no."""
 END_WAIT_S: Final = 0.2
-"""How long the end of a body is waited for when all that was wanted has come: a connection that
-can be used again saves two to six round trips."""
+"""Wait for the end of a body after its last wanted block: a reusable connection saves two to six
+round trips."""
 
 
 class Hosts(NamedTuple):
-    """Who knows the addresses of upstreams; None for the system, which knows one at a time."""
+    """Resolvers for the hosts of upstreams; None for the system's resolver."""
 
     ours: AbstractResolver | None = None
-    """Of those that the operator names."""
+    """For hosts that the operator names."""
     strangers: AbstractResolver | None = None
-    """Of those that a router tells of."""
+    """For hosts of providers from a router."""
 
 
 SYSTEM: Final = Hosts()
 
 
 class TrustlessClient:
-    """Asks trustless gateways for blocks, CARs and IPNS records; verifies nothing."""
+    """A client for blocks, CARs and IPNS records of trustless gateways; verifies none of them.
+
+    Args:
+        settings: timeouts.
+        clock: wall time, for Retry-After dates.
+        may_be: tells whether a provider from a router may have an address.
+        hosts: resolve host names.
+    """
 
     def __init__(
         self,
@@ -71,18 +77,17 @@ class TrustlessClient:
         self._settings = settings
         self._clock = clock
         self._may_be = may_be
-        """Whether an upstream that a router told of may have an address."""
         self._hosts = hosts
         self._guarded: aiohttp.ClientSession | None = None
         self._session: aiohttp.ClientSession | None = None
         self._again = Again()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """By name of upstream, as long as it is asked: strangers have names without end."""
+        """By name of upstream, only while in use: providers' names are unbounded."""
 
     async def fetch_raw(
         self, upstream: UpstreamSettings, cid: Cid, received: Callable[[int], None]
     ) -> bytes:
-        """Fetch one block, unverified; `received` is told the size of each piece.
+        """Fetch one block, unverified; `received` is called with the size of each piece.
 
         Raises:
             UpstreamError: any but BlockMismatch and those of CARs.
@@ -100,11 +105,11 @@ class TrustlessClient:
         """Fetch a small body, unverified.
 
         Args:
-            upstream: whom to ask.
-            what: what is asked for, in the words of an error.
+            upstream: the upstream.
+            what: the requested thing, for the text of errors.
             target: path and query of the request.
-            step: how it is asked for; one of those in `MAX_BYTES`.
-            received: told the size of each piece.
+            step: kind of the request; one of those in `MAX_BYTES`.
+            received: called with the size of each piece.
 
         Raises:
             UpstreamError: any but BlockMismatch and those of CARs.
@@ -121,23 +126,23 @@ class TrustlessClient:
             return b"".join(pieces)
 
     async def probe(self, upstream: UpstreamSettings, timeout_s: float) -> None:
-        """Ask for the block that every gateway has; it waits for nobody's turn.
+        """Request `PROBE`, which every gateway has; bypasses the concurrency limit.
 
         Raises:
-            UpstreamError: no answer within `timeout_s`, or not the right one.
+            UpstreamError: no answer within `timeout_s`, or a wrong one.
         """
         until = _loop_time() + timeout_s
         response = await self._request(upstream, PROBE, raw_target(PROBE), Step.RAW, until)
         response.release()
 
     async def probe_body(self, upstream: UpstreamSettings, cid: Cid, timeout_s: float) -> None:
-        """Ask for a block that an upstream has served before; it waits for nobody's turn.
+        """Request a block that an upstream has served before; bypasses the concurrency limit.
 
-        That it does not have it any more, or has to search for it, is no fault.
+        It is no fault if the upstream no longer has the block, or has to search for it.
 
         Raises:
-            UpstreamError: the head says that the block follows, and it does not within
-                `timeout_s`, or is another one.
+            UpstreamError: the head announces the block, but its bytes do not come within
+                `timeout_s`, or do not match.
         """
         until = _loop_time() + timeout_s
         try:
@@ -160,10 +165,10 @@ class TrustlessClient:
             raise BlockMismatch(cid, upstream.name) from error
 
     async def has(self, upstream: UpstreamSettings, cid: Cid, timeout_s: float) -> bool:
-        """Ask whether an upstream holds a block, without having it search.
+        """Ask whether an upstream holds a block, without making it search.
 
         Raises:
-            UpstreamError: it does not say so in time.
+            UpstreamError: no clear answer came in time.
         """
         headers = {**HEADERS[Step.RAW], "Cache-Control": "only-if-cached"}
         with blamed(upstream.name, timeout_s):
@@ -180,7 +185,7 @@ class TrustlessClient:
 
     @asynccontextmanager
     async def open_car(self, upstream: UpstreamSettings, plan: CarPlan) -> AsyncIterator["Body"]:
-        """Ask for a CAR. The connection is closed at the end unless the body was read to its end.
+        """Request a CAR. The connection is closed at the end unless the body was read completely.
 
         Raises:
             UpstreamError: also from `Body.read`.
@@ -198,12 +203,12 @@ class TrustlessClient:
             try:
                 yield Body(upstream.name, response, first_byte_at, self._settings)
             finally:
-                response.release()  # closes the connection when there is something left to read
+                response.release()  # closes the connection if some of the body is left
 
     def _turn(self, upstream: UpstreamSettings) -> asyncio.Semaphore:
-        """Return what bounds the connections to an upstream.
+        """Return the semaphore that bounds the connections to an upstream.
 
-        Not the connector's limit: the time in its queue would look like a slow upstream.
+        Not the connector's limit: the wait in its queue would count as the upstream's latency.
         """
         turn = self._turns.get(upstream.name)
         if turn is None:
@@ -218,7 +223,7 @@ class TrustlessClient:
         step: Step,
         first_byte_at: float,
     ) -> aiohttp.ClientResponse:
-        """Return an answer whose head is one that is taken."""
+        """Send a request and return the response once its head has been checked."""
         with blamed(upstream.name, self._settings.first_byte_timeout):
             url = URL(upstream.url + target, encoded=True)
             send = partial(
@@ -253,10 +258,10 @@ class TrustlessClient:
 
 
 class Body:
-    """The body of an answer, read under a minimum rate.
+    """The body of a response, read with a minimum rate.
 
-    The rate counts only the time that is spent waiting for the upstream: a reader may take as long
-    as it likes between two reads.
+    The rate counts only the time spent waiting for the upstream: a reader may take any time between
+    two reads.
     """
 
     def __init__(
@@ -274,17 +279,17 @@ class Body:
         self._came_bytes = 0
 
     async def read(self) -> bytes:
-        """Return what has come, or wait for it; empty at the end.
+        """Return the next bytes, waiting for them if need be; empty at the end.
 
         Raises:
-            UpstreamSilent: nothing, or next to nothing, came in time.
+            UpstreamSilent: nothing, or less than the minimum rate, came in time.
             UpstreamUnreachable: the connection broke.
             UpstreamRefused: the framing is broken.
         """
         try:
             data = self._content.read_nowait()
             return self._came(data) if data else await self._wait()
-        except Exception as error:  # whatever it is, it is this upstream's failure
+        except Exception as error:  # any exception is a failure of this upstream
             raise translate(self._upstream, error, self._limit_s()) from error
 
     def _limit_s(self) -> float:
@@ -309,14 +314,14 @@ class Body:
         return data
 
     async def end(self) -> None:
-        """Wait a moment for the end, so that the connection can be used again; never raises."""
+        """Wait shortly for the end, so that the connection can be reused; never raises."""
         try:
             async with asyncio.timeout(END_WAIT_S):
                 await self._content.readany()
-        except Exception:  # noqa: BLE001 (whatever an upstream makes a library raise)
-            return  # the connection is closed, as it is when more came
+        except Exception:  # noqa: BLE001 (any exception of a library)
+            return  # the connection is then closed, as after further bytes
 
 
 def _loop_time() -> float:
-    """Return the time that `asyncio.timeout_at` goes by."""
+    """Return the event loop's time, which `asyncio.timeout_at` uses."""
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""DNS over HTTPS: https://www.rfc-editor.org/rfc/rfc8484. The messages are read elsewhere."""
+"""A DNS-over-HTTPS client (https://www.rfc-editor.org/rfc/rfc8484); does not parse messages."""
 
 from base64 import urlsafe_b64encode
 from typing import Final
@@ -12,16 +12,16 @@ from gateway.upstream.transport.client import SYSTEM, Hosts, TrustlessClient
 from gateway.upstream.transport.request import Step
 
 NAME: Final = "resolver"  # in errors
-TIMEOUT_S: Final = 5.0  # of the first byte, and of each pause; dnspython's default for one query
+TIMEOUT_S: Final = 5.0  # for the first byte, and for each pause; dnspython's default for a query
 
 
 class DohClient(DnsOverHttps):
-    """Asks one resolver, over connections of its own.
+    """A client of one DNS-over-HTTPS server, with connections of its own.
 
     Args:
-        url: of the service, as `https://dns.example/dns-query`.
+        url: of the server, such as `https://dns.example/dns-query`.
         clock: the time.
-        hosts: who knows the service's address.
+        hosts: resolve the server's host.
     """
 
     def __init__(self, url: str, clock: Clock, hosts: Hosts = SYSTEM) -> None:
@@ -37,7 +37,7 @@ class DohClient(DnsOverHttps):
 
     @override
     async def exchange(self, query: bytes) -> bytes:
-        """Send a message as GET, which caches on the way understand; see `ports.DnsOverHttps`."""
+        """Send a message as GET, which HTTP caches understand; see `ports.DnsOverHttps`."""
         text = urlsafe_b64encode(query).rstrip(b"=").decode()
         target = f"{self._path}?{self._query}dns={text}"
         return await self._client.fetch(

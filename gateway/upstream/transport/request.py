@@ -1,4 +1,4 @@
-"""What is sent to a trustless gateway, and what is taken of the head of its answer. Pure.
+"""Requests to trustless gateways, and checks of the heads of their responses. Pure.
 
 https://specs.ipfs.tech/http-gateways/trustless-gateway/
 """
@@ -29,16 +29,16 @@ MAX_DNS_BYTES: Final = 65_535  # RFC 8484, 6: as over TCP
 
 
 class Step(StrEnum):
-    """How an upstream is asked, and what for."""
+    """The kind of a request to an upstream."""
 
     CAR = "car"
     RAW = "raw"
     RECORD = "record"
     """An IPNS record."""
     DNS = "dns"
-    """A DNS message; of a resolver, which is no upstream."""
+    """A DNS message; goes to a DNS server, not to an upstream."""
     HEAD = "head"
-    """Whether it holds a block; asked of cluster nodes before anything else."""
+    """Whether it holds a block; goes to cluster nodes before any fetch."""
 
 
 MEDIA_TYPES: Final[Mapping[Step, frozenset[str]]] = {
@@ -47,15 +47,15 @@ MEDIA_TYPES: Final[Mapping[Step, frozenset[str]]] = {
     Step.RECORD: frozenset({"application/vnd.ipfs.ipns-record"}),
     Step.DNS: frozenset({"application/dns-message"}),
 }
-"""Types that an answer may have. What is in it is proven by its hashes, but a page that says it is
-HTML is a captive portal or an error, and need not be read."""
+"""Accepted media types. Hashes verify the content, but an HTML page is a captive portal or an
+error, and need not be read."""
 
 MAX_BYTES: Final[Mapping[Step, int]] = {
     Step.RAW: MAX_BLOCK_BYTES,
     Step.RECORD: MAX_RECORD_BYTES,
     Step.DNS: MAX_DNS_BYTES,
 }
-"""Of a body; a CAR is read piece by piece."""
+"""Most bytes of a body; a CAR has no limit, it is read in pieces."""
 
 _COMMON: Final = {"Accept-Encoding": "identity", "User-Agent": f"ipfs-gateway/{__version__}"}
 HEADERS: Final[Mapping[Step, Mapping[str, str]]] = {
@@ -68,7 +68,7 @@ HEADERS: Final[Mapping[Step, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class CarPlan:
-    """What one CAR is asked for; the arguments of `walk_car` and the parts of the URL."""
+    """The scope of one CAR request: arguments of `walk_car`, and parts of the URL."""
 
     base: Cid
     segments: tuple[str, ...] = ()
@@ -78,12 +78,12 @@ class CarPlan:
 
 
 def plan_of(want: Want) -> CarPlan:
-    """Return the CAR that holds what is wanted now and all that will be wanted after it."""
+    """Return the plan of a CAR with the wanted block and all that the walk needs after it."""
     return CarPlan(want.root or want.cid, want.segments, want.scope, want.start, want.stop)
 
 
 def is_single_block(want: Want) -> bool:
-    """Tell whether a CAR would hold no more than the block itself."""
+    """Tell whether a CAR would hold only the block itself."""
     is_leaf = want.scope is Scope.BLOCK or want.cid.codec == RAW
     return is_leaf and want.root is None and not want.segments
 
@@ -109,8 +109,8 @@ def routing_target(key: Cid) -> str:
 def car_target(plan: CarPlan) -> str:
     """Return path and query of the request for a CAR.
 
-    Order and duplicates are asked for in the query, too: it wins over `Accept` (IPIP-523), and a
-    cache on the way may look at nothing else.
+    Order and duplicates are in the query as well as in `Accept`: the query takes precedence
+    (IPIP-523), and a cache on the way may ignore headers.
     """
     path = "".join("/" + quote_name(segment) for segment in plan.segments)
     target = f"/ipfs/{plan.base}{path}?format=car&dag-scope={plan.scope}"
@@ -123,19 +123,19 @@ def car_target(plan: CarPlan) -> str:
 def check_head(
     upstream: str, what: object, step: Step, status: int, headers: Mapping[str, str], now: float
 ) -> None:
-    """Refuse answers that cannot hold what was asked for.
+    """Refuse responses that cannot hold the requested content.
 
     Args:
         upstream: its name.
-        what: what was asked for: a CID, a key, a domain name.
-        step: how.
-        status: the answer's status.
-        headers: the answer's header fields; names are found in any case.
+        what: the requested thing: a CID, a key, a domain name.
+        step: kind of the request.
+        status: of the response.
+        headers: of the response, a case-insensitive mapping.
         now: wall time, for a Retry-After that is a date.
 
     Raises:
-        BlockAbsent: the upstream says that it does not have it.
-        UpstreamRefused: anything else that is not taken.
+        BlockAbsent: the upstream does not have the content.
+        UpstreamRefused: the status, type, encoding or length is not accepted.
     """
     if status in ABSENT_STATUSES:
         raise BlockAbsent(upstream, what)
@@ -147,8 +147,8 @@ def check_head(
         raise UpstreamRefused(upstream, reason, status, retry_after_s)
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type not in MEDIA_TYPES[step]:
-        told = f"type {media_type[:40]!r}" if media_type else "no type"
-        raise UpstreamRefused(upstream, f"answered with {told} to a request for {step}", status)
+        found = f"type {media_type[:40]!r}" if media_type else "no type"
+        raise UpstreamRefused(upstream, f"answered with {found} to a request for {step}", status)
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding != "identity":
         raise UpstreamRefused(upstream, f"answered with encoding {encoding[:40]!r}", status)
@@ -159,10 +159,10 @@ def check_head(
 
 
 def redirected(location: str) -> str:
-    """Say where an upstream sends us, and what the operator can write so that it does not.
+    """Return a hint for operators: the target of a redirect, and the url to configure instead.
 
     Returns:
-        A clause, which goes on where a sentence has begun; empty when it does not say where.
+        A clause that continues a sentence; empty without a usable `location`.
     """
     try:
         parts = urlsplit(location)
@@ -172,17 +172,17 @@ def redirected(location: str) -> str:
     is_text = parts.netloc.isascii() and parts.netloc.isprintable()
     if not parts.scheme or not parts.hostname or not is_text:
         return ""
-    told = f", which sends to {location[:MAX_LOCATION_CHARACTERS]!r}"
+    target = f", which redirects to {location[:MAX_LOCATION_CHARACTERS]!r}"
     site = _SUBDOMAIN.fullmatch(parts.hostname)
     if site is None:
-        return f"{told}: write {parts.scheme}://{parts.netloc[:100]} as its url"
+        return f"{target}: write {parts.scheme}://{parts.netloc[:100]} as its url"
     here = "http://127.0.0.1" + (f":{port}" if port else "")
     instead = here if site[1] == "localhost" else "another name of it, or its address,"
-    return f"{told}: by the name {site[1]} it is a subdomain gateway; write {instead} as its url"
+    return f"{target}: by the name {site[1]} it is a subdomain gateway; write {instead} as its url"
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds of a Retry-After, which is a number or a date; None if it is neither."""
+    """Return the seconds of a Retry-After, a number or a date; None if it is neither."""
     if value is None:
         return None
     value = value.strip()
@@ -192,6 +192,6 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         when = parsedate_to_datetime(value)
     except (ValueError, OverflowError):  # a zone of 10^17 hours is beyond what a timedelta holds
         return None
-    if when.tzinfo is None:  # "-0000": UTC without a claim to be right
+    if when.tzinfo is None:  # "-0000": UTC, zone unknown
         when = when.replace(tzinfo=UTC)
     return max(0.0, when.timestamp() - now)

@@ -107,12 +107,12 @@ async def test_it_is_followed_from_the_start(bench: Bench) -> None:
 
 
 async def test_how_the_cluster_is(bench: Bench) -> None:
-    assert bench.cluster.condition() == ("unhealthy", "the API of the cluster not asked yet")
+    assert bench.cluster.condition() == ("unhealthy", "the API of the cluster was not asked yet")
     await bench.cluster.refresh()
     assert bench.cluster.condition() == ("healthy", "2 peers in the cluster")
     bench.api.peers = [ONE, peer("two", ipfs_error="refused")]
     await bench.cluster.refresh()
-    assert bench.cluster.condition() == ("degraded", "1 of 2 peers are not well: two (refused)")
+    assert bench.cluster.condition() == ("degraded", "1 of 2 peers have problems: two (refused)")
     bench.api.peers = [peer("one", error="x"), peer("two", error="y")]
     await bench.cluster.refresh()
     assert bench.cluster.condition().status == "unhealthy"
@@ -123,7 +123,7 @@ async def test_a_peer_that_is_missing_is_told(bench: Bench) -> None:
     bench.api.peers = [ONE]
     bench.clock.advance(15)
     await bench.cluster.refresh()
-    assert bench.cluster.condition() == ("degraded", "1 of 2 peers are not well: two (gone)")
+    assert bench.cluster.condition() == ("degraded", "1 of 2 peers have problems: two (gone)")
 
 
 async def test_nodes_stay_while_the_api_is_away(bench: Bench) -> None:

@@ -359,7 +359,7 @@ async def test_silent_requests_end_when_their_upstream_is_ejected(ward: Ward) ->
     await ward.probe()
     outcome = await waiting
     assert isinstance(outcome, Gone)
-    assert outcome.failures[0].reason == "said nothing and was ejected"
+    assert outcome.failures[0].reason == "sent nothing and was ejected"
 
 
 async def test_who_is_slow_by_nature_has_more_time(

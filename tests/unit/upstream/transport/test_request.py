@@ -144,7 +144,7 @@ def test_only_200_is_taken(status: int) -> None:
     [
         pytest.param(
             f"http://{CID}.ipfs.localhost:8080/?format=raw",
-            f"answered with status 301, which sends to 'http://{CID}.ipfs.localhost:8080/?format=raw'"
+            f"answered with status 301, which redirects to 'http://{CID}.ipfs.localhost:8080/?format=raw'"
             ": by the name localhost it is a subdomain gateway; "
             "write http://127.0.0.1:8080 as its url",
             id="kubo-by-the-name-localhost",
