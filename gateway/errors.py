@@ -35,8 +35,9 @@
     |   +-- BlockAbsent         the upstream says that it does not have it
     |   +-- NameUnresolved      no valid IPNS record: the name may be at fault, not the upstream
     +-- RetrievalError          all upstreams were tried
-    |   +-- NotFound            every upstream said that it does not have the root
-    |   +-- Unverifiable        upstreams answered, nothing verified
+    |   +-- NotFound            every upstream said that it does not have it
+    |   +-- Unavailable         upstreams failed, or may not be asked now
+    |   |   +-- Unverifiable    and something that came does not verify
     |   +-- DeadlineExceeded    time ran out
     |   +-- HostUnknown         whether a host is a website cannot be found out now
     +-- OperatorError           the operator can mend it
@@ -46,8 +47,7 @@
         +-- CacheUnavailable    an order that the cache cannot carry out now
             +-- PinsFull        the pins would fill more than their part of the disk tier
 
-`ClientError` and `ContentError` are final. `gateway.web.problem` has the one table that turns
-these classes into statuses.
+`ClientError` and `ContentError` are final. `gateway.web.problem` turns classes into statuses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,8 +88,7 @@ class BadCid(BadPath):
 
     def __init__(self, reason: str) -> None:
         super(BadPath, self).__init__(f"invalid CID: {reason}")
-        self.path = ""
-        self.reason = reason
+        self.path, self.reason = "", reason
 
 
 class BadRequest(ClientError):
@@ -184,9 +183,7 @@ class BadBlock(ContentError):
     def __init__(self, codec: str, reason: str, cid: object = None) -> None:
         where = f" in block {cid}" if cid is not None else ""
         super().__init__(f"malformed {codec}{where}: {reason}")
-        self.codec = codec
-        self.reason = reason
-        self.cid = cid
+        self.codec, self.reason, self.cid = codec, reason, cid
 
 
 class NoSuchLink(ContentError):
@@ -194,8 +191,7 @@ class NoSuchLink(ContentError):
 
     def __init__(self, name: str, cid: object) -> None:
         super().__init__(f'no link named "{name}" under {cid}')
-        self.name = name
-        self.cid = cid
+        self.name, self.cid = name, cid
 
 
 class NotTraversable(ContentError):
@@ -278,9 +274,9 @@ class BadCar(UpstreamError):
 class IncompleteCar(UpstreamError):
     """A CAR stream that ended before all that was asked for had come."""
 
-    def __init__(self, upstream: str, cid: object) -> None:
+    def __init__(self, upstream: str, cid: object, *, is_cut: bool = False) -> None:
         super().__init__(upstream, f"ended the CAR before {cid}")
-        self.cid = cid
+        self.cid, self.is_cut = cid, is_cut  # is_cut: the connection broke between its blocks
 
 
 class UpstreamRefused(UpstreamError):
@@ -333,8 +329,7 @@ class RetrievalError(GatewayError):
     def __init__(self, cid: object, attempts: Sequence[Attempt]) -> None:
         told = "; ".join(f"{a.upstream} ({a.step}): {a.outcome}" for a in attempts)
         super().__init__(f"{cid} {self.summary}" + (f" [{told}]" if told else ""))
-        self.cid = cid
-        self.attempts = tuple(attempts)
+        self.cid, self.attempts = cid, tuple(attempts)
 
 
 class NotFound(RetrievalError):
@@ -343,8 +338,14 @@ class NotFound(RetrievalError):
     summary = "was not found on any upstream"
 
 
-class Unverifiable(RetrievalError):
-    """Upstreams answered, but nothing that verifies."""
+class Unavailable(RetrievalError):
+    """Upstreams failed, or may not be asked now: it is not known whether they have it."""
+
+    summary = "could not be had from any upstream"
+
+
+class Unverifiable(Unavailable):
+    """Upstreams failed, and something that came does not verify."""
 
     summary = "could not be had in a form that verifies"
 
@@ -373,8 +374,7 @@ class BadSetting(OperatorError):
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}")
-        self.key = key
-        self.reason = reason
+        self.key, self.reason = key, reason
 
 
 class BadSettings(OperatorError):

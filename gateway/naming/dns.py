@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.resolver
 from typing_extensions import override
 
-from gateway.errors import Attempt, DeadlineExceeded, Unverifiable, UpstreamError
+from gateway.errors import Attempt, DeadlineExceeded, Unavailable, UpstreamError
 from gateway.naming.turns import Turns
 from gateway.ports import DnsOverHttps
 
@@ -133,7 +133,7 @@ class TxtResolver:
 
         Raises:
             DeadlineExceeded: no server answered in time.
-            Unverifiable: the servers failed, or their answers were malformed.
+            Unavailable: the servers failed, or their answers were malformed.
         """
         if len(name) > MAX_NAME_CHARACTERS:
             return None
@@ -149,7 +149,7 @@ class TxtResolver:
             raise DeadlineExceeded(name, [Attempt("DNS", STEP, "did not answer")]) from None
         except (dns.exception.DNSException, OSError) as error:
             reason = f"failed ({type(error).__name__})"
-            raise Unverifiable(name, [Attempt("DNS", STEP, reason)]) from error
+            raise Unavailable(name, [Attempt("DNS", STEP, reason)]) from error
         if answer.rrset is None:
             return None
         texts = tuple(b"".join(record.strings) for record in answer.rrset)

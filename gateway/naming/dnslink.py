@@ -19,7 +19,7 @@ from gateway.errors import (
     HostUnknown,
     NotFound,
     RetrievalError,
-    Unverifiable,
+    Unavailable,
 )
 from gateway.host_names import parse_domain
 from gateway.naming.dns import STEP, TxtAnswer
@@ -37,7 +37,7 @@ PREFIX: Final = b"dnslink="
 POLICY: Final = Policy(
     absent_s=30.0,
     failed_s=5.0,
-    survived=(Unverifiable, DeadlineExceeded),
+    survived=(Unavailable, DeadlineExceeded),
     patience_s=1.8,  # RFC 8767, 5: the client response timer
 )
 
@@ -49,7 +49,7 @@ class Txts(Protocol):
         """Return the TXT records of a name; None if it has none.
 
         Raises:
-            DeadlineExceeded, Unverifiable: the DNS fails.
+            DeadlineExceeded, Unavailable: the DNS fails.
         """
         ...
 
@@ -93,7 +93,7 @@ class Dnslinks:
             NotCached: with `cached_only`, the target is not in the cache.
             NotFound: the domain has no DNSLink, or may not be looked up.
             BadTarget: its DNSLink is not a content path, or it has several.
-            Unverifiable, DeadlineExceeded: the DNS fails.
+            Unavailable, DeadlineExceeded: the DNS fails.
         """
         if (target := self._static.get(domain)) is not None:
             return Link(target, None)

@@ -60,7 +60,7 @@ class Keys:
         """Return the newest valid record of a key; see `NameCache.get`.
 
         Raises:
-            NotFound, Unverifiable, DeadlineExceeded: see `ports.NameResolver`.
+            NotFound, Unavailable, DeadlineExceeded: see `ports.NameResolver`.
             NotCached: with `cached_only`, the cache has no valid record.
         """
         if cached_only:

@@ -126,7 +126,7 @@ class BlockSource(Protocol):
         """Return the block, from the cache or an upstream.
 
         Raises:
-            NotFound, Unverifiable, DeadlineExceeded: see `gateway.errors`.
+            NotFound, Unavailable, DeadlineExceeded: see `gateway.errors`.
         """
         ...
 

@@ -58,7 +58,7 @@ class RecordSource(Protocol):
         """Fetch the newest valid record that upstreams have.
 
         Raises:
-            NotFound, Unverifiable, DeadlineExceeded: with the attempts.
+            NotFound, Unavailable, DeadlineExceeded: with the attempts.
         """
         ...
 
@@ -93,7 +93,7 @@ class NameResolver(Protocol):
 
         Raises:
             NotCached: with `cached_only`, the target of a name is not in the cache.
-            NotFound, Unverifiable, DeadlineExceeded: the name cannot be resolved; with the
+            NotFound, Unavailable, DeadlineExceeded: the name cannot be resolved; with the
                 attempts.
             NameLoop: too many hops, or a cycle.
             BadTarget: the target of a name is not a content path.
@@ -105,7 +105,7 @@ class NameResolver(Protocol):
 
         Raises:
             NotCached: as `resolve`.
-            NotFound, Unverifiable, DeadlineExceeded: as `resolve`.
+            NotFound, Unavailable, DeadlineExceeded: as `resolve`.
         """
         ...
 

@@ -64,9 +64,7 @@ class UpstreamRecords(RecordSource):
             if search.best is None:
                 raise DeadlineExceeded(key, search.attempts()) from None
         if search.best is None:
-            raise search.tries.error(
-                key, self._pool.held(exclude=search.tries.asked()), is_root=True
-            )
+            raise search.tries.error(key, self._pool.held(exclude=search.tries.asked()))
         return search.best
 
 
@@ -143,7 +141,7 @@ class _Search:
             record = self._verify(exchange.upstream.name, raw)
         except UpstreamError as error:
             exchange.failed(_excuse(error))
-            failure = failure_of(error, Step.RECORD, has_path=False, has_progressed=False)
+            failure = failure_of(error, Step.RECORD, is_indirect=False, has_progressed=False)
             self.tries.failures.append(failure)
             return
         exchange.delivered()

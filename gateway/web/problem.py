@@ -38,6 +38,7 @@ from gateway.errors import (
     RangeNotSatisfiable,
     RetrievalError,
     TooManyRequests,
+    Unavailable,
     Unsupported,
     Unverifiable,
     UpstreamError,
@@ -161,6 +162,7 @@ KINDS: Final[dict[type[GatewayError], Kind]] = {
         "fetch",
         "No upstream has this content. Check the CID, or make sure that a node provides it.",
     ),
+    Unavailable: Kind(502, "Bad Gateway", "fetch", _TRY_AGAIN),
     Unverifiable: Kind(502, "Bad Gateway", "verify", _TRY_AGAIN),
     HostUnknown: Kind(503, "Service Unavailable", _NAME_STEP, _TRY_AGAIN),
     DeadlineExceeded: Kind(504, "Gateway Timeout", "fetch", _TRY_AGAIN),
@@ -237,7 +239,7 @@ def _own_fields(error: BaseException) -> tuple[Header, ...]:
             return ((b"content-range", b"bytes */%d" % error.size_bytes),)
         case TooManyRequests() | HostUnknown():
             return ((b"retry-after", b"%d" % error.retry_after_s),)
-        case Unverifiable() | DeadlineExceeded() | UpstreamError():
+        case Unavailable() | DeadlineExceeded() | UpstreamError():
             return ((b"retry-after", b"%d" % RETRY_AFTER_S),)
         case _:
             return ()

@@ -20,7 +20,7 @@ from benchmarks.rig.harness import (
 )
 from gateway.content.names import parse_key
 from gateway.content.path import MutablePath
-from gateway.errors import Unverifiable
+from gateway.errors import Unavailable
 from gateway.naming.shared import SharedRecords
 from gateway.ops.clock import SystemClock
 from gateway.settings import Settings, SharedSettings, UpstreamSettings
@@ -81,7 +81,7 @@ async def test_a_name_that_kubo_published_is_followed(names: Names, kind: str) -
 async def test_a_name_that_kubo_does_not_know_is_an_error(names: Names) -> None:
     """Kubo says 500, as it does when its search breaks off."""
     room = names.open_room()
-    with pytest.raises(Unverifiable, match=r"kubo \(record\): answered with status 500"):
+    with pytest.raises(Unavailable, match=r"kubo \(record\): answered with status 500"):
         await room.resolver.resolve(MutablePath(parse_key(UNKNOWN)))
     await room.close()
 

@@ -78,6 +78,8 @@ _KINDS: Final = (
 
 def kind_of(error: UpstreamError) -> FailureKind:
     """Return the kind of failure of an error."""
+    if isinstance(error, IncompleteCar) and error.is_cut:  # until a 404 explains it
+        return FailureKind.UNREACHABLE
     if isinstance(error, UpstreamRefused):
         if error.status == 504:
             return FailureKind.TIMED_OUT
@@ -245,6 +247,25 @@ class UpstreamHealth:
         self.consecutive = EJECT_AFTER - 1  # one more failure ejects it again
         self.reason, self.problem = kind, problem
         self._is_probed = kind in PROBED
+
+    def pardon(self, now: float) -> None:
+        """Take back one failure: a CAR was cut because the upstream lacks the next block.
+
+        Kubo has no other way to say so once a body has begun. Does nothing if no such failure is
+        counted, as for a node that the cluster has announced anew.
+        """
+        if not self.failures.get(FailureKind.UNREACHABLE):
+            return
+        self.failures[FailureKind.UNREACHABLE] -= 1
+        known = self.failures.get(FailureKind.INCOMPLETE, 0)
+        self.failures[FailureKind.INCOMPLETE] = known + 1
+        if now < self.ejected_until and self.reason == FailureKind.UNREACHABLE:
+            self.ejected_until = now
+            self.ejections -= 1
+            self.is_on_trial = self._relapses > 0
+            self._relapses = max(0, self._relapses - 1)
+        if not self.is_on_trial:
+            self.consecutive = 0
 
     def eject_probed(self, kind: FailureKind, now: float, problem: str) -> None:
         """Eject an upstream after failed probes."""

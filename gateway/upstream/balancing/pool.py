@@ -234,6 +234,11 @@ class UpstreamPool:
         if kind in PROBED and member.told_state is UpstreamState.HEALTHY:
             self.suspect(member.settings.name)
 
+    def pardon(self, member: Member) -> None:
+        """Take in that a CAR was cut for want of a block; see `UpstreamHealth.pardon`."""
+        member.health.pardon(self.clock.monotonic())
+        self._tell_state(member)
+
     def _tell_state(self, member: Member) -> None:
         """Notify the observer if the state has changed since the last notification."""
         state = member.health.state(self.clock.monotonic())
@@ -321,6 +326,10 @@ class UpstreamCall:
         """Record the error that ended the request."""
         self._has_failed = True
         self._pool.note_failure(self.member, self.step, error)
+
+    def pardon(self) -> None:
+        """Note that the upstream lacks what its CAR was cut before."""
+        self._pool.pardon(self.member)
 
     def close(self) -> None:
         """End the call. One that was cancelled counts as a success if it delivered a block."""

@@ -14,8 +14,10 @@ from gateway.content.cid import Cid
 from gateway.errors import (
     Attempt,
     DeadlineExceeded,
+    IncompleteCar,
     NotFound,
     RetrievalError,
+    Unavailable,
     Unverifiable,
     UpstreamError,
     UpstreamRefused,
@@ -27,6 +29,7 @@ from gateway.upstream.transport.request import Step
 
 MAX_SURVEY: Final = 8  # upstreams asked at once; the rest after them
 NOBODY: Final[Mapping[str, float]] = {}
+_UNVERIFIED: Final = frozenset({FailureKind.MISMATCH, FailureKind.BAD_CAR, FailureKind.UNRESOLVED})
 _SLOW: Final = frozenset({FailureKind.SILENT, FailureKind.TIMED_OUT})
 
 
@@ -50,13 +53,15 @@ class Failure:
     again: Again
     has_progressed: bool
     """Some blocks came before."""
+    is_cut: bool = False
+    """The connection broke in the middle of a CAR: it lacks what comes next, or is broken."""
     is_out_of_range: bool = False
     """It may be that no file has such bytes: 400 says so, too (trustless-gateway.md)."""
 
     @property
     def is_car_useless(self) -> bool:
         """Whether the upstream should be asked for blocks only, if it turns out to have them."""
-        if self.step is not Step.CAR or self.has_progressed or self.is_out_of_range:
+        if self.step is not Step.CAR or self.has_progressed or self.is_cut or self.is_out_of_range:
             return False
         return self.kind in (FailureKind.REFUSED, FailureKind.INCOMPLETE, FailureKind.BAD_CAR)
 
@@ -65,7 +70,7 @@ def failure_of(
     error: UpstreamError,
     step: Step,
     *,
-    has_path: bool,
+    is_indirect: bool,
     has_progressed: bool,
     has_range: bool = False,
 ) -> Failure:
@@ -74,28 +79,29 @@ def failure_of(
     Args:
         error: what went wrong.
         step: how the upstream was asked.
-        has_path: the request named segments below a CID: 404 may mean one of them.
+        is_indirect: the request named the block by what is above it: 404 may mean something else.
         has_progressed: some blocks came before.
         has_range: the request named bytes of a file: 400 may mean that it has none of them.
     """
-    kind = kind_of(error)
+    is_cut = isinstance(error, IncompleteCar) and error.is_cut
+    kind = FailureKind.INCOMPLETE if is_cut else kind_of(error)
     is_4xx = isinstance(error, UpstreamRefused) and 400 <= error.status < 500
     again = Again.NEVER
     if kind is FailureKind.REFUSED and is_4xx:
         again = Again.NOW
     elif step is Step.CAR:
-        again = _again_after_car(kind, has_path=has_path, has_progressed=has_progressed)
+        again = Again.LAST if is_cut else _again_after_car(kind, is_indirect=is_indirect)
     is_400 = isinstance(error, UpstreamRefused) and error.status == 400
     is_outside = is_400 and has_range
-    return Failure(error.upstream, step, kind, error.reason, again, has_progressed, is_outside)
+    return Failure(
+        error.upstream, step, kind, error.reason, again, has_progressed, is_cut, is_outside
+    )
 
 
-def _again_after_car(kind: FailureKind, *, has_path: bool, has_progressed: bool) -> Again:
-    if kind is FailureKind.INCOMPLETE or (kind is FailureKind.ABSENT and has_path):
+def _again_after_car(kind: FailureKind, *, is_indirect: bool) -> Again:
+    if kind is FailureKind.INCOMPLETE or (kind is FailureKind.ABSENT and is_indirect):
         return Again.NOW
-    if kind is FailureKind.BAD_CAR or (kind is FailureKind.UNREACHABLE and has_progressed):
-        return Again.LAST
-    return Again.NEVER
+    return Again.LAST if kind is FailureKind.BAD_CAR else Again.NEVER
 
 
 class NextStep(NamedTuple):
@@ -147,20 +153,25 @@ class Attempts:
         choice = choose(names - broken) if broken else None
         return NextStep(choice, Step.RAW) if choice else None
 
-    def _other_steps(self) -> list[NextStep]:
+    def _other_steps(self, again: Again = Again.NOW) -> list[NextStep]:
         """Return what those may be asked who gave no clear answer, the last one first."""
         asked = {(failure.upstream, failure.step) for failure in self.failures}
         return [
             NextStep(Choice(failure.upstream, ChoiceReason.OTHER_STEP), other)
             for failure in reversed(self.failures)
             for other in (Step.RAW if failure.step is Step.CAR else Step.CAR,)
-            if failure.again is Again.NOW and (failure.upstream, other) not in asked
+            if failure.again is again and (failure.upstream, other) not in asked
         ]
 
     @property
     def is_absence(self) -> bool:
-        """Whether the last answer was that the block is not there."""
-        return bool(self.failures) and self.failures[-1].kind in NO_FAULT
+        """Whether the last answer was that the block is not there.
+
+        One upstream whose CAR is cut may have broken down. A second one lacks the same block.
+        """
+        if not self.failures or self.failures[-1].kind not in NO_FAULT:
+            return False
+        return not self.failures[-1].is_cut or sum(one.is_cut for one in self.failures) > 1
 
     @property
     def has_fault(self) -> bool:
@@ -174,6 +185,8 @@ class Attempts:
             choose: chooses an upstream that is not excluded.
         """
         steps = [step for step in self._other_steps() if step.step is Step.RAW]
+        cut = {failure.upstream for failure in self.failures if failure.is_cut}
+        steps += [step for step in self._other_steps(Again.LAST) if step.choice.upstream in cut]
         names = self.asked()
         while len(steps) < MAX_SURVEY and (choice := choose(names)) is not None:
             names.add(choice.upstream)
@@ -187,6 +200,10 @@ class Attempts:
         return step.step is Step.RAW and any(
             failure.upstream == upstream and failure.is_car_useless for failure in self.failures
         )
+
+    def was_cut(self, upstream: str) -> bool:
+        """Tell whether a CAR of an upstream broke off, which its answer for the block explains."""
+        return any(failure.upstream == upstream and failure.is_cut for failure in self.failures)
 
     def attempts(self) -> list[Attempt]:
         """Tell what was tried."""
@@ -202,7 +219,7 @@ class Attempts:
         held: Mapping[str, float],
         spent: Mapping[str, float] = NOBODY,
         *,
-        is_root: bool,
+        is_complete: bool = True,
     ) -> RetrievalError:
         """Make the error of a block that nobody gave.
 
@@ -210,7 +227,7 @@ class Attempts:
             cid: the block.
             held: upstreams that asked not to be asked yet, with the seconds that are left.
             spent: upstreams whose budget is used up, with the seconds until there is more.
-            is_root: nothing above it is known to exist.
+            is_complete: everybody was asked who may have it.
         """
         attempts = self.attempts()
         attempts += [
@@ -223,10 +240,11 @@ class Attempts:
         ]
         kinds = {failure.upstream: failure.kind for failure in self.failures}.values()  # the last
         if held or spent or not kinds:
-            return Unverifiable(cid, attempts)
-        if is_root and all(kind is FailureKind.ABSENT for kind in kinds):
+            return Unavailable(cid, attempts)
+        if is_complete and all(kind is FailureKind.ABSENT for kind in kinds):
             return NotFound(cid, attempts)
         is_slow = any(kind in _SLOW for kind in kinds)
         if is_slow and all(kind in _SLOW or kind is FailureKind.ABSENT for kind in kinds):
             return DeadlineExceeded(cid, attempts)
-        return Unverifiable(cid, attempts)
+        is_unverified = any(failure.kind in _UNVERIFIED for failure in self.failures)
+        return (Unverifiable if is_unverified else Unavailable)(cid, attempts)

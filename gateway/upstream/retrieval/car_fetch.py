@@ -75,7 +75,7 @@ class CarStream(Fetch):
         self.ahead_bytes = AHEAD_BYTES
         """How much may lie ready for the leader."""
         super().__init__(context, exchange, leader)
-        self.has_path = bool(plan.segments)
+        self.is_indirect = bool(plan.segments)
         self.has_range = (plan.start, plan.stop) != (0, None)
         self._plan = plan
         self._walk = walk_car(plan.base, plan.segments, plan.scope, plan.start, plan.stop)
@@ -115,9 +115,9 @@ class CarStream(Fetch):
             except BadCar as error:
                 raise BadCar(error.detail, name) from error
             except UpstreamUnreachable as error:
-                if self._arrived:
-                    raise
-                raise IncompleteCar(name, self._plan.base) from error  # so Kubo says "not here"
+                due = self._plan.base if self._want is None else self._want.cid
+                is_cut = self._arrived > 0
+                raise IncompleteCar(name, due, is_cut=is_cut) from error  # Kubo's "not here"
             if self._is_complete() and self.brings(self._first):
                 raise IncompleteCar(name, "what it was asked for")
 

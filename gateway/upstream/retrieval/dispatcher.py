@@ -68,7 +68,7 @@ class Dispatcher:
         """Upstreams that failed with a part of a file."""
         self._failed: set[str] = set()  # for any block of this request: asked last for the others
 
-    def ask(self, want: Want, entry: Entry, attempts: Attempts, *, is_root: bool) -> None:
+    def ask(self, want: Want, entry: Entry, attempts: Attempts) -> None:
         """Have a block fetched by the next upstream, and with it what will be wanted after it.
 
         When one has said that it does not have the block, all others are asked at once.
@@ -77,7 +77,6 @@ class Dispatcher:
             want: the block and what comes after it.
             entry: of the block; nobody brings it yet.
             attempts: what was tried for it.
-            is_root: nothing above it is known to exist.
 
         Raises:
             RetrievalError: nobody is left to be asked.
@@ -87,7 +86,7 @@ class Dispatcher:
             return
         steps = self._next_steps(want, attempts)
         if not steps:
-            raise self.error(want, attempts, is_root=is_root)
+            raise self.error(want, attempts)
         if steps[0].step is Step.CAR:
             self._reader_buffer.leave_all()  # it has gone past what an older stream would bring
         fetch, *others = [self._make(want, step, attempts) for step in steps]
@@ -104,10 +103,13 @@ class Dispatcher:
         self._is_block_wise = first.step is Step.RAW and self._is_raw_for(first.choice)
         self.ask_ahead(want)
 
-    def error(self, want: Want, attempts: Attempts, *, is_root: bool) -> RetrievalError:
+    def error(self, want: Want, attempts: Attempts) -> RetrievalError:
         """Make the error of a block that nobody gave; see `Attempts.error`."""
         pool, asked = self._context.pool, attempts.asked()
-        return attempts.error(want.cid, pool.held(asked), pool.spent(asked), is_root=is_root)
+        is_complete = not attempts.has_fault or self.is_exhausted(attempts)  # retries run out
+        return attempts.error(
+            want.cid, pool.held(asked), pool.spent(asked), is_complete=is_complete
+        )
 
     def is_exhausted(self, attempts: Attempts) -> bool:
         """Tell whether nobody is left, even when there may be more retries."""
@@ -140,11 +142,13 @@ class Dispatcher:
         self._note(step.choice)
         exchange = context.pool.ask(step.choice, step.step)
         if step.step is Step.CAR:
-            return CarStream(context, exchange, self._reader_buffer, self._plan(want))
-        is_car_useless = attempts.made_car_useless(step)
-        return RawFetch(
-            context, exchange, self._reader_buffer, want.cid, is_car_useless=is_car_useless
-        )
+            stream = CarStream(context, exchange, self._reader_buffer, self._plan(want))
+            stream.is_indirect |= want.cid != (want.root or want.cid)
+            return stream
+        fetch = RawFetch(context, exchange, self._reader_buffer, want.cid)
+        fetch.is_car_useless = attempts.made_car_useless(step)
+        fetch.explains_cut = attempts.was_cut(step.choice.upstream)
+        return fetch
 
     def _plan(self, want: Want) -> CarPlan:
         """Return what a CAR is asked for: all from what is wanted to where others go on.

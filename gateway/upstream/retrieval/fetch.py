@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from gateway.content.block import Block, verify
 from gateway.content.cid import Cid
-from gateway.errors import BadBlock, BlockMismatch, UpstreamError
+from gateway.errors import BadBlock, BlockAbsent, BlockMismatch, UpstreamError
 from gateway.net.budget import HedgeBudget, RetryBudget
 from gateway.ports import BlockStore, Clock, Observer, Rejection
 from gateway.upstream.balancing.holders import Holders
@@ -62,8 +62,8 @@ class Fetch(ABC):
     """
 
     step: Step
-    has_path = False
-    """Whether the request names segments below a CID."""
+    is_indirect = False
+    """Whether it names the block by a root or a path above it."""
     has_range = False
     """Whether the request names bytes of a file."""
 
@@ -161,7 +161,7 @@ class Fetch(ABC):
         self.failure = failure_of(
             error,
             self.step,
-            has_path=self.has_path,
+            is_indirect=self.is_indirect,
             has_progressed=self.delivered > 0,
             has_range=self.has_range,
         )
@@ -285,35 +285,36 @@ class RawFetch(Fetch):
     """One block on its way.
 
     Args:
-        tools: what it works with.
+        context: what it works with.
         exchange: the books of the request.
-        leader: the reader on whose shelf the block goes when nobody waits for it.
+        leader: the reader in whose buffer the block goes when nobody waits for it.
         cid: the block.
-        is_car_useless: the upstream's CAR was of no use; when it has the block, no more CARs are
-            asked of it for a while.
     """
 
     step = Step.RAW
+    is_car_useless = False
+    """The upstream's CAR was of no use; when it has the block, no more CARs are asked of it for a
+    while."""
+    explains_cut = False
+    """The upstream's CAR was cut; when it lacks the block, that is why."""
 
     def __init__(
-        self,
-        context: FetchContext,
-        exchange: UpstreamCall,
-        leader: ReaderBuffer,
-        cid: Cid,
-        *,
-        is_car_useless: bool = False,
+        self, context: FetchContext, exchange: UpstreamCall, leader: ReaderBuffer, cid: Cid
     ) -> None:
         super().__init__(context, exchange, leader)
         self._cid = cid
-        self._is_car_useless = is_car_useless
 
     @override
     async def fetch(self) -> None:
         """Bring the block; see `Fetch.fetch`."""
         upstream = self.exchange.upstream
-        data = await self.context.client.fetch_raw(upstream, self._cid, self.received)
+        try:
+            data = await self.context.client.fetch_raw(upstream, self._cid, self.received)
+        except BlockAbsent:
+            if self.explains_cut:
+                self.exchange.pardon()
+            raise
         block = self.accept(self._cid, data)
-        if self._is_car_useless:
+        if self.is_car_useless:
             self.context.pool.go_block_wise(upstream.name, BLOCK_WISE_S)
         await self.deliver(block)

@@ -24,7 +24,7 @@ class _NegativeEntry:
 
 
 class NegativeCache:
-    """Roots that nobody has, by multihash, the oldest first."""
+    """Blocks that nobody has, by multihash, the oldest first."""
 
     def __init__(self) -> None:
         self._negative_cache: dict[bytes, _NegativeEntry] = {}

@@ -1,6 +1,7 @@
 """Blocks for one request: from the cache, from whoever brings them already, or from an upstream."""
 
 import asyncio
+from collections.abc import Collection
 from functools import partial
 from typing import Final
 
@@ -126,9 +127,8 @@ class Session(BlockSource):
         self._is_scan = is_scan
         self._read_bytes = 0
         self._supply: _Supply | None = None  # most requests find all they want in memory
-        self._has_delivered = False
         self._has_looked = False
-        self._has_routed = False
+        self._routed = b""  # the block that the router was asked about last
         self._has_read = False
 
     @override
@@ -166,8 +166,7 @@ class Session(BlockSource):
         return self._count(*found, cid)
 
     async def _get_from_anywhere(self, want: Want) -> Block:
-        if not self._has_delivered:
-            self._refuse_absent(want.cid)
+        self._refuse_absent(want.cid)
         if self._supply is None:
             self._supply = _Supply(self._context, self._settings, self._place, self.trace)
         attempts = Attempts()
@@ -201,7 +200,7 @@ class Session(BlockSource):
         self.prefetch.read(want, dispatcher.front.exchange.upstream.name, self._place)
 
     def _refuse_absent(self, cid: Cid) -> None:
-        """Raise NotFound if everybody said a moment ago that they do not have a root."""
+        """Raise NotFound if everybody said a moment ago that they do not have a block."""
         now = self._context.clock.monotonic()
         attempts = self._context.negative_cache.find(cid.multihash, now)
         if attempts is not None:
@@ -220,7 +219,6 @@ class Session(BlockSource):
             self._supply.reader_buffer.close()
 
     def _count(self, block: Block, tier: Tier | None, cid: Cid) -> Block:
-        self._has_delivered = True
         self._read_bytes += len(block.data)
         if self._supply is not None and self._is_long_scan:
             self._supply.reader_buffer.is_scan = True
@@ -265,7 +263,7 @@ class Session(BlockSource):
             )  # in order
             attempts.take_in(outcome.failures)
         if outcome.is_last and not self._context.pool.is_bound(self._place):
-            raise dispatcher.error(want, attempts, is_root=not self._has_delivered)
+            raise dispatcher.error(want, attempts)
 
     async def _ask(
         self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher
@@ -292,24 +290,38 @@ class Session(BlockSource):
         self, want: Want, entry: Entry, attempts: Attempts, dispatcher: Dispatcher
     ) -> None:
         """Have a block fetched; by strangers that a router knows when nobody else has it."""
-        is_root = not self._has_delivered
         try:
-            dispatcher.ask(want, entry, attempts, is_root=is_root)
+            dispatcher.ask(want, entry, attempts)
         except RetrievalError:
-            router = self._context.presence.router
-            if router is None or self._has_routed or not is_root:
+            strangers = await self._find_strangers(want, attempts)
+            if not strangers:
                 raise
-            self._has_routed = True
-            dispatcher.holders = await router.find(want.root or want.cid)
-            if not dispatcher.holders:
-                raise
-            dispatcher.ask(want, entry, attempts, is_root=is_root)
+            dispatcher.holders = strangers
+            dispatcher.ask(want, entry, attempts)
+
+    async def _find_strangers(self, want: Want, attempts: Attempts) -> Collection[str]:
+        """Ask the router, once for each block: who has it, or else who has the file that it is of.
+
+        Not all who provide a file provide each of its blocks.
+        """
+        router = self._context.presence.router
+        if router is None or self._routed == want.cid.multihash:
+            return ()
+        self._routed = want.cid.multihash
+        for cid in dict.fromkeys((want.cid, want.root or want.cid)):
+            found = await router.find(cid)
+            if not attempts.asked().issuperset(found):
+                return found
+        return ()
 
     async def _look_around(self, want: Want, attempts: Attempts, dispatcher: Dispatcher) -> None:
         """Find out which cluster nodes hold what the request is for."""
         presence = self._context.presence
         cid = want.root or want.cid
         holding = await presence.find(cid, self._place)
+        if holding.is_nowhere and cid != want.cid:  # a part may be where the whole is not
+            cid = want.cid
+            holding = await presence.find(cid, self._place)
         dispatcher.holders = holding.holders
         if holding.is_nowhere and presence.is_final:
             attempts.note_lacking(holding.lacking, cid)
@@ -355,10 +367,9 @@ class Session(BlockSource):
         recent_failures, now = self._context.recent_failures, self._context.clock.monotonic()
         attempts.take_in(recent_failures.find(want.cid.multihash, now))
         if recent_failures.is_over(want.cid.multihash, now) and self._speaks_for_all:
-            raise dispatcher.error(want, attempts, is_root=not self._has_delivered)
+            raise dispatcher.error(want, attempts)
 
     @property
     def _speaks_for_all(self) -> bool:
         """Whether whom this request may ask, routed strangers included, all others may."""
-        has_all = not self._has_delivered or self._context.presence.router is None
-        return has_all and not self._context.pool.is_bound(self._place)
+        return not self._context.pool.is_bound(self._place)

@@ -8,7 +8,7 @@ import dns.rcode
 import dns.resolver
 import pytest
 
-from gateway.errors import DeadlineExceeded, Unverifiable, UpstreamSilent
+from gateway.errors import DeadlineExceeded, Unavailable, UpstreamSilent
 from gateway.naming.dns import (
     MAX_QUESTIONS,
     HttpsNameserver,
@@ -87,7 +87,7 @@ async def test_a_name_that_is_too_long_is_not_asked_for(server: DnsServer) -> No
 )
 async def test_a_server_that_fails_is_a_failure(server: DnsServer, act: Behaviour) -> None:
     server.behaviour = act
-    with pytest.raises(Unverifiable, match=rf"{NAME} .*DNS \(txt\): failed"):
+    with pytest.raises(Unavailable, match=rf"{NAME} .*DNS \(txt\): failed"):
         await ask(server)
 
 
@@ -122,7 +122,7 @@ async def test_what_was_cut_off_is_asked_for_over_tcp(server: DnsServer) -> None
 async def test_nobody_there_is_a_failure() -> None:
     async with DnsServer(acts.silent) as server:
         nameserver = server.nameserver
-    with pytest.raises((Unverifiable, DeadlineExceeded), match=NAME):
+    with pytest.raises((Unavailable, DeadlineExceeded), match=NAME):
         await TxtResolver([nameserver], 0.4).find(NAME)
 
 
@@ -163,14 +163,14 @@ async def test_over_https_the_same_question_is_the_same_url() -> None:
 )
 async def test_over_https_failures_are_failures(act: Behaviour) -> None:
     resolver = TxtResolver([HttpsNameserver(Transport(act))], 1.0)
-    with pytest.raises(Unverifiable, match="failed"):
+    with pytest.raises(Unavailable, match="failed"):
         await resolver.find(NAME)
 
 
 @pytest.mark.parametrize("act", [acts.wrong_id, acts.wrong_question], ids=["id", "question"])
 async def test_over_https_another_answer_is_none(act: Behaviour) -> None:
     resolver = TxtResolver([HttpsNameserver(Transport(act))], 0.4)
-    with pytest.raises((DeadlineExceeded, Unverifiable), match=NAME):
+    with pytest.raises((DeadlineExceeded, Unavailable), match=NAME):
         await resolver.find(NAME)
 
 

@@ -12,7 +12,7 @@ from gateway.errors import (
     GatewayError,
     HostUnknown,
     NotFound,
-    Unverifiable,
+    Unavailable,
 )
 from gateway.naming.dnslink import (
     GRACE_S,
@@ -79,7 +79,7 @@ async def test_ttls_are_clamped(world: World, ttl_s: float, seconds: float) -> N
     assert await world.get() == (A, seconds, False)
 
 
-@pytest.mark.parametrize("error", [Unverifiable(SITE, []), DeadlineExceeded(SITE, [])], ids=str)
+@pytest.mark.parametrize("error", [Unavailable(SITE, []), DeadlineExceeded(SITE, [])], ids=str)
 async def test_the_last_answer_counts_while_the_dns_fails(
     world: World, error: GatewayError
 ) -> None:
@@ -176,7 +176,7 @@ async def test_a_host_that_had_a_dnslink_has_it_while_the_dns_is_silent(world: W
 
 @pytest.mark.parametrize(
     "error",
-    [Unverifiable(SITE, []), DeadlineExceeded(SITE, [])],
+    [Unavailable(SITE, []), DeadlineExceeded(SITE, [])],
     ids=lambda error: type(error).__name__,
 )
 async def test_a_failure_of_the_dns_is_no_answer_about_a_host(

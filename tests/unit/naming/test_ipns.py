@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.content.cid import Cid
 from gateway.content.ipns import IpnsRecord
-from gateway.errors import GatewayError, NotFound, Unverifiable
+from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.naming.held import Age
 from gateway.naming.ipns import DEFAULT_TTL_S, MAX_TTL_S, STALE_S, Keys, hold, ttl_s
 from gateway.naming.name_cache import REST_S
@@ -130,7 +130,7 @@ async def test_long_after_its_ttl_the_next_is_fetched_first(world: World) -> Non
     assert await world.get() == (2, False)
 
 
-@pytest.mark.parametrize("error", [NotFound(KEY, []), Unverifiable(KEY, [])], ids=["404", "502"])
+@pytest.mark.parametrize("error", [NotFound(KEY, []), Unavailable(KEY, [])], ids=["404", "502"])
 async def test_a_valid_record_is_used_when_there_is_none(world: World, error: GatewayError) -> None:
     await world.get()
     world.source.error = error
@@ -141,11 +141,11 @@ async def test_a_valid_record_is_used_when_there_is_none(world: World, error: Ga
 async def test_a_record_that_is_over_is_not_used(world: World) -> None:
     world.source.record = OWNER.record(Validity=b"2023-11-14T22:14:20Z")
     await world.get()
-    world.source.error = Unverifiable(KEY, [])
+    world.source.error = Unavailable(KEY, [])
     world.clock.advance(59)
     assert await world.get() == (1, False)
     world.clock.advance(1)
-    with pytest.raises(Unverifiable, match=str(KEY)):
+    with pytest.raises(Unavailable, match=str(KEY)):
         await world.get()
 
 
@@ -189,8 +189,8 @@ async def test_a_clock_that_jumps_changes_no_ttl(world: World, seconds: float) -
 async def test_a_clock_that_is_years_ahead_ends_records(world: World) -> None:
     await world.get()
     world.clock.jump(100 * 31_557_600)
-    world.source.error = Unverifiable(KEY, [])
-    with pytest.raises(Unverifiable, match=str(KEY)):
+    world.source.error = Unavailable(KEY, [])
+    with pytest.raises(Unavailable, match=str(KEY)):
         await world.get()
 
 
@@ -247,7 +247,7 @@ async def test_what_is_shared_is_used_when_nobody_answers(redis: RedisServer) ->
     one, other = World(redis), World(redis)
     await one.get()
     other.clock.advance(TTL_S + STALE_S + 1)
-    other.source.error = Unverifiable(KEY, [])
+    other.source.error = Unavailable(KEY, [])
     assert [await other.get() for _ in range(3)] == [(1, True)] * 3
     assert other.source.asked == 1
     await one.keys.close()
@@ -256,8 +256,8 @@ async def test_what_is_shared_is_used_when_nobody_answers(redis: RedisServer) ->
 
 async def test_nothing_shared_and_nobody_who_answers_is_a_failure(redis: RedisServer) -> None:
     world = World(redis)
-    world.source.error = Unverifiable(KEY, [])
-    with pytest.raises(Unverifiable, match=str(KEY)):
+    world.source.error = Unavailable(KEY, [])
+    with pytest.raises(Unavailable, match=str(KEY)):
         await world.get()
     await world.keys.close()
 
@@ -268,7 +268,7 @@ async def test_of_what_is_shared_and_what_we_have_the_newer_survives(redis: Redi
     await other.get()
     redis.kept.clear()
     await one.get()
-    other.source.error = Unverifiable(KEY, [])
+    other.source.error = Unavailable(KEY, [])
     other.clock.advance(TTL_S + STALE_S + 1)
     assert await other.get() == (9, True)
     await one.keys.close()

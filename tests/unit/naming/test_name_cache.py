@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from gateway.errors import Attempt, BadTarget, GatewayError, NotFound, Unverifiable
+from gateway.errors import Attempt, BadTarget, GatewayError, NotFound, Unavailable
 from gateway.naming.held import Held
 from gateway.naming.name_cache import REST_S, Answer, NameCache, Policy
 from tests.fakes.clock import FakeClock
 
-POLICY = Policy(absent_s=30, failed_s=5, survived=(Unverifiable,), patience_s=0.05)
+POLICY = Policy(absent_s=30, failed_s=5, survived=(Unavailable,), patience_s=0.05)
 TTL_S, STALE_S, GRACE_S = 100, 50, 200
 
 
@@ -96,14 +96,14 @@ async def test_an_old_answer_is_asked_for_first(world: World) -> None:
 
 async def test_an_old_answer_is_used_when_nobody_answers(world: World) -> None:
     await world.get()
-    world.error = Unverifiable("a", [])
+    world.error = Unavailable("a", [])
     world.clock.advance(TTL_S + STALE_S + 1)
     assert await world.get() == (1, True)
 
 
 async def test_after_a_failure_the_next_search_waits(world: World) -> None:
     await world.get()
-    world.error = Unverifiable("a", [])
+    world.error = Unavailable("a", [])
     world.clock.advance(TTL_S + STALE_S + 1)
     for _ in range(5):
         await world.get()
@@ -141,9 +141,9 @@ async def test_many_who_wait_too_long_leave_a_newer_answer_in_place(world: World
 
 async def test_after_its_grace_an_answer_is_gone(world: World) -> None:
     await world.get()
-    world.error = Unverifiable("a", [])
+    world.error = Unavailable("a", [])
     world.clock.advance(TTL_S + GRACE_S)
-    with pytest.raises(Unverifiable, match="a could not"):
+    with pytest.raises(Unavailable, match="a could not"):
         await world.get()
     assert world.asked == [None, None]
 
@@ -158,14 +158,14 @@ async def test_an_answer_that_is_over_by_its_own_words_is_gone(world: World) -> 
 
 async def test_an_answer_may_end_while_it_is_asked_for_again(world: World) -> None:
     await world.get()
-    world.error = Unverifiable("a", [])
+    world.error = Unavailable("a", [])
     world.clock.advance(TTL_S + STALE_S + 1)
     world.pause.clear()
     asking = asyncio.create_task(world.get())
     await world.settle()
     world.alive = False
     world.pause.set()
-    with pytest.raises(Unverifiable, match="a could not"):
+    with pytest.raises(Unavailable, match="a could not"):
         await asking
 
 
@@ -175,9 +175,9 @@ async def test_an_absence_replaces_the_last_answer(world: World) -> None:
     world.clock.advance(TTL_S + STALE_S + 1)
     with pytest.raises(NotFound, match="a was not found"):
         await world.get()
-    world.error = Unverifiable("a", [])
+    world.error = Unavailable("a", [])
     world.clock.advance(POLICY.absent_s)
-    with pytest.raises(Unverifiable, match="a could not"):
+    with pytest.raises(Unavailable, match="a could not"):
         await world.get()
 
 
@@ -185,7 +185,7 @@ async def test_an_absence_replaces_the_last_answer(world: World) -> None:
     ("error", "seconds"),
     [
         pytest.param(NotFound("a", []), POLICY.absent_s, id="absent"),
-        pytest.param(Unverifiable("a", [Attempt("u", "record", "x")]), POLICY.failed_s, id="fail"),
+        pytest.param(Unavailable("a", [Attempt("u", "record", "x")]), POLICY.failed_s, id="fail"),
         pytest.param(BadTarget("a", "x"), POLICY.failed_s, id="bad"),
     ],
 )
@@ -209,7 +209,7 @@ async def test_many_cost_one_search(world: World) -> None:
 
 async def test_a_failure_in_the_background_leaves_the_answer(world: World) -> None:
     await world.get()
-    world.error = Unverifiable("a", [])
+    world.error = Unavailable("a", [])
     world.clock.advance(TTL_S + 1)
     assert await world.get() == (1, True)
     await world.settle()

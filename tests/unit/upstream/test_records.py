@@ -9,7 +9,7 @@ import pytest
 
 from gateway.content.ipns import IpnsRecord
 from gateway.content.public_key import KeyType
-from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unverifiable
+from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unavailable, Unverifiable
 from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.records import FANOUT, UpstreamRecords
 from gateway.upstream.transport.client import TrustlessClient
@@ -141,7 +141,7 @@ async def test_a_name_that_all_say_is_absent_is_not_found() -> None:
 
 async def test_nobody_to_ask_is_not_the_same_as_absent() -> None:
     async with kit() as made:
-        assert isinstance(await made.fail(), Unverifiable)
+        assert isinstance(await made.fail(), Unavailable)
 
 
 @pytest.mark.parametrize("act", [acts.silent, acts.drip], ids=["silent", "drip"])
@@ -188,8 +188,8 @@ async def test_who_is_a_gateway_in_trouble_is_not_asked_as_a_router(status: str)
     [
         pytest.param(acts.absent, NotFound, id="404"),
         pytest.param(says(b"not found", media_type="text/plain"), NotFound, id="ipip-513"),
-        pytest.param(says(b"", "400 Bad Request"), Unverifiable, id="400"),
-        pytest.param(says(b"", "500 Oops"), Unverifiable, id="500"),
+        pytest.param(says(b"", "400 Bad Request"), Unavailable, id="400"),
+        pytest.param(says(b"", "500 Oops"), Unavailable, id="500"),
         pytest.param(says(FORGED), Unverifiable, id="forged"),
     ],
 )
@@ -308,4 +308,4 @@ async def test_a_record_counts_by_our_clock() -> None:
     async with kit(says(OWNER.raw(Validity=b"2023-11-14T22:13:21Z"))) as made:
         await made.fetch()
         made.clock.jump(5)
-        assert isinstance(await made.fail(), Unverifiable)
+        assert isinstance(await made.fail(), Unavailable)

@@ -31,6 +31,7 @@ from gateway.errors import (
     PreconditionFailed,
     RangeNotSatisfiable,
     TooManyRequests,
+    Unavailable,
     Unsupported,
     Unverifiable,
 )
@@ -77,6 +78,7 @@ ERRORS = [
     pytest.param(BadBlock("dag-pb", "x", CID), 502, id="bad-block"),
     pytest.param(BlockAbsent("up", CID), 502, id="upstream"),
     pytest.param(NotFound(CID, ATTEMPTS), 404, id="not-found"),
+    pytest.param(Unavailable(CID, ATTEMPTS), 502, id="unavailable"),
     pytest.param(Unverifiable(CID, ATTEMPTS), 502, id="unverifiable"),
     pytest.param(DeadlineExceeded(CID, ATTEMPTS), 504, id="deadline"),
     pytest.param(BadSetting("cache", "x"), 500, id="setting"),
@@ -147,7 +149,8 @@ def test_head_has_the_headers_and_no_body(error: Exception, status: int) -> None
         pytest.param(MethodNotAllowed("PUT"), b"allow", b"GET, HEAD, OPTIONS", id="allow"),
         pytest.param(RangeNotSatisfiable(7), b"content-range", b"bytes */7", id="content-range"),
         pytest.param(TooManyRequests("x", 9), b"retry-after", b"9", id="429"),
-        pytest.param(Unverifiable(CID, ()), b"retry-after", b"30", id="502"),
+        pytest.param(Unavailable(CID, ()), b"retry-after", b"30", id="502"),
+        pytest.param(Unverifiable(CID, ()), b"retry-after", b"30", id="502-verify"),
         pytest.param(DeadlineExceeded(CID, ()), b"retry-after", b"30", id="504"),
         pytest.param(NotFound(CID, ()), b"retry-after", None, id="404"),
         pytest.param(BadBlock("dag-pb", "x"), b"retry-after", None, id="broken-content"),
@@ -155,6 +158,21 @@ def test_head_has_the_headers_and_no_body(error: Exception, status: int) -> None
 )
 def test_fields_of_one_status(error: GatewayError, name: bytes, value: bytes | None) -> None:
     assert dict(problem_answer(error, "").headers).get(name) == value
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "words"),
+    [
+        pytest.param(NotFound(CID, ATTEMPTS), "fetch", "was not found on any", id="absent"),
+        pytest.param(Unavailable(CID, ATTEMPTS), "fetch", "could not be had from", id="refused"),
+        pytest.param(Unverifiable(CID, ATTEMPTS), "verify", "form that verifies", id="lie"),
+    ],
+)
+def test_words_follow_what_happened(error: GatewayError, step: str, words: str) -> None:
+    """issue 12, 17: a refused connection was told as something that does not verify."""
+    problem = describe(error)
+    assert problem.step == step
+    assert words in problem.detail
 
 
 def test_text_names_the_cid_the_step_and_every_attempt() -> None:

@@ -1,12 +1,12 @@
 """Strangers who have what nobody else has."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import pytest
 
-from gateway.content.cid import parse_cid
+from gateway.content.cid import Cid, parse_cid
 from gateway.errors import NotFound, Unverifiable
 from gateway.ports import Rejection
 from gateway.settings import RoutingSettings
@@ -26,11 +26,15 @@ class RouterApi(ClusterApi):
 
     addresses: list[str]
     id = "12D3KooW{:08}"
+    known: Collection[str] | None = None
+    """CIDs that have providers; None for all."""
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         if self.status != 200:
             return self.status, b""
         assert path.startswith("/routing/v1/providers/")
+        if self.known is not None and path.rpartition("/")[2] not in self.known:
+            return 200, b'{"Providers": []}'
         providers: list[dict[str, Any]] = [
             {"Schema": "peer", "ID": self.id.format(number), "Protocols": [HTTP], "Addrs": [a]}
             for number, a in enumerate(self.addresses)
@@ -82,6 +86,35 @@ async def test_a_provider_is_not_asked_for_anything_else(kit: Kit, stranger: Lyi
     with pytest.raises(NotFound, match=r"\[lacks"):
         await kit.read(CID)
     assert len(stranger.log) == asked
+
+
+@pytest.mark.parametrize("known", ["leaf", "file"])
+async def test_a_provider_is_asked_for_a_part_that_nobody_else_has(
+    kit: Kit, api: RouterApi, stranger: LyingUpstream, known: str
+) -> None:
+    """issue 12, 17: of a part, too, and also by the CID of the file that it is of."""
+    leaf = FILE.blocks[0].cid
+    api.known = {str(leaf if known == "leaf" else FILE.cid)}
+    await keep_all_but(kit, leaf)
+    assert await kit.read(FILE.cid) == FILE.content
+    assert {logged.cid for logged in stranger.log} <= {leaf, FILE.cid}
+
+
+async def test_the_router_is_asked_once_for_a_part(kit: Kit, api: RouterApi) -> None:
+    """issue 12, 17."""
+    leaf = FILE.blocks[0].cid
+    await keep_all_but(kit, leaf)
+    for _ in range(3):
+        with pytest.raises(NotFound, match=f"^{leaf} was not found"):
+            await kit.read(FILE.cid)
+    asked = [head.split()[1].rpartition("/")[2] for head in api.log]
+    assert asked == [str(leaf), str(FILE.cid)]
+
+
+async def keep_all_but(kit: Kit, absent: Cid) -> None:
+    for block in FILE.blocks:
+        if block.cid != absent:
+            await kit.store.keep(block)
 
 
 async def test_strangers_have_one_label_together_whatever_they_do(

@@ -13,7 +13,13 @@ from gateway.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from gateway.upstream.balancing.health import FailureKind, UpstreamHealth, UpstreamState, kind_of
+from gateway.upstream.balancing.health import (
+    EJECT_AFTER,
+    FailureKind,
+    UpstreamHealth,
+    UpstreamState,
+    kind_of,
+)
 
 NOW = 1000.0
 
@@ -24,6 +30,7 @@ NOW = 1000.0
         pytest.param(BlockMismatch("c", "u"), "mismatch", id="mismatch"),
         pytest.param(BadCar("r", "u"), "bad-car", id="bad-car"),
         pytest.param(IncompleteCar("u", "c"), "incomplete", id="incomplete"),
+        pytest.param(IncompleteCar("u", "c", is_cut=True), "unreachable", id="cut"),
         pytest.param(UpstreamRefused("u", "r", 403), "refused", id="4xx"),
         pytest.param(UpstreamRefused("u", "r"), "refused", id="no-status"),
         pytest.param(UpstreamRefused("u", "r", 301), "redirected", id="301"),
@@ -290,3 +297,49 @@ def test_an_honest_no_proves_no_bodies() -> None:
     assert health.is_on_trial
     health.failed(FailureKind.SILENT, NOW + 32)
     assert health.state(NOW + 32) is UpstreamState.EJECTED
+
+
+def test_what_was_no_fault_is_taken_back() -> None:
+    """issue 12, 17: a CAR is cut where Kubo lacks a block."""
+    health = UpstreamHealth()
+    fail(health, 4)
+    health.pardon(NOW)
+    fail(health, 4)
+    assert health.state(NOW) is UpstreamState.HEALTHY
+    assert health.failures == {FailureKind.UNREACHABLE: 7, FailureKind.INCOMPLETE: 1}
+
+
+def test_an_ejection_for_what_was_no_fault_is_taken_back() -> None:
+    """issue 12, 17."""
+    health = UpstreamHealth()
+    fail(health, 5)
+    health.pardon(NOW + 1)
+    assert health.state(NOW + 1) is UpstreamState.HEALTHY
+    assert (health.ejections, health.is_on_trial, health.consecutive) == (0, False, 0)
+
+
+def test_an_ejection_for_a_lie_is_not_taken_back() -> None:
+    """issue 12, 17."""
+    health = UpstreamHealth()
+    fail(health, 1)
+    fail(health, 1, FailureKind.MISMATCH)
+    health.pardon(NOW)
+    assert (health.state(NOW), health.is_on_trial) == ("ejected", True)
+    assert health.consecutive == EJECT_AFTER - 1
+
+
+def test_who_is_on_trial_stays_so_when_its_next_ejection_is_taken_back() -> None:
+    """issue 12, 17."""
+    health = UpstreamHealth()
+    fail(health, 5)
+    health.failed(FailureKind.UNREACHABLE, NOW + 31)
+    assert health.state(NOW + 31) is UpstreamState.EJECTED
+    health.pardon(NOW + 31)
+    assert (health.state(NOW + 31), health.is_on_trial, health.ejections) == ("healthy", True, 1)
+
+
+def test_nothing_is_taken_back_that_was_not_counted() -> None:
+    """issue 12, 17: the node was announced anew between the cut and the 404."""
+    health = UpstreamHealth()
+    health.pardon(NOW)
+    assert health.failures == {}

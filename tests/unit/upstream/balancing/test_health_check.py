@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.background import Background
-from gateway.errors import BlockMismatch, Unverifiable, UpstreamUnreachable
+from gateway.errors import BlockMismatch, Unavailable, UpstreamUnreachable
 from gateway.ports import Choice
 from gateway.upstream.balancing import health_check as module
 from gateway.upstream.balancing.health_check import EVERY_S, UNHEARD_S, HealthCheck
@@ -201,7 +201,7 @@ async def test_a_redirect_is_told_with_what_to_write_instead(ward: Ward) -> None
     assert row["reason"] == "redirected"
     assert row["problem"].endswith("write http://127.0.0.1:8080 as its url")
     assert ward.kit.observer.problems == [row["problem"]]
-    with pytest.raises(Unverifiable, match=r"write http://127\.0\.0\.1:8080 as its url"):
+    with pytest.raises(Unavailable, match=r"write http://127\.0\.0\.1:8080 as its url"):
         await ward.kit.read(BLOCK.cid)
 
 

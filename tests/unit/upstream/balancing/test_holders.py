@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.content.cid import Cid
-from gateway.errors import NotFound, Unverifiable
+from gateway.errors import NotFound, Unavailable
 from gateway.ports import Place
 from gateway.settings import UpstreamSettings
 from gateway.upstream.balancing import holders as module
@@ -146,6 +146,27 @@ async def test_what_nobody_has_is_404_at_once_when_nodes_shall_not_search(fleet:
     assert fleet.fetched() == ["public"]
 
 
+async def test_a_part_may_be_where_the_whole_is_not(fleet: Fleet) -> None:
+    """issue 12, 17: nodes that shall not search were passed over for want of the root."""
+    fleet.presence.is_final = True
+    leaf = FILE.blocks[0]
+    for block in FILE.blocks[1:]:
+        await fleet.kit.store.keep(block)
+    fleet.two.blocks = {leaf.cid.multihash: leaf}
+    assert await fleet.kit.read(FILE.cid) == FILE.content
+    assert fleet.two.asked("raw") == [leaf.cid]
+
+
+async def test_what_no_node_holds_of_a_file_is_named(fleet: Fleet) -> None:
+    """issue 12, 17."""
+    fleet.presence.is_final = True
+    leaf = FILE.blocks[0]
+    for block in FILE.blocks[1:]:
+        await fleet.kit.store.keep(block)
+    with pytest.raises(NotFound, match=rf"one \(head\): does not hold {leaf.cid}"):
+        await fleet.kit.read(FILE.cid)
+
+
 async def test_holders_that_fail_are_followed_by_the_others(fleet: Fleet) -> None:
     fleet.give(fleet.three, fleet.public)
     fleet.three.behaviour = lies.once(honest, lies.status("500 Oh"))
@@ -173,7 +194,7 @@ async def test_nodes_with_addresses_that_are_none_fail_alone() -> None:
         assert await kit.read(FILE.cid) == FILE.content
         good.blocks.clear()
         kit.blocks.clear()
-        with pytest.raises(Unverifiable, match=r"bad0 .*bad1 .*bad2 "):
+        with pytest.raises(Unavailable, match=r"bad0 .*bad1 .*bad2 "):
             await kit.read(FILE.cid)
 
 

@@ -14,6 +14,7 @@ from gateway.errors import (
     IncompleteCar,
     NotFound,
     RetrievalError,
+    Unavailable,
     Unverifiable,
     UpstreamError,
     UpstreamRefused,
@@ -28,6 +29,7 @@ CID = parse_cid("bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e")
 ABSENT = BlockAbsent("a", CID)
 BAD = BadCar("garbage", "a")
 BROKEN = UpstreamUnreachable("a", "broke the connection")
+CUT = IncompleteCar("a", CID, is_cut=True)
 BUSY = UpstreamRefused("a", "answered with status 429", 429)
 HTML = UpstreamRefused("a", "answered with type 'text/html'", 200)
 INCOMPLETE = IncompleteCar("a", CID)
@@ -41,7 +43,7 @@ NOW, LAST, NEVER = "NOW", "LAST", "NEVER"
 
 
 @pytest.mark.parametrize(
-    ("error", "step", "has_path", "has_progressed", "again"),
+    ("error", "step", "is_indirect", "has_progressed", "again"),
     [
         pytest.param(INCOMPLETE, Step.CAR, False, False, NOW, id="kubo-lacks-it"),
         pytest.param(INCOMPLETE, Step.CAR, False, True, NOW, id="a-block-is-missing"),
@@ -51,7 +53,9 @@ NOW, LAST, NEVER = "NOW", "LAST", "NEVER"
         pytest.param(ABSENT, Step.CAR, False, False, NEVER, id="404-to-a-root"),
         pytest.param(ABSENT, Step.RAW, False, False, NEVER, id="404-to-a-block"),
         pytest.param(BAD, Step.CAR, False, False, LAST, id="garbage"),
-        pytest.param(BROKEN, Step.CAR, False, True, LAST, id="broken-in-the-middle"),
+        pytest.param(CUT, Step.CAR, False, True, LAST, id="broken-in-the-middle"),
+        pytest.param(CUT, Step.CAR, False, False, LAST, id="broken-behind-what-was-known"),
+        pytest.param(ABSENT, Step.RAW, True, False, NEVER, id="404-to-a-child"),
         pytest.param(BROKEN, Step.CAR, False, False, NEVER, id="unreachable"),
         pytest.param(LIE, Step.CAR, False, True, NEVER, id="lie"),
         pytest.param(SILENT, Step.CAR, False, True, NEVER, id="silent"),
@@ -63,11 +67,11 @@ NOW, LAST, NEVER = "NOW", "LAST", "NEVER"
 def test_whether_the_same_upstream_is_asked_again(
     error: UpstreamError,
     step: Step,
-    has_path: bool,  # noqa: FBT001 (a table)
+    is_indirect: bool,  # noqa: FBT001 (a table)
     has_progressed: bool,  # noqa: FBT001 (a table)
     again: str,
 ) -> None:
-    failure = failure_of(error, step, has_path=has_path, has_progressed=has_progressed)
+    failure = failure_of(error, step, is_indirect=is_indirect, has_progressed=has_progressed)
     assert failure.again.name == again
 
 
@@ -79,7 +83,7 @@ def failed(
     has_range: bool = False,
 ) -> Failure:
     return failure_of(
-        error, step, has_path=False, has_progressed=has_progressed, has_range=has_range
+        error, step, is_indirect=False, has_progressed=has_progressed, has_range=has_range
     )
 
 
@@ -124,7 +128,7 @@ def test_nobody_is_asked_twice_in_the_same_way() -> None:
 
 
 def test_who_broke_off_is_asked_again_when_nobody_else_is_left() -> None:
-    attempts = trail_of(failed(BROKEN, has_progressed=True))
+    attempts = trail_of(failed(CUT, has_progressed=True))
     assert next_of(attempts) == ("b", "car")
     attempts.failures.append(failed(UpstreamSilent("b", "sent nothing")))
     assert next_of(attempts) == ("a", "raw")
@@ -171,34 +175,38 @@ def by_b(error: type[UpstreamError]) -> Failure:
         pytest.param([failed(LIE)], Unverifiable, id="lie"),
         pytest.param([failed(LIE), by_b(BlockAbsent)], Unverifiable, id="lie-and-absent"),
         pytest.param([failed(LIE), by_b(UpstreamSilent)], Unverifiable, id="lie-and-silent"),
-        pytest.param([failed(HTML)], Unverifiable, id="html"),
-        pytest.param([failed(BUSY)], Unverifiable, id="busy"),
-        pytest.param([failed(BROKEN)], Unverifiable, id="unreachable"),
-        pytest.param([], Unverifiable, id="nobody-to-ask"),
+        pytest.param([failed(HTML)], Unavailable, id="html"),
+        pytest.param([failed(BUSY)], Unavailable, id="busy"),
+        pytest.param([failed(BROKEN)], Unavailable, id="unreachable"),
+        pytest.param([failed(BROKEN), by_b(BlockAbsent)], Unavailable, id="one-refuses"),
+        pytest.param([failed(BAD), by_b(UpstreamSilent)], Unverifiable, id="garbage-and-silent"),
+        pytest.param([failed(BAD), failed(ABSENT, Step.RAW)], NotFound, id="absent-after-garbage"),
+        pytest.param([], Unavailable, id="nobody-to-ask"),
     ],
 )
-def test_error_when_nobody_gave_the_root(
+def test_error_when_nobody_gave_the_block(
     failures: list[Failure], error: type[RetrievalError]
 ) -> None:
-    raised = trail_of(*failures).error(CID, {}, is_root=True)
+    raised = trail_of(*failures).error(CID, {})
     assert type(raised) is error
     assert len(raised.attempts) == len(failures)
 
 
-def test_a_block_below_a_verified_one_is_not_absent() -> None:
-    raised = trail_of(failed(ABSENT)).error(CID, {}, is_root=False)
-    assert type(raised) is Unverifiable
+def test_what_not_everybody_was_asked_for_is_not_absent() -> None:
+    """issue 12, 17."""
+    raised = trail_of(failed(ABSENT)).error(CID, {}, is_complete=False)
+    assert type(raised) is Unavailable
 
 
 def test_whose_budget_is_used_up_is_named() -> None:
-    raised = trail_of(failed(ABSENT)).error(CID, {}, {"b": 6.0}, is_root=True)
-    assert type(raised) is Unverifiable
+    raised = trail_of(failed(ABSENT)).error(CID, {}, {"b": 6.0})
+    assert type(raised) is Unavailable
     assert raised.attempts[1] == Attempt("b", "none", "may not be asked more for 6 s")
 
 
 def test_who_must_not_be_asked_yet_is_named() -> None:
-    raised = trail_of(failed(ABSENT)).error(CID, {"b": 17.2}, is_root=True)
-    assert type(raised) is Unverifiable
+    raised = trail_of(failed(ABSENT)).error(CID, {"b": 17.2})
+    assert type(raised) is Unavailable
     assert raised.attempts == (
         Attempt("a", "car", f"does not have {CID}"),
         Attempt("b", "none", "asked to be left alone for 17 s"),

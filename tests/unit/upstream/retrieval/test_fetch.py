@@ -32,9 +32,8 @@ class Bench:
     def start(self, *, is_car_useless: bool = False) -> Entry:
         exchange = self.context.pool.ask(Choice("liar", "first"), "raw")
         entry = self.context.in_flight.announce(KEY)
-        fetch = RawFetch(
-            self.context, exchange, self.reader_buffer, BLOCK.cid, is_car_useless=is_car_useless
-        )
+        fetch = RawFetch(self.context, exchange, self.reader_buffer, BLOCK.cid)
+        fetch.is_car_useless = is_car_useless
         fetch.start(KEY, entry)
         return entry
 

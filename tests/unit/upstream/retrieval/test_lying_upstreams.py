@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import pytest
 
-from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unverifiable
+from gateway.errors import DeadlineExceeded, NotFound, RetrievalError, Unavailable, Unverifiable
 from gateway.settings import RetrievalSettings
 from gateway.upstream.retrieval.recent_failures import REST_S
 from tests.fakes import lies
@@ -43,7 +43,7 @@ def lie(behaviour: Behaviour) -> Case:
 
 
 def useless(behaviour: Behaviour) -> Case:
-    return Case(behaviour)
+    return Case(behaviour, Unavailable, block_error=Unavailable)
 
 
 def slow(behaviour: Behaviour) -> Case:
@@ -79,7 +79,7 @@ CASES: Final = {
     "truncated": useless(lies.truncate),
     "hang-up": useless(lies.hang_up),
     "interim": useless(lies.interim),
-    "endless": useless(lies.endless),
+    "endless": Case(lies.endless, block_error=Unavailable),
     "many-headers": useless(lies.many_headers),
     "long-header": useless(lies.long_header),
     "two-lengths": useless(lies.two_lengths),
@@ -104,14 +104,14 @@ CASES: Final = {
     "451": absent(lies.status("451 Unavailable For Legal Reasons")),
     "header-only": absent(lies.header_only),
     "omit-root": absent(lies.omit(0)),
-    "omit-node": Case(lies.omit(1), block_error=NotFound),
-    "omit-leaf": Case(lies.omit(9), block_error=NotFound),
+    "omit-node": absent(lies.omit(1)),
+    "omit-leaf": absent(lies.omit(9)),
     "silent": slow(lies.silent),
     "stall-first": slow(lies.stall(0)),
     "stall-leaf": slow(lies.stall(9)),
     "drip-body": slow(lies.drip_body),
     "drip-head": slow(lies.drip_head),
-    "10-gb": Case(lies.announce_10_gb, DeadlineExceeded, is_slow=True),
+    "10-gb": Case(lies.announce_10_gb, DeadlineExceeded, block_error=Unavailable, is_slow=True),
     "planted-answer": harmless(lies.plant),
     "backwards": harmless(lies.backwards),
     "with-extras": harmless(lies.with_extras),

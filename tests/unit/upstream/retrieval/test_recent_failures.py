@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from gateway.errors import RetrievalError, Unverifiable
+from gateway.errors import RetrievalError, Unavailable
 from gateway.upstream.balancing.health import FailureKind
 from gateway.upstream.retrieval import recent_failures as module
 from gateway.upstream.retrieval.attempts import Again, Failure
@@ -157,9 +157,9 @@ async def test_upstreams_are_asked_again_after_a_rest() -> None:
     """Issue 12, 24."""
     behaviour = lies.once(lies.status("500 Internal Server Error"))
     async with LyingUpstream(FILE.blocks, behaviour) as upstream, Kit(upstream.settings) as kit:
-        with pytest.raises(Unverifiable, match="status 500"):
+        with pytest.raises(Unavailable, match="status 500"):
             await kit.read(FILE.cid)
-        with pytest.raises(Unverifiable, match="status 500"):
+        with pytest.raises(Unavailable, match="status 500"):
             await kit.read(FILE.cid)
         assert len(upstream.log) == 1
         kit.clock.advance(REST_S)
@@ -189,7 +189,7 @@ async def test_who_comes_during_a_wave_asks_the_others_only() -> None:
         await asyncio.sleep(0)
         go.set()
         results = await asyncio.gather(early, joined, return_exceptions=True)
-        assert [type(result) for result in results] == [Unverifiable, Unverifiable]
+        assert [type(result) for result in results] == [Unavailable, Unavailable]
         assert (len(first.log), len(second.log)) == (1, 1)
 
 

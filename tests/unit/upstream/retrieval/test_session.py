@@ -10,7 +10,7 @@ from gateway.content.block import Block
 from gateway.content.build import build_directory, collect
 from gateway.content.cid import DAG_PB, Cid, parse_cid
 from gateway.content.walk import Scope, Want
-from gateway.errors import DeadlineExceeded, NotFound, Unverifiable
+from gateway.errors import DeadlineExceeded, NotFound, Unavailable
 from gateway.ports import Place, Tier
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
 from gateway.upstream.retrieval import fetch as fetch_module
@@ -153,13 +153,15 @@ async def test_what_nobody_has_is_not_found(kit: Kit) -> None:
         await kit.read(ABSENT)
 
 
-async def test_a_missing_part_of_something_that_exists_is_not_a_404(
+async def test_a_missing_part_of_something_that_exists_is_a_404(
     kit: Kit, upstream: LyingUpstream
 ) -> None:
+    """issue 12, 17: what is true of a root is true of a leaf."""
     leaf = FILE.blocks[0].cid
     del upstream.blocks[leaf.multihash]
-    with pytest.raises(Unverifiable, match=f"^{leaf} .*liar .car.: .*liar .raw.: does not have"):
+    with pytest.raises(NotFound, match=f"^{leaf} .*liar .car.: .*liar .raw.: does not have"):
         await kit.read(FILE.cid)
+    assert kit.state("liar") == "healthy"
 
 
 async def test_a_request_has_one_deadline_for_everything(upstream: LyingUpstream) -> None:
@@ -173,10 +175,10 @@ async def test_a_request_has_one_deadline_for_everything(upstream: LyingUpstream
 async def test_an_upstream_that_asks_for_peace_gets_it(upstream: LyingUpstream) -> None:
     upstream.behaviour = lies.once(lies.status("429 Slow Down", {"retry-after": "60"}))
     async with Kit(upstream.settings) as kit:
-        with pytest.raises(Unverifiable, match="status 429"):
+        with pytest.raises(Unavailable, match="status 429"):
             await kit.read(FILE.cid)
         kit.clock.advance(REST_S)
-        with pytest.raises(Unverifiable, match=r"liar .none.: asked to be left alone for 57 s"):
+        with pytest.raises(Unavailable, match=r"liar .none.: asked to be left alone for 57 s"):
             await kit.read(FILE.cid)
         assert len(upstream.log) == 1
         kit.clock.advance(57)
@@ -467,7 +469,7 @@ async def test_retries_end_when_everybody_fails() -> None:
     ):
         absent = [numbered(number, 100).cid for number in range(100)]
         for cid in absent:
-            with pytest.raises(Unverifiable, match="500"):
+            with pytest.raises(Unavailable, match="500"):
                 await kit.read(cid)
         assert len(one.log) + len(two.log) <= 1.2 * len(absent) + 3
 
