@@ -1,4 +1,4 @@
-"""The blocks of a CAR file on disk, found by multihash.
+"""Random access to the blocks of a CAR file on disk, by multihash.
 
 CARv1: https://ipld.io/specs/transport/car/carv1/.
 """
@@ -19,10 +19,10 @@ _HEAD_BYTES = 10 + MAX_CHARACTERS
 
 
 class CarFile:
-    """Random access to a CAR file; only the offsets are in memory.
+    """A CAR file whose blocks are read on demand; only their offsets are in memory.
 
     Raises:
-        BadCar: the file's structure is broken, or it ends in the middle.
+        BadCar: the file is malformed or truncated.
         OSError: it cannot be opened or read.
     """
 
@@ -51,7 +51,7 @@ class CarFile:
 
         Raises:
             BlockAbsent: the file does not have it.
-            BadBlock: the bytes in the file are no longer those of the CID.
+            BadBlock: the bytes in the file do not match the CID.
         """
         if cid.is_identity:
             return identity_block(cid)
@@ -65,7 +65,7 @@ class CarFile:
         """Read every block, in the order of the file.
 
         Raises:
-            BadBlock: at the first one whose bytes are not those of its CID.
+            BadBlock: at the first one whose bytes do not match its CID.
         """
         for cid, start, stop in self._sections.values():
             yield self._read(cid, start, stop)
@@ -74,7 +74,7 @@ class CarFile:
         return verify(cid, os.pread(self._file.fileno(), stop - start, start))
 
     def _index(self) -> dict[bytes, tuple[Cid, int, int]]:
-        """Return CID, start and end of the data of each multihash."""
+        """Return the CID and the offsets of start and end of its data for each multihash."""
         end = os.fstat(self._file.fileno()).st_size
         sections: dict[bytes, tuple[Cid, int, int]] = {}
         try:
@@ -91,7 +91,7 @@ class CarFile:
         return sections
 
     def _length_at(self, position: int) -> tuple[int, int]:
-        """Return the number of a section's bytes, and how many bytes that number itself takes."""
+        """Return the length of a section in bytes, and the length of that varint."""
         return decode_varint(self._head_at(position))
 
     def _head_at(self, position: int) -> bytes:

@@ -2,9 +2,9 @@
 
     python -m gateway.demo.origin FILE.car
 
-It listens on a free port of loopback, writes its address as one line to standard output, and ends
-when its standard input does: with whoever started it. Answers are those of
-https://specs.ipfs.tech/http-gateways/trustless-gateway/, and nothing else.
+It listens on a free loopback port, writes its URL as one line to standard output, and ends at the
+end of its standard input, so when its parent ends. It implements
+https://specs.ipfs.tech/http-gateways/trustless-gateway/ and nothing else.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 _FOREVER = "public, max-age=29030400, immutable"
 _DRAIN_S = 1
-"""How long answers under way may take when the parent has gone."""
+"""Seconds for responses in flight once the parent has ended."""
 
 
 class Origin:
-    """The ASGI application."""
+    """The ASGI application of the demo's upstream."""
 
     def __init__(self, blocks: CarFile) -> None:
         self._blocks = blocks
@@ -81,7 +81,7 @@ class Origin:
         return Response(b"" if wanted.is_head else block.data, headers=headers)
 
     def _run(self, walk: Walk[T]) -> T:
-        """Drive a walk from the file."""
+        """Run a walk on the blocks of the file."""
         try:
             want = next(walk)
             while True:
@@ -102,10 +102,10 @@ class Origin:
         return StreamingResponse(self._sections(wanted.car, path), headers=headers)
 
     async def _sections(self, car: CarParams, path: ContentPath) -> AsyncIterator[bytes]:
-        """Yield the CAR in pieces; a name that is not there ends it after the blocks that say so.
+        """Yield the CAR in pieces; a missing name ends it after the blocks that prove its absence.
 
         Raises:
-            BlockAbsent, BadBlock: the file has a hole, or rotted; the connection then breaks off.
+            BlockAbsent, BadBlock: the file is incomplete or damaged; the connection is then cut.
         """
         sent: set[bytes] = set()
         walk = walk_car(
@@ -142,8 +142,8 @@ async def serve_origin(car: Path) -> None:
     """Serve a CAR file until standard input ends.
 
     Raises:
-        BadCar: the file cannot be read as one.
-        OSError: neither can it be opened.
+        BadCar: the file is malformed.
+        OSError: it cannot be opened.
     """
     with CarFile(car) as blocks, socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
@@ -162,7 +162,7 @@ async def serve_origin(car: Path) -> None:
 
 
 def _end_with(parent: int, server: uvicorn.Server) -> None:
-    """Stop the server when nobody holds the other end of the pipe any more."""
+    """Stop the server once the other end of the pipe is closed."""
     if not os.read(parent, 1):
         asyncio.get_running_loop().remove_reader(parent)
         server.should_exit = True

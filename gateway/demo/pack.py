@@ -1,4 +1,4 @@
-"""Trees of files packed into one CAR file, streaming."""
+"""A packer of file trees into one CAR file, with bounded memory."""
 
 import os
 import tempfile
@@ -22,34 +22,34 @@ from gateway.demo.site import MANY_NAME, many_files, site_files, site_links
 from gateway.errors import BadBlock, BadCar
 
 DEMO_ROOT: Final = parse_cid("bafybeifymhpwlawbjs4b6a5h6kaaqzktqlowqf5z37ymoykb7v4lsafkie")
-"""The root of the demo: the same bytes on every machine. Changes with the demo, and a test says
-to what."""
+"""The root of the demo, the same on every machine. It changes with the demo's content; a test then
+shows the new one."""
 PACKED_BYTES: Final = 67_774_000
-"""About the size of the packed demo, for progress bars."""
+"""Approximate size of the packed demo, for progress bars."""
 
 _ANY_ROOT: Final = sha256_cid(RAW, bytes(32))
-"""Stands in the header until the root is known; as long as every sha2-256 CIDv1."""
+"""Placeholder in the header until the root is known; has the length of every sha2-256 CIDv1."""
 
 Progress = Callable[[int], None]
-"""Told how many bytes of the CAR have been written."""
+"""Called with the number of bytes of the CAR written so far."""
 
 
 @dataclass(slots=True)
 class Folder:
-    """A directory under construction: what is in it, by name."""
+    """A directory under construction: its entries and subfolders, by name."""
 
     entries: dict[str, Built] = field(default_factory=dict[str, Built])
     folders: dict[str, "Folder"] = field(default_factory=dict[str, "Folder"])
 
     def add(self, path: tuple[str, ...], built: Built) -> None:
-        """Put something at a path; folders on the way are made."""
+        """Add an entry at a path; creates the folders on the way."""
         folder = self
         for name in path[:-1]:
             folder = folder.folders.setdefault(name, Folder())
         folder.entries[path[-1]] = built
 
     def build(self) -> Build:
-        """Write this directory and those in it."""
+        """Build this directory and its subfolders."""
         entries = dict(self.entries)
         for name, folder in self.folders.items():
             entries[name] = yield from folder.build()
@@ -57,7 +57,7 @@ class Folder:
 
 
 def pack_demo(directory: Path, progress: Progress) -> Path:
-    """Return the CAR file of the demo in `directory`, packed now unless it is there.
+    """Return the path of the demo's CAR file in `directory`; packs it unless it is complete.
 
     Raises:
         OSError: it cannot be written.
@@ -70,7 +70,7 @@ def pack_demo(directory: Path, progress: Progress) -> Path:
 
 
 def write_car(car: Path, build: Build, progress: Progress) -> Built:
-    """Write the blocks of a build into a CAR file, which appears only when it is whole.
+    """Write the blocks of a build into a CAR file, which appears only once it is complete.
 
     Raises:
         OSError: it cannot be written.
@@ -101,7 +101,7 @@ def _write_blocks(file: BinaryIO, build: Build, progress: Progress) -> Built:
 
 
 def _is_whole(car: Path) -> bool:
-    """Tell whether the file is there with every block as it should be: 50 ms for the demo."""
+    """Tell whether the file exists and all its blocks verify; takes 50 ms for the demo."""
     try:
         with CarFile(car) as blocks:
             for _ in blocks.read_all():

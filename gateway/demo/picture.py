@@ -1,7 +1,7 @@
-"""The picture of the demo: a wall of cubes, drawn and written as PNG by code.
+"""The demo's picture: a wall of cubes, drawn and encoded as PNG by code.
 
-The compressed data is stored, not deflated (RFC 1951, 3.2.4): the bytes, and so the CID, are the
-same whatever zlib a machine has.
+The image data is stored, not compressed (RFC 1951, 3.2.4), so that the bytes, and the CID, do not
+depend on a machine's version of zlib.
 """
 
 import struct
@@ -17,9 +17,9 @@ _CUBE_HEIGHT = 112
 _TONES = 28
 _SPARKLES = 9
 _FACES = (1.0, 0.78, 0.58)
-"""Light on the top, left and right face."""
+"""Brightness of the top, left and right face."""
 _STORED_BYTES = 0xFFFF
-"""The most that one stored block holds."""
+"""Most bytes of one stored block."""
 
 
 def png_picture() -> bytes:
@@ -46,7 +46,7 @@ def _row(y: int, tile: list[list[tuple[int, int, int]]]) -> Iterator[int]:
 
 
 def _tone(column: int, row: int) -> int:
-    """Return how light a cube is: lighter to the right, and no two neighbours alike."""
+    """Return the tone of a cube: lighter to the right, different for all neighbours."""
     sparkle = (column * 7 + row * 13 + column * row * 5) % _SPARKLES
     slope = (column * 2 + row % 2) * (_TONES - _SPARKLES) // (2 * (WIDTH // _CUBE_WIDTH + 1))
     return slope + sparkle

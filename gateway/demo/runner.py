@@ -1,6 +1,6 @@
-"""The demo as a whole: pack it, serve it as an upstream, put a gateway in front, say what to open.
+"""Runs the demo: packs it, serves it as an upstream, puts a gateway in front, prints the addresses.
 
-Who calls brings the gateway.
+The caller provides the gateway, as a function.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ from gateway.errors import CannotStart
 from gateway.settings import Settings, TcpAddress, UpstreamSettings, parse_listen
 
 _ORIGIN_STOP_S = 5.0
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (listened on: told by another name)
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (shown as loopback)
 
 
 def run_demo(settings: Settings, serve: Callable[[Settings], None], out: TextIO) -> None:
@@ -28,8 +28,8 @@ def run_demo(settings: Settings, serve: Callable[[Settings], None], out: TextIO)
 
     Args:
         settings: as for `serve`; its upstreams and its cache folder are replaced.
-        serve: runs a gateway until it is told to stop.
-        out: told what to open.
+        serve: runs a gateway until a signal ends it.
+        out: gets the greeting.
 
     Raises:
         CannotStart: the demo cannot be packed, or its upstream does not start.
@@ -49,19 +49,19 @@ def run_demo(settings: Settings, serve: Callable[[Settings], None], out: TextIO)
 
 @contextmanager
 def running_origin(car: Path) -> Iterator[str]:
-    """Serve a CAR file as a trustless gateway in a process of its own; gives its URL.
+    """Serve a CAR file as a trustless gateway in a process of its own; yields its URL.
 
-    The process ends with the block, and also when this process dies.
+    The process ends with the `with` block, or when this process dies.
 
     Raises:
-        CannotStart: it ended at once.
+        CannotStart: the process ended at once.
     """
     with subprocess.Popen(  # noqa: S603 (ourselves, no shell)
         [sys.executable, "-m", "gateway.demo.origin", str(car)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for the gateway, which still has answers to finish
+        start_new_session=True,  # Ctrl-C is for the gateway, which still finishes responses
     ) as process:
         assert process.stdin is not None  # noqa: S101 (for the type checker)
         assert process.stdout is not None  # noqa: S101 (for the type checker)
@@ -79,7 +79,7 @@ def running_origin(car: Path) -> Iterator[str]:
 
 
 def greeting(settings: Settings) -> str:
-    """Return what to open, and how to go on with real upstreams."""
+    """Return the text with the addresses to open, and how to continue with real upstreams."""
     base, admin = _url(settings.server.listen), _url(settings.admin.listen)
     site = f"{base}/ipfs/{DEMO_ROOT}"
     video = f"{site}/{'/'.join(VIDEO_PATH)}"
@@ -114,7 +114,7 @@ def _url(listen: str) -> str:
 
 
 def _pack(home: Path, out: TextIO) -> Path:
-    """Pack the demo, with a progress bar on a terminal when there is something to do."""
+    """Pack the demo unless it is packed; shows a progress bar on a terminal."""
     console = Console(file=out)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("packing the demo", total=PACKED_BYTES, visible=False)

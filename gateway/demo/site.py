@@ -1,4 +1,4 @@
-"""What the demo serves, as values: a site, a video and a directory of 2,000 files."""
+"""The demo's content as values: a site, a video and a directory of 2,000 files."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _PAGES = ("icon.svg", "index.html", "style.css", "try.html")
 
 @dataclass(frozen=True, slots=True)
 class SiteFile:
-    """One file; its bytes are made when they are asked for."""
+    """One file; `pieces` produces its bytes on demand."""
 
     path: tuple[str, ...]
     pieces: Callable[[], Iterable[bytes]]
@@ -31,7 +31,7 @@ class SiteLink:
 
 
 def site_files() -> Iterator[SiteFile]:
-    """Return the files of the site, the video among them; not those of the large directory."""
+    """Return the files of the site and the video, without those of the large directory."""
     for name in _PAGES:
         yield _fixed((name,), _read_page(name))
     yield SiteFile(("picture.png",), lambda: (png_picture(),))
