@@ -157,6 +157,11 @@ def test_trusted_proxies_refuse_and_name_the_setting(text: str) -> None:
         pytest.param(["192.0.2.1"], "192.0.2.1", id="v4"),
         pytest.param(["evil.com, example.com"], "example.com", id="last-of-list"),
         pytest.param(["evil.com", "example.com"], "example.com", id="last-field"),
+        pytest.param(["cache_ipfs_1:80"], "cache_ipfs_1:80", id="underscore"),
+        pytest.param(["a.svc.local."], "a.svc.local.", id="final-dot"),
+        # The host itself says that this is too long a label (issue 12, 15), as without a proxy.
+        pytest.param(["b" * 64 + ".ipfs.a"], "b" * 64 + ".ipfs.a", id="long-label"),
+        pytest.param(["a:99999"], None, id="no-port"),
         pytest.param([], None, id="none"),
         pytest.param([""], None, id="empty"),
         pytest.param(["a b"], None, id="blank"),
