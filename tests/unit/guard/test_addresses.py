@@ -144,7 +144,7 @@ def test_what_a_client_writes_never_changes_who_it_is(spoofed: str, client: str)
 )
 def test_trusted_proxies_refuse_and_name_the_setting(text: str) -> None:
     check_refused(
-        BadSetting, r"server\.trusted_proxies: .* is no address", TrustedProxies.parse, [text]
+        BadSetting, r"server\.trusted_proxies: .* is not an address", TrustedProxies.parse, [text]
     )
 
 
