@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.content.block import MAX_BLOCK_BYTES, Block
 from gateway.content.car_header import decode_header, encode_header
-from gateway.content.cid import Cid, decode_cid
+from gateway.content.cid import Cid, decode_cid, parse_cid
 from gateway.content.multihash import MAX_IDENTITY_BYTES
 from gateway.content.varint import MAX_BYTES, decode_varint, encode_varint
 from gateway.errors import BadCar, BadCid
@@ -16,6 +16,10 @@ from gateway.errors import BadCar, BadCid
 MAX_HEADER_BYTES: Final = 32 * 1024  # 700 roots; go-car allows 32 MiB
 MAX_CID_BYTES: Final = 4 * MAX_BYTES + MAX_IDENTITY_BYTES  # four varints and the longest digest
 MAX_SECTION_BYTES: Final = MAX_CID_BYTES + MAX_BLOCK_BYTES
+
+NO_ROOT: Final = parse_cid("bafkqaaa")
+"""The root in the header of a CAR which proves that nothing stands at a path; as in boxo, since
+the header has to have one: https://github.com/ipfs/boxo/issues/440."""
 
 _SMALL_PIECE_BYTES = 4096  # pieces below it are joined as they come: a view alone takes 200 bytes
 

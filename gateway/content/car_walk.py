@@ -22,7 +22,7 @@ from gateway.content.read import MAX_PENDING, level_below, open_child, push_leve
 from gateway.content.resolve import open_shard, resolve
 from gateway.content.unixfs import FileEntity, ShardEntity
 from gateway.content.walk import Scope, Walk, Want, ask
-from gateway.errors import BadBlock
+from gateway.errors import BadBlock, NoSuchLink, NotTraversable
 
 MAX_LEVELS: Final = 1024  # of dag-scope=all; boxo has the same limit
 MAX_MEMO_BYTES: Final = MAX_BLOCK_BYTES + ENTRY_BYTES
@@ -76,6 +76,21 @@ def walk_car(  # noqa: PLR0913 (what a CAR request has, and how to write its ans
             yield from _follow_file(entity, slice(start, stop), seen)
         elif isinstance(entity, ShardEntity):
             yield from _follow_shards(entity, seen)
+
+
+def walk_proof(root: Cid, segments: tuple[str, ...], scope: Scope = Scope.BLOCK) -> Walk[None]:
+    """Ask for every block of the CAR which proves that nothing stands at a path.
+
+    They are those of the path as far as it leads: the shards of a HAMT where the name would be,
+    and the file or symlink below which the path goes on. `scope` is only told to the fetcher.
+
+    Raises:
+        BadBlock: a block is malformed.
+    """
+    try:
+        yield from resolve(root, segments, scope)
+    except (NoSuchLink, NotTraversable):
+        return
 
 
 def find_links(block: Block) -> tuple[Cid, ...]:

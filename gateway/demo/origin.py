@@ -27,7 +27,7 @@ from gateway.content.path import ContentPath
 from gateway.content.resolve import resolve
 from gateway.content.walk import Walk
 from gateway.demo.carfile import CarFile
-from gateway.errors import BlockAbsent, ClientError, ContentError, NoSuchLink
+from gateway.errors import BlockAbsent, ClientError, ContentError, NoSuchLink, NotTraversable
 from gateway.protocol.car import CarParams
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.request import GatewayRequest, parse_request
@@ -120,7 +120,7 @@ class Origin:
                     sent.add(block.cid.multihash)
                     yield b"".join(car_section(block))
                 want = walk.send(block)
-        except (StopIteration, NoSuchLink):
+        except (StopIteration, NoSuchLink, NotTraversable):
             return
 
 

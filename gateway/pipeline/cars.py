@@ -5,19 +5,70 @@ from functools import partial
 from typing import Final
 
 from gateway.content.block import rename
-from gateway.content.car import car_header, car_section
-from gateway.content.car_walk import walk_car
-from gateway.content.cid import DAG_PB, RAW, Cid
+from gateway.content.car import NO_ROOT, car_header, car_section
+from gateway.content.car_walk import walk_car, walk_proof
+from gateway.content.cid import CODEC_NAMES, DAG_PB, RAW, Cid
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved
 from gateway.content.unixfs import FileEntity, Piece
-from gateway.errors import BadRequest
+from gateway.content.walk import Scope, Walk
+from gateway.errors import BadRequest, NoSuchLink, NotTraversable
 from gateway.pipeline.drive import Reader
+from gateway.pipeline.reply import Reply
+from gateway.protocol.answer import BodyCar, Source, car_answer
 from gateway.protocol.car import CarParams
+from gateway.protocol.etags import car_etag
+from gateway.protocol.request import GatewayRequest
 
 MAX_COPY_BYTES: Final = 64 * 1024
 """Larger blocks are sent as they are: a copy for each client that is slow to read would be
 megabytes."""
+
+
+async def reply_with_car(request: GatewayRequest, path: ContentPath, reader: Reader) -> Reply:
+    """Answer with the CAR of what stands at a path, or of the proof that nothing does.
+
+    Raises:
+        NoSuchLink, NotTraversable: nothing stands there, as far as we can read what is on the path.
+        ClientError, ContentError, RetrievalError: nothing was sent yet.
+    """
+    car = request.car
+    try:
+        resolved = await reader.resolve(path, car.scope, car.start, car.stop)
+    except (NoSuchLink, NotTraversable) as error:
+        if not _is_verified(error):
+            raise
+        return _reply_with_proof(request, path, reader)
+    if car.scope is Scope.ALL:
+        await reader.check_links(path, resolved)
+    await require_range(reader, car, resolved)
+    answer = car_answer(request, Source(car_etag(resolved.cid, str(path), car), resolved.roots))
+    pieces = None
+    if isinstance(answer.body, BodyCar):
+        if request.only_if_cached:
+            await reader.require(
+                walk_car(resolved.cid, (), car.scope, car.start, car.stop, is_unique=True)
+            )
+        pieces = read_car(reader, path, car, resolved.cid)
+    return Reply(answer, pieces, reader.source).with_cache_fields()
+
+
+def _is_verified(error: NoSuchLink | NotTraversable) -> bool:
+    """Tell whether the block where the path ends was read; not when its codec is unknown."""
+    return isinstance(error.cid, Cid) and error.cid.codec in CODEC_NAMES
+
+
+def _reply_with_proof(request: GatewayRequest, path: ContentPath, reader: Reader) -> Reply:
+    """Answer with the blocks which show that nothing stands at a path.
+
+    All of them were there a moment ago. What is proven of an immutable path stays true.
+    """
+    check_proof(reader, path)
+    etag = car_etag(path.root, str(path), request.car)
+    answer = car_answer(request, Source(etag, (path.root,)))
+    has_body = isinstance(answer.body, BodyCar)
+    pieces = read_proof(reader, path, request.car) if has_body else None
+    return Reply(answer, pieces, reader.source, is_proof=True).with_cache_fields()
 
 
 async def require_range(reader: Reader, car: CarParams, resolved: Resolved) -> None:
@@ -60,8 +111,42 @@ async def read_car(
         is_unique=not car.dups,
         check=check,
     )
+    async for piece in _write(reader, walk, car, terminal):
+        yield piece
+
+
+def check_proof(reader: Reader, path: ContentPath) -> None:
+    """Ask the denylist about all that may be in the proof that nothing stands at a path.
+
+    The proof ends with all of what is last on the path, as does a CAR of that: a file below which
+    the path goes on, or the names in a directory.
+
+    Raises:
+        Denied: it is blocked.
+    """
+    if reader.gate is not None:
+        root = ContentPath(path.namespace, path.root, root_text=path.root_text)
+        for end in range(len(path.segments)):
+            reader.gate.check(root.below(*path.segments[:end]))
+
+
+async def read_proof(reader: Reader, path: ContentPath, car: CarParams) -> AsyncIterator[Piece]:
+    """Yield the CAR which proves that nothing stands at a path, block by block.
+
+    Raises:
+        RetrievalError, ContentError: as the walk; what was yielded until then is right.
+    """
+    walk = walk_proof(path.root, path.segments, car.scope)
+    async for piece in _write(reader, walk, car, NO_ROOT):
+        yield piece
+
+
+async def _write(
+    reader: Reader, walk: Walk[None], car: CarParams, root: Cid
+) -> AsyncIterator[Piece]:
+    """Yield a CAR of the blocks of a walk; `root` is the one in its header."""
     sent: set[bytes] = set()
-    yield car_header((terminal,))
+    yield car_header((root,))
     async for want, block in reader.blocks(walk):
         if car.dups or want.cid.multihash not in sent:
             sent.add(want.cid.multihash)

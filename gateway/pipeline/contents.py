@@ -3,7 +3,6 @@
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import CODEC_NAMES
 from gateway.content.listing import list_directory
-from gateway.content.named_links import named_links
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved, find_entry, resolve
 from gateway.content.unixfs import (
@@ -15,7 +14,7 @@ from gateway.content.unixfs import (
 )
 from gateway.content.walk import Scope
 from gateway.errors import BadIndex, BadRedirects, NotAcceptable
-from gateway.pipeline.cars import read_car, require_range
+from gateway.pipeline.cars import reply_with_car
 from gateway.pipeline.documents import reply_with_block, reply_with_document, require_block
 from gateway.pipeline.drive import Reader
 from gateway.pipeline.files import FileReplies, range_hint
@@ -23,10 +22,8 @@ from gateway.pipeline.reply import Pages, Reply
 from gateway.pipeline.tars import reply_with_tar
 from gateway.ports import BlockStore, Retriever
 from gateway.protocol.answer import (
-    BodyCar,
     BodyListing,
     Source,
-    car_answer,
     check_preconditions,
     listing_answer,
     path_fields,
@@ -34,7 +31,7 @@ from gateway.protocol.answer import (
     symlink_answer,
 )
 from gateway.protocol.block_answer import choose_block_format, require_default
-from gateway.protocol.etags import car_etag, file_etag, listing_etag
+from gateway.protocol.etags import file_etag, listing_etag
 from gateway.protocol.formats import ResponseFormat
 from gateway.protocol.redirects import Redirect, slash_redirect
 from gateway.protocol.request import GatewayRequest
@@ -74,13 +71,12 @@ class ContentReplies:
         Raises:
             ClientError, ContentError, RetrievalError: before anything is sent.
         """
+        if request.format is ResponseFormat.CAR:
+            return await reply_with_car(request, path, reader)
         scope, start, stop = _wanted(request)
         resolved = await reader.resolve(path, scope, start, stop)
-        if reader.gate is not None and _has_all(request):
-            links = await reader.look(resolved.block, named_links)
-            reader.gate.check_links(path, links)
-        if request.format is ResponseFormat.CAR:
-            return await self._car(request, path, reader, resolved)
+        if request.format is ResponseFormat.TAR:
+            await reader.check_links(path, resolved)
         require_block(resolved)
         if request.format is ResponseFormat.RAW:
             return reply_with_block(request, reader, resolved, request.format)
@@ -111,22 +107,6 @@ class ContentReplies:
         page = await self._files.reply(request.plain(), reader, file, source, INDEX_NAME)
         page.answer = page.answer._replace(status=status)
         return page
-
-    async def _car(
-        self, request: GatewayRequest, path: ContentPath, reader: Reader, resolved: Resolved
-    ) -> Reply:
-        await require_range(reader, request.car, resolved)
-        source = Source(car_etag(resolved.cid, str(path), request.car), resolved.roots)
-        answer = car_answer(request, source)
-        pieces = None
-        if isinstance(answer.body, BodyCar):
-            if request.only_if_cached:
-                car = request.car
-                await reader.require(
-                    walk_car(resolved.cid, (), car.scope, car.start, car.stop, is_unique=True)
-                )
-            pieces = read_car(reader, path, request.car, resolved.cid)
-        return Reply(answer, pieces, reader.source).with_cache_fields()
 
     async def _unixfs(
         self,
@@ -204,18 +184,9 @@ def _source_of(resolved: Resolved) -> Source:
     return Source(file_etag(resolved.cid), resolved.roots, mtime=seconds)
 
 
-def _has_all(request: GatewayRequest) -> bool:
-    """Return whether the answer holds the whole DAG at the end of the path."""
-    if request.format is ResponseFormat.CAR:
-        return request.car.scope is Scope.ALL
-    return request.format is ResponseFormat.TAR
-
-
 def _wanted(request: GatewayRequest) -> tuple[Scope, int, int | None]:
     """Return `(scope, start, stop)` of what the answer needs at the end of the path."""
     match request.format:
-        case ResponseFormat.CAR:
-            return request.car.scope, request.car.start, request.car.stop
         case ResponseFormat.TAR if not request.is_head:
             return Scope.ALL, 0, None
         case ResponseFormat.UNIXFS | ResponseFormat.JSON | ResponseFormat.CBOR:

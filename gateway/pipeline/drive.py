@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gateway.content.block import Block
 from gateway.content.effort import is_at_hand, is_long
+from gateway.content.named_links import named_links
 from gateway.content.path import ContentPath
 from gateway.content.resolve import Resolved, resolve
 from gateway.content.unixfs import Entity, open_entity
@@ -87,6 +88,16 @@ class Reader:
         if _is_long(resolved.block):
             resolved.keep_entity(await self._offload(partial(open_entity, resolved.block)))
         return resolved.entity
+
+    async def check_links(self, path: ContentPath, resolved: Resolved) -> None:
+        """Ask the denylist about what is in the directory at `path`, before it is sent in whole.
+
+        Raises:
+            Denied: some of it is blocked.
+            BadBlock: the directory is malformed.
+        """
+        if self.gate is not None:
+            self.gate.check_links(path, await self.look(resolved.block, named_links))
 
     async def look(self, block: Block, work: Callable[[Block], T]) -> T:
         """Return `work(block)`; a large block is decoded in another thread. `work` is pure."""

@@ -1,7 +1,6 @@
 """The pipeline from a parsed request to a reply, top to bottom."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Final
 
 from gateway.content.path import ContentPath, MutablePath
@@ -96,7 +95,7 @@ class Pipeline:
             if newer.path == found.path:
                 raise
         else:
-            if reply.answer.status != HTTPStatus.NOT_FOUND:
+            if not reply.says_absent:
                 return reply
             newer = await self._names.resolve(path, is_afresh=True)
             if newer.path == found.path:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
 from gateway.content.cid import Cid
@@ -26,6 +27,13 @@ class Reply:
     """The body; None when the answer itself holds it."""
     source: BlockSource | None = None
     """The source of blocks, open until the body is sent; None when no block is needed."""
+    is_proof: bool = False
+    """Whether it is the proof that nothing stands at the path."""
+
+    @property
+    def says_absent(self) -> bool:
+        """Whether it says that nothing stands at the path."""
+        return self.is_proof or self.answer.status == HTTPStatus.NOT_FOUND
 
     @property
     def trace(self) -> RetrievalTrace | None:
@@ -38,7 +46,7 @@ class Reply:
         if trace is None:
             return self
         fields = cache_status(trace.found, trace.fetched)
-        return Reply(self.answer.plus(fields), self.pieces, self.source)
+        return Reply(self.answer.plus(fields), self.pieces, self.source, self.is_proof)
 
     async def close(self) -> None:
         """Close the source of blocks."""

@@ -15,7 +15,7 @@ from gateway.content.car import car_header, car_section
 from gateway.content.car_walk import walk_car
 from gateway.content.cid import Cid, parse_cid
 from gateway.content.walk import Scope
-from gateway.errors import BadBlock, NoSuchLink
+from gateway.errors import BadBlock, NoSuchLink, NotTraversable
 from gateway.settings import UpstreamSettings
 from tests.fakes.server import FakeServer
 
@@ -106,7 +106,7 @@ class Answer:
                 block = self.upstream.blocks[want.cid.multihash]
                 yield block
                 want = walk.send(block)
-        except (StopIteration, NoSuchLink):  # Kubo sends what proves the absence
+        except (StopIteration, NoSuchLink, NotTraversable):  # Kubo sends what proves the absence
             return
 
     def _selection(self) -> tuple[Scope, int, int | None]:

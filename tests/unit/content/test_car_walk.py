@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.content.block import Block
 from gateway.content.build import Layout, Profile, build_file, collect
-from gateway.content.car_walk import MAX_LEVELS, walk_car
+from gateway.content.car_walk import MAX_LEVELS, walk_car, walk_proof
 from gateway.content.cid import DAG_CBOR, DAG_PB, RAW, Cid, parse_cid, sha256_cid
 from gateway.content.read import read_file
 from gateway.content.resolve import resolve
@@ -214,6 +214,14 @@ def test_scope_all_follows_the_links_of_any_dag_pb() -> None:
 def test_missing_segment_is_noticed_after_its_directory(car: CarData) -> None:
     with pytest.raises(NoSuchLink, match='no link named "nope"'):
         run(walk_car(car.root, ("nope",)), car.blocks)
+
+
+def test_a_proof_is_the_path_as_far_as_it_leads(car: CarData) -> None:
+    file = run(resolve(car.root, ("multiblock.txt",)), car.blocks).cid
+
+    assert cids(walk_proof(car.root, ("nope", "a")), car.blocks) == [car.root]
+    below = walk_proof(car.root, ("multiblock.txt", "nope"))
+    assert cids(below, car.blocks) == [car.root, file]
 
 
 profiles = st.builds(

@@ -146,6 +146,12 @@ def test_an_absent_name_is_proven_by_the_blocks_before_it(root: Cid, origin: htt
     assert _sections(response) == [root.multihash]
 
 
+def test_a_path_below_a_file_is_disproved_by_the_file(root: Cid, origin: httpx.Client) -> None:
+    """Issue 12, 18: the connection broke off."""
+    sections = _sections(origin.get(f"/ipfs/{root}/small.txt/nothing?format=car"))
+    assert sections == _sections(origin.get(f"/ipfs/{root}/small.txt?format=car"))
+
+
 def test_a_raw_block_is_its_bytes(root: Cid, origin: httpx.Client) -> None:
     response = origin.get(f"/ipfs/{root}?format=raw")
     assert response.status_code == 200

@@ -5,10 +5,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.content.build import Profile
+from gateway.content.build import (
+    PROFILE_V1_2025,
+    Build,
+    Profile,
+    build_directory,
+    build_file,
+    build_hamt,
+    collect,
+)
+from gateway.content.car import NO_ROOT, car_header
 from gateway.content.cid import Cid
 from gateway.content.walk import Scope, Want
-from gateway.errors import BadCar, ContentError, NoSuchLink
+from gateway.errors import BadCar, ContentError, NoSuchLink, NotTraversable
 from gateway.upstream.retrieval import car_fetch as carstream_module
 from gateway.upstream.retrieval import fetch as fetch_module
 from gateway.upstream.retrieval.car_fetch import (
@@ -20,7 +29,7 @@ from gateway.upstream.retrieval.car_fetch import (
 from tests.fakes import lies
 from tests.fakes.blocks import numbered
 from tests.fakes.dag_forge import Forge, Part
-from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream
+from tests.fakes.lying_upstream import Answer, Behaviour, LyingUpstream, honest
 from tests.fakes.store import DictStore
 from tests.fakes.upstream_kit import Kit, NoStore, Sample, pieces_of, read, sample
 
@@ -244,6 +253,67 @@ async def test_a_name_that_does_not_exist_ends_the_stream_without_blame() -> Non
         await asyncio.gather(*kit.context.tasks)
         await asyncio.sleep(0)
         assert kit.failures("liar") == {}
+
+
+def proof(root: Cid | None) -> Behaviour:
+    """Prove an absence with a CAR that names no root, or the one that is asked for."""
+
+    async def behave(answer: Answer) -> None:
+        await answer.head()
+        await answer.chunk(car_header([root or answer.request.cid]))
+        await answer.send_blocks(answer.blocks())
+        await answer.end()
+
+    return behave
+
+
+@pytest.mark.parametrize("root", [pytest.param(NO_ROOT, id="no-root"), pytest.param(None, id="it")])
+@pytest.mark.parametrize("has_root", [False, True])
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [("nope", NoSuchLink), ("shards/nope", NoSuchLink), ("shards/n7/nope", NotTraversable)],
+)
+async def test_a_proof_of_absence_is_believed_block_by_block(
+    path: str, error: type[ContentError], root: Cid | None, *, has_root: bool
+) -> None:
+    """Issue 12, 18: also when some of it is in the cache; one request, and nobody is blamed."""
+
+    def build() -> Build:
+        leaf = yield from build_file(b"x", PROFILE_V1_2025)
+        shards = yield from build_hamt([(f"n{i}", leaf) for i in range(999)], fanout=8)
+        return (yield from build_directory([("shards", shards)]))
+
+    built, blocks = collect(build())
+    async with LyingUpstream(blocks) as upstream, Kit(upstream.settings) as kit:
+        upstream.behaviour = proof(root)
+        if has_root:
+            await kit.context.store.keep(blocks[-1])
+        with pytest.raises(error):
+            await kit.read(built.cid, tuple(path.split("/")))
+        await asyncio.gather(*kit.context.tasks)
+        await asyncio.sleep(0)
+        assert kit.failures("liar") == {}
+        assert len(upstream.log) == (0 if has_root and path == "nope" else 1)
+
+
+async def test_a_car_without_the_blocks_proves_no_absence() -> None:
+    """Issue 12, 18: Kubo sends the root's block alone with 200 when it lacks the next one."""
+    forge = Forge()
+    inner = forge.directory(("a", forge.raw(b"a")))
+    top = forge.directory(("dir", inner))
+
+    async def root_only(answer: Answer) -> None:
+        if not answer.is_car:
+            await honest(answer)
+            return
+        await answer.head()
+        await answer.chunk(car_header([NO_ROOT]))
+        await answer.send_blocks([forge.blocks[top.multihash]])
+        await answer.end()
+
+    async with LyingUpstream(forge.blocks.values()) as upstream, Kit(upstream.settings) as kit:
+        upstream.behaviour = root_only
+        assert await kit.read(top, ("dir", "a")) == b"a"
 
 
 async def test_a_malformed_file_ends_the_stream_without_blame() -> None:
