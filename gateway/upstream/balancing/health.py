@@ -141,6 +141,11 @@ class UpstreamHealth:
     _forgiven_at: float = -inf
 
     @property
+    def is_probed_only(self) -> bool:
+        """Whether the expected time to the first block is of probes alone."""
+        return self._is_primed
+
+    @property
     def measured_at(self) -> float:
         """Time of the last measurement of the time to first block; monotonic."""
         return self._measured_at

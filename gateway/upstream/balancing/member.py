@@ -75,6 +75,7 @@ def candidate_of(member: Member, now: float) -> Candidate:
         settings.concurrency,
         health.unfit_until(now),
         max(health.held_until, member.quota.ready_at(now)),
+        health.is_probed_only,
     )
 
 

@@ -26,6 +26,9 @@ TIERS: Final = ("cluster", "public", "routed")
 NOISE_S: Final = 0.05
 """Noise of a measured time: the nearest one is chosen if its cost is at most so much higher.
 Seattle is 570 km nearer to Stockholm than Tokyo, which is only 9 ms."""
+PROBE_NOISE_S: Final = 0.2
+"""The same for a time that is of probes alone: at the start they share a busy core with imports and
+wait for their connections (163 ms measured where requests then took 4)."""
 NEARER_KM: Final = 300.0  # distances that differ by less count as equal
 EXPLORE_AFTER_S: Final = 10.0
 """Age of a measurement from which a client's request may measure the upstream again."""
@@ -86,6 +89,8 @@ class Candidate:
     """End of its ejection; monotonic."""
     held_until: float = -inf
     """End of its Retry-After, or of a used-up quota; monotonic."""
+    is_probed_only: bool = False
+    """Whether the expected time is of probes alone."""
 
     @property
     def has_room(self) -> bool:
@@ -120,6 +125,8 @@ class _Rank:
     index: int
     way_s: float
     """The part of the cost that is distance."""
+    noise_s: float
+    """The part of it that may be noise, at most."""
 
     def reason_against(self, other: "_Rank") -> ChoiceReason:
         """Return the criterion by which this rank beats `other`."""
@@ -180,7 +187,7 @@ def _nearest_first(ranks: list[_Rank]) -> list[_Rank]:
         rank
         for rank in ranks[1:]
         if (rank.is_no_holder, rank.tier) == (best.is_no_holder, best.tier)
-        and rank.cost_s - best.cost_s <= NOISE_S
+        and rank.cost_s - best.cost_s <= rank.noise_s
         and best.way_s - rank.way_s >= NEARER_KM * ROUND_TRIP_S_PER_KM
     ]
     if not near:
@@ -224,7 +231,8 @@ def _rank(candidate: Candidate, place: Place | None, wish: Wish, index: int) -> 
     tier = TIERS.index(candidate.tier) if candidate.tier in TIERS else len(TIERS)
     way_s = find_way_s(candidate, place)
     cost_s = _expected_s(candidate) + way_s
-    return _Rank(candidate.name not in wish.holders, tier, cost_s, index, way_s)
+    noise_s = PROBE_NOISE_S if candidate.is_probed_only else NOISE_S
+    return _Rank(candidate.name not in wish.holders, tier, cost_s, index, way_s, noise_s)
 
 
 def _expected_s(candidate: Candidate) -> float:

@@ -89,6 +89,20 @@ NODE = Candidate("node", "cluster", "JP", 35.68, 139.69)
             id="nearer-but-slower",
         ),
         pytest.param(
+            [replace(SE, ttfb_s=0.01), replace(JP, ttfb_s=0.3, is_probed_only=True)],
+            TOKYO,
+            "jp",
+            "nearest",
+            id="nearer-and-probed-while-all-was-busy",
+        ),
+        pytest.param(
+            [replace(SE, ttfb_s=0.01), replace(JP, ttfb_s=0.4, is_probed_only=True)],
+            TOKYO,
+            "se",
+            "fastest",
+            id="nearer-and-slow-to-answer-probes",
+        ),
+        pytest.param(
             [replace(SE, ttfb_s=0.02, in_flight=20), replace(US, ttfb_s=0.1)],
             STOCKHOLM,
             "us",
