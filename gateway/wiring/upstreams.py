@@ -9,7 +9,9 @@ from gateway.settings import PUBLIC_UPSTREAMS, Settings
 from gateway.upstream.balancing.cluster import Cluster, ClusterCondition
 from gateway.upstream.balancing.delegated_routing import Router, is_any
 from gateway.upstream.balancing.health_check import HealthCheck
+from gateway.upstream.balancing.holders import Holders
 from gateway.upstream.balancing.pool import UpstreamPool
+from gateway.upstream.retrieval.fetch import FetchContext
 from gateway.upstream.retrieval.session import Retrieval
 from gateway.upstream.transport.client import Hosts, TrustlessClient
 
@@ -33,19 +35,22 @@ class UpstreamsRoom:
         ours = KeptHosts(SystemHosts(), clock)
         self.hosts = Hosts(ours, KeptHosts(DnsHosts(), clock))
         self._client = TrustlessClient(settings.retrieval, clock, may_be, self.hosts)
-        self.retrieval = Retrieval(
-            store, self.pool, self._client, settings.retrieval, clock, observer
-        )
         self._health_check = HealthCheck(self.pool, self._client, clock)
-        presence = self.retrieval.context.presence
-        presence.is_final = not settings.cluster.search
         self._cluster: Cluster | None = None
         if settings.cluster.api:
             self._cluster = Cluster(settings.cluster, self.pool, clock, ours)
-            presence.allocated = self._cluster.allocated
         self._router: Router | None = None
         if settings.routing.url:
-            self._router = presence.router = Router(settings.routing, self.pool, clock, ours)
+            self._router = Router(settings.routing, self.pool, clock, ours)
+        holders = Holders(
+            self.pool,
+            self._client,
+            allocated=None if self._cluster is None else self._cluster.allocated,
+            router=self._router,
+            is_final=not settings.cluster.search,
+        )
+        context = FetchContext(store, self.pool, self._client, observer, clock, holders)
+        self.retrieval = Retrieval(context, settings.retrieval)
 
     def start(self, background: Background) -> None:
         """Start the health checks, and the poll of the cluster if there is one."""

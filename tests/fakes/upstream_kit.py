@@ -15,7 +15,9 @@ from gateway.content.walk import Scope, Walk, Want
 from gateway.net.public_address import is_public
 from gateway.ports import BlockStore, Place
 from gateway.settings import RetrievalSettings, SelectionSettings, UpstreamSettings
+from gateway.upstream.balancing.holders import Holders
 from gateway.upstream.balancing.pool import DEFAULT_POLICY, UpstreamPool
+from gateway.upstream.retrieval.fetch import FetchContext
 from gateway.upstream.retrieval.session import Retrieval, Session
 from gateway.upstream.transport.client import SYSTEM, Hosts, TrustlessClient
 from tests.fakes.clock import FakeClock
@@ -66,16 +68,22 @@ class Kit:
         policy: SelectionSettings = DEFAULT_POLICY,
         may_be: Callable[[str], bool] = is_public,
         hosts: Hosts = SYSTEM,
+        holders: Callable[[UpstreamPool, TrustlessClient], Holders] = Holders,
     ) -> None:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
         self.store: BlockStore = DictStore() if store is None else store
         self.pool = UpstreamPool(upstreams, self.clock, self.observer, policy)
         self.client = TrustlessClient(settings, self.clock, may_be, hosts)
-        self.retrieval = Retrieval(
-            self.store, self.pool, self.client, settings, self.clock, self.observer
+        self.context = FetchContext(
+            self.store,
+            self.pool,
+            self.client,
+            self.observer,
+            self.clock,
+            holders(self.pool, self.client),
         )
-        self.context = self.retrieval.context
+        self.retrieval = Retrieval(self.context, settings)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -53,7 +53,7 @@ class HealthCheck:
         self._asked = 0
         self._checks: dict[str, asyncio.Task[None]] = {}
         self._ticks: asyncio.Task[None] | None = None
-        pool.on_suspicion = self.suspect
+        pool.on_suspicion(self.suspect)
 
     def start(self, background: Background) -> None:
         """Start the probes at intervals."""

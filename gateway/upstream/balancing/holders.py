@@ -48,18 +48,27 @@ class Holders:
 
     Args:
         pool: the upstreams.
-        client: how they are spoken to.
+        client: sends the requests.
+        allocated: returns the nodes that a CID is allocated to; None without a cluster's API.
+        router: finds providers beyond the configured upstreams; None without delegated routing.
+        is_final: whether nodes get no requests for content that none of them holds, so that they
+            never search for it.
     """
 
-    def __init__(self, pool: UpstreamPool, client: TrustlessClient) -> None:
+    def __init__(
+        self,
+        pool: UpstreamPool,
+        client: TrustlessClient,
+        *,
+        allocated: Allocated | None = None,
+        router: Router | None = None,
+        is_final: bool = False,
+    ) -> None:
         self._pool = pool
         self._client = client
-        self.allocated: Allocated | None = None
-        """Who is to hold a CID, as the cluster says; None without one."""
-        self.router: Router | None = None
-        """Knows strangers who have something; None for nobody."""
-        self.is_final = False
-        """Whether nodes are not asked for what none of them holds: they shall not search."""
+        self._allocated = allocated
+        self.router: Final = router
+        self.is_final: Final = is_final
 
     async def find(self, cid: Cid, place: Place | None = None) -> Holding:
         """Ask the cluster nodes which of them hold a block; `NOT_ASKED` with fewer than two nodes.
@@ -95,11 +104,11 @@ class Holders:
             return None
 
     async def _ask_cluster(self, cid: Cid) -> Collection[str]:
-        if self.allocated is None:
+        if self._allocated is None:
             return ()
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self.allocated(cid)
+                return await self._allocated(cid)
         except TimeoutError:
             return ()
 

@@ -53,8 +53,7 @@ class UpstreamPool:
         """Members that left lately, for requests to them that are still in flight."""
         self._configured = tuple(self._members)
         self._choices = 0
-        self.on_suspicion: Callable[[str], None] | None = None
-        """Told who takes longer than it usually does."""
+        self._check: Callable[[str], None] = lambda _: None
 
     def set_discovered(self, upstreams: Sequence[UpstreamSettings]) -> None:
         """Replace the discovered upstreams; those that stay keep their state."""
@@ -194,10 +193,13 @@ class UpstreamPool:
             and member.health.state(now) is UpstreamState.HEALTHY
         ]
 
+    def on_suspicion(self, check: Callable[[str], None]) -> None:
+        """Set the function that `suspect` calls with an upstream's name; one at a time."""
+        self._check = check
+
     def suspect(self, upstream: str) -> None:
         """Have an upstream checked for whether it is still up."""
-        if self.on_suspicion is not None:
-            self.on_suspicion(upstream)
+        self._check(upstream)
 
     def prime(self, upstream: str, answered_s: float) -> None:
         """Record the latency of a probe, in seconds."""

@@ -40,7 +40,7 @@ class FetchContext:
     client: TrustlessClient
     observer: Observer
     clock: Clock
-    presence: Holders
+    holders: Holders
     in_flight: InFlight = field(default_factory=InFlight)
     negative_cache: NegativeCache = field(default_factory=NegativeCache)
     recent_failures: RecentFailures = field(default_factory=RecentFailures)

@@ -13,17 +13,12 @@ from gateway.content.walk import Want
 from gateway.errors import DeadlineExceeded, NotFound, RetrievalError
 from gateway.ports import (
     BlockSource,
-    BlockStore,
-    Clock,
-    Observer,
     Place,
     RetrievalTrace,
     Retriever,
     Tier,
 )
 from gateway.settings import RetrievalSettings
-from gateway.upstream.balancing.holders import Holders
-from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.retrieval.attempts import Attempts
 from gateway.upstream.retrieval.disk_readahead import DiskReadahead
 from gateway.upstream.retrieval.dispatcher import Dispatcher
@@ -33,7 +28,6 @@ from gateway.upstream.retrieval.parallel_ranges import ParallelRanges
 from gateway.upstream.retrieval.range_prefetch import RangePrefetch
 from gateway.upstream.retrieval.reader_buffer import ReaderBuffer
 from gateway.upstream.retrieval.stalls import StallWatch
-from gateway.upstream.transport.client import TrustlessClient
 
 SCAN_BYTES: Final = 8 * 1024 * 1024
 """What a scan may bring into memory. A CAR of a page is worth keeping close; one of a film would
@@ -52,17 +46,9 @@ class Retrieval(Retriever):
         observer: told about blocks.
     """
 
-    def __init__(
-        self,
-        store: BlockStore,
-        pool: UpstreamPool,
-        client: TrustlessClient,
-        settings: RetrievalSettings,
-        clock: Clock,
-        observer: Observer,
-    ) -> None:
-        self.context = FetchContext(store, pool, client, observer, clock, Holders(pool, client))
-        self._prefetch = RangePrefetch(self.context)
+    def __init__(self, context: FetchContext, settings: RetrievalSettings) -> None:
+        self.context = context
+        self._prefetch = RangePrefetch(context)
         self._settings = settings
 
     @override
@@ -304,7 +290,7 @@ class Session(BlockSource):
 
         Not all who provide a file provide each of its blocks.
         """
-        router = self._context.presence.router
+        router = self._context.holders.router
         if router is None or self._routed == want.cid.multihash:
             return ()
         self._routed = want.cid.multihash
@@ -316,14 +302,14 @@ class Session(BlockSource):
 
     async def _look_around(self, want: Want, attempts: Attempts, dispatcher: Dispatcher) -> None:
         """Find out which cluster nodes hold what the request is for."""
-        presence = self._context.presence
+        holders = self._context.holders
         cid = want.root or want.cid
-        holding = await presence.find(cid, self._place)
+        holding = await holders.find(cid, self._place)
         if holding.is_nowhere and cid != want.cid:  # a part may be where the whole is not
             cid = want.cid
-            holding = await presence.find(cid, self._place)
+            holding = await holders.find(cid, self._place)
         dispatcher.holders = holding.holders
-        if holding.is_nowhere and presence.is_final:
+        if holding.is_nowhere and holders.is_final:
             attempts.note_lacking(holding.lacking, cid)
         dispatcher.is_nowhere = holding.is_nowhere
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,10 @@ from gateway.errors import NotFound, Unverifiable
 from gateway.ports import Rejection
 from gateway.settings import RoutingSettings
 from gateway.upstream.balancing.delegated_routing import Router
+from gateway.upstream.balancing.holders import Holders
+from gateway.upstream.balancing.pool import UpstreamPool
 from gateway.upstream.balancing.routing_records import HTTP
+from gateway.upstream.transport.client import TrustlessClient
 from tests.fakes import lies
 from tests.fakes.cluster_api import ClusterApi
 from tests.fakes.lying_upstream import LyingUpstream
@@ -59,14 +63,22 @@ async def stranger_fixture(api: RouterApi) -> AsyncIterator[LyingUpstream]:
 
 @pytest.fixture(name="kit")
 async def kit_fixture(api: RouterApi) -> AsyncIterator[Kit]:
+    settings = RoutingSettings(url=api.url, requests="20/minute", allow_private=True)
     async with (
         LyingUpstream(name="lacks") as lacks,
-        Kit(lacks.settings, may_be=lambda _: True) as kit,
+        Kit(lacks.settings, may_be=lambda _: True, holders=partial(_routed, settings)) as kit,
     ):
-        settings = RoutingSettings(url=api.url, requests="20/minute", allow_private=True)
-        router = kit.context.presence.router = Router(settings, kit.pool, kit.clock)
         yield kit
-        await router.close()
+        await _close_router(kit)
+
+
+def _routed(settings: RoutingSettings, pool: UpstreamPool, client: TrustlessClient) -> Holders:
+    return Holders(pool, client, router=Router(settings, pool, pool.clock))
+
+
+async def _close_router(kit: Kit) -> None:
+    assert kit.context.holders.router is not None
+    await kit.context.holders.router.close()
 
 
 async def test_a_provider_is_asked_when_nobody_else_has_it(
@@ -79,10 +91,12 @@ async def test_a_provider_is_asked_when_nobody_else_has_it(
     assert [logged.step for logged in stranger.log] == ["raw", "car"]
 
 
-async def test_a_provider_is_not_asked_for_anything_else(kit: Kit, stranger: LyingUpstream) -> None:
+async def test_a_provider_is_not_asked_for_anything_else(
+    kit: Kit, api: RouterApi, stranger: LyingUpstream
+) -> None:
     await kit.read(FILE.cid)
     asked = len(stranger.log)
-    kit.context.presence.router = None
+    api.addresses = []
     with pytest.raises(NotFound, match=r"\[lacks"):
         await kit.read(CID)
     assert len(stranger.log) == asked
@@ -176,11 +190,9 @@ async def test_private_addresses_are_not_connected_to(
 ) -> None:
     port = stranger.settings.url.rpartition(":")[2]
     api.addresses = [address.format(port=port)]
-    async with LyingUpstream(name="lacks") as lacks, Kit(lacks.settings) as kit:
-        router = kit.context.presence.router = Router(
-            RoutingSettings(url=api.url), kit.pool, kit.clock
-        )
+    routed = partial(_routed, RoutingSettings(url=api.url))
+    async with LyingUpstream(name="lacks") as lacks, Kit(lacks.settings, holders=routed) as kit:
         with pytest.raises(Exception, match="lacks"):
             await kit.read(FILE.cid)
-        await router.close()
+        await _close_router(kit)
     assert stranger.connections == 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,7 @@ from gateway.ports import Place
 from gateway.settings import UpstreamSettings
 from gateway.upstream.balancing import holders as module
 from gateway.upstream.balancing import selection
-from gateway.upstream.balancing.holders import NOT_ASKED, Holding
+from gateway.upstream.balancing.holders import NOT_ASKED, Holders, Holding
 from tests.fakes import lies
 from tests.fakes.lying_upstream import Answer, LyingUpstream, honest
 from tests.fakes.upstream_kit import Kit, read, sample
@@ -28,7 +29,7 @@ class Fleet:
         self.one, self.two, self.three = self.nodes = nodes
         self.public = public
         self.kit = kit
-        self.presence = kit.context.presence
+        self.holders = kit.context.holders
 
     def give(self, *nodes: LyingUpstream) -> None:
         for node in nodes:
@@ -39,14 +40,23 @@ class Fleet:
         return [u.name for u in (*self.nodes, self.public) if u.asked("car") or u.asked("raw")]
 
 
+@pytest.fixture(name="is_final")
+def is_final_fixture() -> bool:
+    """Whether nodes shall not search."""
+    return False
+
+
 @pytest.fixture(name="fleet")
-async def fleet_fixture() -> AsyncIterator[Fleet]:
+async def fleet_fixture(*, is_final: bool) -> AsyncIterator[Fleet]:
     async with (
         LyingUpstream(name="one", tier="cluster") as one,
         LyingUpstream(name="two", tier="cluster") as two,
         LyingUpstream(name="three", tier="cluster") as three,
         LyingUpstream(name="public") as public,
-        Kit(*[upstream.settings for upstream in (one, two, three, public)]) as kit,
+        Kit(
+            *[upstream.settings for upstream in (one, two, three, public)],
+            holders=partial(Holders, is_final=is_final),
+        ) as kit,
     ):
         yield Fleet([one, two, three], public, kit)
 
@@ -64,7 +74,7 @@ async def test_who_holds_it_is_asked_and_nobody_else(fleet: Fleet) -> None:
 
 async def test_all_who_hold_it_and_all_who_do_not_are_known(fleet: Fleet) -> None:
     fleet.give(fleet.one, fleet.two)
-    found = await fleet.presence.find(FILE.cid)
+    found = await fleet.holders.find(FILE.cid)
     assert found == Holding(frozenset({"one", "two"}), frozenset({"three"}))
 
 
@@ -77,14 +87,14 @@ async def test_all_are_asked_at_once(fleet: Fleet) -> None:
 
     for node in fleet.nodes:
         node.behaviour = meet
-    found = await fleet.presence.find(FILE.cid)
+    found = await fleet.holders.find(FILE.cid)
     assert found == Holding(lacking=frozenset(NAMES), is_nowhere=True)
 
 
 async def test_who_is_silent_is_not_waited_for_when_another_has_it(fleet: Fleet) -> None:
     fleet.give(fleet.two)
     fleet.one.behaviour = lies.silent
-    found = await fleet.presence.find(FILE.cid)
+    found = await fleet.holders.find(FILE.cid)
     assert found.holders == {"two"}
 
 
@@ -93,7 +103,7 @@ async def test_who_is_silent_is_waited_for_only_a_moment(
 ) -> None:
     monkeypatch.setattr(module, "TIMEOUT_S", 0.05)
     fleet.one.behaviour = lies.silent
-    found = await fleet.presence.find(FILE.cid)
+    found = await fleet.holders.find(FILE.cid)
     assert found == Holding(lacking=frozenset({"two", "three"}))
 
 
@@ -101,8 +111,8 @@ async def test_who_is_to_hold_it_is_believed_when_nobody_does(fleet: Fleet) -> N
     async def allocated(_cid: Cid) -> Collection[str]:
         return {"two"}
 
-    fleet.presence.allocated = allocated
-    assert await fleet.presence.find(FILE.cid) == Holding(frozenset({"two"}))
+    holders = Holders(fleet.kit.pool, fleet.kit.client, allocated=allocated)
+    assert await holders.find(FILE.cid) == Holding(frozenset({"two"}))
 
 
 async def test_a_cluster_that_does_not_say_is_not_waited_for(
@@ -112,8 +122,8 @@ async def test_a_cluster_that_does_not_say_is_not_waited_for(
         return await asyncio.Future()
 
     monkeypatch.setattr(module, "TIMEOUT_S", 0.05)
-    fleet.presence.allocated = never
-    assert (await fleet.presence.find(FILE.cid)).is_nowhere
+    holders = Holders(fleet.kit.pool, fleet.kit.client, allocated=never)
+    assert (await holders.find(FILE.cid)).is_nowhere
 
 
 async def test_one_node_alone_is_not_asked() -> None:
@@ -122,7 +132,7 @@ async def test_one_node_alone_is_not_asked() -> None:
         LyingUpstream(name="public") as public,
         Kit(one.settings, public.settings) as kit,
     ):
-        assert await kit.context.presence.find(FILE.cid) is NOT_ASKED
+        assert await kit.context.holders.find(FILE.cid) is NOT_ASKED
     assert one.log == []
 
 
@@ -132,23 +142,23 @@ async def test_what_no_node_holds_is_looked_for_by_all_at_once(fleet: Fleet) -> 
     assert fleet.fetched() == [*NAMES, "public"]
 
 
+@pytest.mark.parametrize("is_final", [True])
 async def test_nodes_that_shall_not_search_are_not_asked(fleet: Fleet) -> None:
-    fleet.presence.is_final = True
     fleet.give(fleet.public)
     assert await fleet.kit.read(FILE.cid) == FILE.content
     assert fleet.fetched() == ["public"]
 
 
+@pytest.mark.parametrize("is_final", [True])
 async def test_what_nobody_has_is_404_at_once_when_nodes_shall_not_search(fleet: Fleet) -> None:
-    fleet.presence.is_final = True
     with pytest.raises(NotFound, match=r"one \(head\): does not hold .*public \(raw\): "):
         await fleet.kit.read(FILE.cid)
     assert fleet.fetched() == ["public"]
 
 
+@pytest.mark.parametrize("is_final", [True])
 async def test_a_part_may_be_where_the_whole_is_not(fleet: Fleet) -> None:
     """issue 12, 17: nodes that shall not search were passed over for want of the root."""
-    fleet.presence.is_final = True
     leaf = FILE.blocks[0]
     for block in FILE.blocks[1:]:
         await fleet.kit.store.keep(block)
@@ -157,9 +167,9 @@ async def test_a_part_may_be_where_the_whole_is_not(fleet: Fleet) -> None:
     assert fleet.two.asked("raw") == [leaf.cid]
 
 
+@pytest.mark.parametrize("is_final", [True])
 async def test_what_no_node_holds_of_a_file_is_named(fleet: Fleet) -> None:
     """issue 12, 17."""
-    fleet.presence.is_final = True
     leaf = FILE.blocks[0]
     for block in FILE.blocks[1:]:
         await fleet.kit.store.keep(block)
@@ -250,5 +260,5 @@ async def test_a_nearer_one_that_answers_a_little_later_is_waited_for(
 async def test_a_farther_one_is_not_waited_for(continents: Fleet) -> None:
     continents.one.behaviour = lies.silent
     async with asyncio.timeout(2):
-        found = await continents.presence.find(FILE.cid, AMERICA)
+        found = await continents.holders.find(FILE.cid, AMERICA)
     assert found.holders == {"seattle"}
