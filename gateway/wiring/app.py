@@ -10,33 +10,18 @@ from gateway.cache.disk.scrub import BackgroundScrub
 from gateway.cache.shared.tier import SharedTier
 from gateway.cache.tiered_store import TieredStore
 from gateway.client_table import ClientTable
-from gateway.guard.addresses import TrustedProxies
-from gateway.guard.admission import AdmissionControl
-from gateway.guard.connections import ConnectionLimit
 from gateway.guard.denylist import Denylist
 from gateway.ops.clock import SystemClock
-from gateway.ops.descriptors import room_for_connections
 from gateway.ops.events import LoggedStatistics
-from gateway.ops.geo import GeoDatabase
 from gateway.ops.logs import Logs, configure
 from gateway.ops.overview import WorkerSnapshot
 from gateway.ops.record import RequestRecord
 from gateway.ops.statistics import Statistics
 from gateway.ops.worker import take_snapshot
-from gateway.pipeline import Pages, Pipeline
-from gateway.ports import Clock
-from gateway.settings import LimitsSettings, Settings
+from gateway.settings import Settings
 from gateway.upkeep.orders import Upkeep
-from gateway.web.app import ContentEndpoint, create_content_app
-from gateway.web.clients import Clients
-from gateway.web.hot.body_builder import Filler
-from gateway.web.hot.hot_connection import protocol_with
-from gateway.web.hot.recorder import HotRecorder, expire_hosts
-from gateway.web.hot.responder import HotPath
-from gateway.web.hot.table import FILES_SHARE_OF_MEMORY, SHARE_OF_MEMORY, HotTable
-from gateway.web.pages.document import PreviewPage
-from gateway.web.pages.listing import ListingPage
-from gateway.web.routing import Router
+from gateway.web.hot.recorder import expire_hosts
+from gateway.wiring.content import ContentRoom, Sources
 from gateway.wiring.names import NamesRoom
 from gateway.wiring.upstreams import UpstreamsRoom
 
@@ -90,30 +75,11 @@ class Gateway:
         self._scrub = BackgroundScrub(store.disk, rate) if store.disk and rate else None
         self._background = Background(clock)
         self._tasks: list[asyncio.Task[None]] = []
-        server = settings.server
-        clients = Clients(
-            TrustedProxies.parse(server.trusted_proxies),
-            GeoDatabase(settings.geoip.database, clock),
-        )
-        admission = AdmissionControl(settings.limits, server.max_concurrent_requests, clock, table)
-        self._counts = admission.share(settings.shared)
-        memory = settings.cache.memory_size
-        files_size = memory // FILES_SHARE_OF_MEMORY
-        answers = HotTable(memory // SHARE_OF_MEMORY, files_size, store.lend)
+        sources = Sources(store, self._upstreams.retrieval, self._names.resolver, self._denylist)
         requests = RequestLog(statistics, logs)
-        hot = HotPath(answers, admission, clients, requests, clock)
-        names, pages = self._names.resolver, Pages(ListingPage(), PreviewPage())
-        pipeline = Pipeline(self._upstreams.retrieval, store, names, pages, self._denylist)
-        router = Router(clients, settings.hosts, names)
-        self._filler = Filler(pipeline, files_size)
-        store.on_purge(answers.clear)
-        keep = HotRecorder(answers, self._filler).keep
-        endpoint = ContentEndpoint(router, pipeline, admission, requests, clock, keep)
-        endpoint.tells_choices = settings.selection.debug_header
-        self.app = create_content_app(endpoint)
-        connections = _limit_connections(settings.limits, clients, clock)
-        self.http_protocol: type[asyncio.Protocol] = protocol_with(hot, connections)
-        self._answers = answers
+        self._content = ContentRoom(settings, sources, clock, table, requests)
+        self.app = self._content.app
+        self.http_protocol = self._content.http_protocol
 
     async def start(self) -> None:
         """Start all background work: health checks, pins, reloads, scrubbing."""
@@ -122,18 +88,19 @@ class Gateway:
         self._upkeep.start(background)
         if self._store.shared is not None:
             self._store.shared.start(background, self._keeper.follow_purge)
-        behind: dict[str, Work] = {"hosts": partial(expire_hosts, self._answers, self._clock)}
+        answers, counts = self._content.answers, self._content.counts
+        behind: dict[str, Work] = {"hosts": partial(expire_hosts, answers, self._clock)}
         if self._scrub is not None:
             behind["scrub"] = self._scrub.run
-        if self._counts is not None:
-            behind["counts"] = self._counts.run
+        if counts is not None:
+            behind["counts"] = counts.run
         if self._denylist is not None:
-            behind["denylist"] = partial(self._denylist.follow, self._answers.clear)
+            behind["denylist"] = partial(self._denylist.follow, answers.clear)
         self._tasks = [background.keep(name, work) for name, work in behind.items()]
 
     def snapshot(self) -> WorkerSnapshot:
         """Return the counters and states of this worker."""
-        self._answers.heads.settle()
+        self._content.answers.heads.settle()
         health = self._store.health()
         snapshot = take_snapshot(
             self._statistics,
@@ -153,19 +120,13 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._counts is not None:
-            await self._counts.close()
         await self._upkeep.close()
         self._keeper.close()
-        await self._filler.close()
+        await self._content.close()
         await self._names.close()
         await self._upstreams.close()
         await self._store.close()
         self._logs.flush()
-
-
-def _limit_connections(settings: LimitsSettings, clients: Clients, clock: Clock) -> ConnectionLimit:
-    return ConnectionLimit(settings.connections, room_for_connections(), clients.trusted, clock)
 
 
 async def build(settings: Settings, clients: ClientTable) -> Gateway:
