@@ -1,6 +1,6 @@
-"""Verified blocks. `verify` is the door: no other code makes a `Block` of bytes from elsewhere.
+"""Verified blocks. Only `verify` makes a `Block` of untrusted bytes.
 
-`verify_tag` is a second door, for bytes that came in by the first one and were kept on a disk.
+`verify_tag` is the only other way: for bytes that `verify` accepted and that were stored on a disk.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from gateway.errors import BadBlock
 MAX_BLOCK_BYTES: Final = 2 * 1024 * 1024  # trustless-gateway.md: clients refuse larger blocks
 
 TAG_BYTES: Final = 16
-"""Those of GMAC."""
+"""Size of a GMAC tag."""
 _NONCE: Final = bytes(12)
-"""The same for all: each key is used for one message."""
+"""One nonce for all tags, since each key is used for one message."""
 
 _DOOR = object()
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Block:
-    """Bytes that are what their CID says."""
+    """Bytes that match their CID."""
 
     cid: Cid
     data: bytes
@@ -40,7 +40,7 @@ class Block:
 
 
 def verify(cid: Cid, data: bytes) -> Block:
-    """Check `data` against `cid`.
+    """Return a block of `data`, after a check of its hash against `cid`.
 
     Raises:
         BadBlock: the hash differs, or the block is larger than `MAX_BLOCK_BYTES`.
@@ -59,27 +59,27 @@ def verify(cid: Cid, data: bytes) -> Block:
 
 
 def make_tag(key: bytes, multihash: bytes, data: bytes) -> bytes:
-    """Return the tag that says, to who holds the key, that `data` was checked against `multihash`.
+    """Return the tag that proves, to a holder of `key`, that `data` was verified for `multihash`.
 
     GMAC (NIST SP 800-38D) of the bytes, under a key of their own that keyed BLAKE3 makes of the
-    multihash: bytes and tag of one block are no good under another name. A key makes one tag only,
-    since only one message has the multihash, so that the nonce need not differ. Ten times as fast
-    as SHA-256 and three as BLAKE3, where the processor multiplies without carry.
+    multihash: bytes and tag of one block do not verify under another name. A key makes only one
+    tag, since only one message has the multihash, so that the nonce may be constant. On processors
+    with carry-less multiplication it is ten times as fast as SHA-256 and three times as BLAKE3.
 
     Args:
-        key: 32 bytes that nobody knows who can change what is tagged.
-        multihash: of the block.
-        data: checked against it by `verify`.
+        key: 32 bytes, unknown to anyone who can change the stored blocks.
+        multihash: multihash of the block.
+        data: bytes that `verify` has checked against it.
     """
     own = blake3(multihash, key=key).digest()
     return AESGCM(own).encrypt(_NONCE, b"", data)
 
 
 def verify_tag(cid: Cid, data: bytes, tag: bytes, key: bytes) -> Block:
-    """Check `data` against the tag that was made when it was checked against `cid`.
+    """Return a block of `data`, after a check of the tag that `make_tag` returned for it.
 
     Raises:
-        BadBlock: the tag is of other bytes, another CID or another key.
+        BadBlock: the tag was made of other bytes, another CID or another key.
     """
     if not compare_digest(make_tag(key, cid.multihash, data), tag):
         raise BadBlock("block", "the bytes do not match their tag", cid)
@@ -87,11 +87,11 @@ def verify_tag(cid: Cid, data: bytes, tag: bytes, key: bytes) -> Block:
 
 
 def identity_block(cid: Cid) -> Block:
-    """Return the block that an identity CID carries in itself.
+    """Return the block inside an identity CID.
 
     Raises:
-        ValueError: the CID is of another hash function.
-        BadCid: it carries more than `MAX_IDENTITY_BYTES`.
+        ValueError: the CID has another hash function.
+        BadCid: the content is larger than `MAX_IDENTITY_BYTES`.
     """
     code, digest, _ = decode_multihash(cid.multihash)
     if code != IDENTITY:
@@ -103,7 +103,7 @@ def rename(block: Block, cid: Cid) -> Block:
     """Return the same verified bytes under another CID of the same multihash.
 
     Raises:
-        ValueError: if the multihashes differ.
+        ValueError: the multihashes differ.
     """
     if cid.multihash != block.cid.multihash:
         raise ValueError(f"{cid} does not name the bytes of {block.cid}")

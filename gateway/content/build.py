@@ -1,6 +1,6 @@
-"""UnixFS written: files, directories, HAMTs and symlinks, block by block as they are finished.
+"""Builds UnixFS files, directories, HAMTs and symlinks, one block after the other.
 
-The layouts are those of Kubo, so that the same bytes have the same CID in both
+The layouts are those of Kubo, so that the same bytes get the same CID
 (https://specs.ipfs.tech/ipips/ipip-0499/ names the profiles). Every `build_...` is a generator that
 yields blocks, children first, and returns the `Built` root.
 """
@@ -35,21 +35,21 @@ class Layout(StrEnum):
     BALANCED = "balanced"
     """All leaves at one depth."""
     TRICKLE = "trickle"
-    """Leaves near the root first: made for reading from the start."""
+    """First leaves near the root, for reading from the start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """How files are cut up."""
+    """The chunk size, fan-out and codec of the files that are built."""
 
     chunk_bytes: int
-    """Bytes of each leaf but the last."""
+    """Size of each leaf but the last."""
     max_links: int
-    """Children of a node, 2 or more."""
+    """Most children of a node, 2 or more."""
     raw_leaves: bool
-    """Leaves are raw blocks, not dag-pb."""
+    """Whether leaves are raw blocks, not dag-pb."""
     cid_version: int
-    """Of dag-pb nodes; raw leaves have version 1."""
+    """CID version of dag-pb nodes; raw leaves have version 1."""
     layout: Layout = Layout.BALANCED
 
 
@@ -62,7 +62,7 @@ PROFILE_V1_2025: Final = Profile(
 
 
 class Attributes(NamedTuple):
-    """What UnixFS 1.5 can say of a file or directory."""
+    """The optional UnixFS 1.5 metadata of a file or directory."""
 
     mode: int | None = None
     mtime: Mtime | None = None
@@ -72,11 +72,11 @@ NO_ATTRIBUTES: Final = Attributes()
 
 
 class Built(NamedTuple):
-    """The root of something that was written."""
+    """The root of a DAG that was built."""
 
     cid: Cid
     size: int
-    """Bytes of the file; 0 for other things."""
+    """Size of the file; 0 for directories and symlinks."""
     tsize: int
     """Bytes of all its blocks, as links to it say."""
 
@@ -85,7 +85,7 @@ Build = Generator[Block, None, Built]
 
 
 def collect(build: Build) -> tuple[Built, list[Block]]:
-    """Run a build to its end and keep its blocks."""
+    """Run a build to its end; return its root and all its blocks."""
     blocks: list[Block] = []
     try:
         while True:
@@ -100,9 +100,9 @@ def build_file(
     profile: Profile = PROFILE_V1_2025,
     attributes: Attributes = NO_ATTRIBUTES,
 ) -> Build:
-    """Write a file; of an iterable only a leaf and the links of a branch are held at a time.
+    """Build a file; of an iterable, memory holds only one leaf and the links of one branch.
 
-    With attributes no leaf is raw, as in Kubo: a raw block has no place for them.
+    With attributes no leaf is raw, as in Kubo, since a raw block cannot hold them.
     """
     if attributes != NO_ATTRIBUTES:
         profile = replace(profile, raw_leaves=False)
@@ -113,7 +113,7 @@ def build_file(
 
 
 class _Chunks:
-    """Cuts bytes, or pieces of any size, into chunks of one size; knows the next one."""
+    """Cuts bytes, or pieces of any size, into chunks of one size, with one chunk of look-ahead."""
 
     def __init__(self, data: bytes | Iterable[bytes], size: int) -> None:
         if isinstance(data, bytes):
@@ -123,7 +123,7 @@ class _Chunks:
         self._ahead = next(self._chunks, None)
 
     def has_more(self) -> bool:
-        """Tell whether there is another chunk."""
+        """Return whether there is another chunk."""
         return self._ahead is not None
 
     def take(self) -> bytes:
@@ -233,17 +233,17 @@ def _block(codec: int, data: bytes, cid_version: int) -> Block:
 
 
 Entries = Iterable[tuple[str, Built]]
-"""Names, in any order, and what stands under them."""
+"""The names of a directory in any order, each with its target."""
 
 
 def build_directory(
     entries: Entries, *, cid_version: int = 1, attributes: Attributes = NO_ATTRIBUTES
 ) -> Build:
-    """Write a directory in one block.
+    """Build a directory in one block.
 
     Raises:
-        ValueError: a name twice.
-        BadBlock: more than one block holds; `build_hamt` has no limit.
+        ValueError: a name occurs twice.
+        BadBlock: the entries exceed one block; `build_hamt` has no limit.
     """
     links = tuple([_link(name, target) for name, target in _sort(entries)])
     message = UnixFs(UnixFsType.DIRECTORY, mode=attributes.mode, mtime=attributes.mtime)
@@ -255,7 +255,7 @@ def _sort(entries: Entries) -> list[tuple[str, Built]]:
     ordered = sorted(entries, key=lambda entry: encode_name(entry[0]))
     for (name, _), (following, _) in pairwise(ordered):
         if name == following:
-            raise ValueError(f"the name {name!r} is there twice")
+            raise ValueError(f"the name {name!r} occurs twice")
     return ordered
 
 
@@ -266,15 +266,15 @@ def build_hamt(
     cid_version: int = 1,
     attributes: Attributes = NO_ATTRIBUTES,
 ) -> Build:
-    """Write a directory as a HAMT.
+    """Build a directory as a HAMT.
 
     Raises:
-        ValueError: a name twice, or an empty one, which in a shard is the sign of another shard.
-        BadBlock: names whose hashes agree in all bits.
+        ValueError: a name occurs twice or is empty, which in a shard marks a shard below.
+        BadBlock: the hashes of two names agree in all bits.
     """
     ordered = _sort(entries)
     if ordered and not ordered[0][0]:
-        raise ValueError("a HAMT has no place for an empty name")
+        raise ValueError("a HAMT cannot hold an empty name")
     hashed = [(hash_name(name), name, target) for name, target in ordered]
     return (yield from _build_shard(hashed, 0, (fanout, cid_version), attributes))
 
@@ -311,6 +311,6 @@ def _build_shard(
 def build_symlink(
     target: bytes, *, cid_version: int = 1, attributes: Attributes = NO_ATTRIBUTES
 ) -> Build:
-    """Write a symbolic link."""
+    """Build a symbolic link."""
     message = UnixFs(UnixFsType.SYMLINK, target, mode=attributes.mode, mtime=attributes.mtime)
     return (yield from _build_block(message, (), cid_version))

@@ -1,6 +1,6 @@
 """CAR version 1, read and written as a stream: https://ipld.io/specs/transport/car/carv1/.
 
-Blocks come out of `CarParser` as they stand in the stream: nothing here is verified.
+`CarParser` returns blocks unverified, as they are in the stream.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ NO_ROOT: Final = parse_cid("bafkqaaa")
 """The root in the header of a CAR which proves that nothing stands at a path; as in boxo, since
 the header has to have one: https://github.com/ipfs/boxo/issues/440."""
 
-_SMALL_PIECE_BYTES = 4096  # pieces below it are joined as they come: a view alone takes 200 bytes
+_SMALL_PIECE_BYTES = 4096  # smaller pieces are joined as they arrive: a view alone takes 200 bytes
 
 
 class CarParser:
-    """Takes a CAR in pieces of any size, gives its sections; holds one section and no more.
+    """Parses a CAR from pieces of any size; holds at most one section.
 
-    The result does not depend on where the pieces are cut. A defect raises `BadCar` when all
-    sections in front of it have been returned: in the next call when it must be.
+    The result does not depend on where the pieces are cut. A defect raises `BadCar` after all
+    sections in front of it have been returned, if necessary in the next call.
     """
 
     def __init__(self) -> None:
         self.roots: tuple[Cid, ...] | None = None
-        """What the header says, once it has come. Nothing may rely on it."""
+        """The roots in the header, once it has arrived; untrusted."""
         self._rest = b""  # of the last piece: a length or a CID that does not end in it
         self._is_open = False  # inside of the header or of a block
         self._cid: Cid | None = None  # of the block; None is the header
@@ -58,16 +58,16 @@ class CarParser:
         return sections
 
     def finish(self) -> None:
-        """Say that the stream has ended.
+        """Check that the stream ended after a section.
 
         Raises:
-            BadCar: it ended inside of the header or of a section.
+            BadCar: the stream ended inside the header or a section.
         """
         self._raise_error()
         if self.roots is None:
-            raise BadCar("it ends inside of its header")
+            raise BadCar("it ends inside its header")
         if self._rest or self._is_open:
-            raise BadCar("it ends inside of a section")
+            raise BadCar("it ends inside a section")
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -91,7 +91,7 @@ class CarParser:
             position = end
 
     def _open(self, data: bytes, position: int) -> int | None:
-        """Read what stands in front of the header or a block; None when it does not end here."""
+        """Read the length, and the CID of a block; None when `data` ends inside of them."""
         found = _find_length(data, position)
         if found is None:
             return None
@@ -112,7 +112,7 @@ class CarParser:
         return position
 
     def _keep(self, data: bytes, start: int) -> None:
-        """Keep the beginning of a body, or its next part."""
+        """Keep a part of a body that does not end in this piece."""
         part = memoryview(data)[start:]
         self._missing -= len(part)
         if len(part) >= _SMALL_PIECE_BYTES:
@@ -149,7 +149,7 @@ def _find_length(data: bytes, position: int) -> tuple[int, int] | None:
     try:
         return decode_varint(data, position)
     except BadCid as exc:
-        raise BadCar(f"a length in it is wrong: {exc.reason}") from exc
+        raise BadCar(f"it has a malformed length: {exc.reason}") from exc
 
 
 def _check_length(length: int, most: int, kind: str, least: int = 1) -> None:
@@ -165,12 +165,12 @@ def _decode_cid(data: bytes) -> tuple[Cid, int]:
 
 
 def car_header(roots: Sequence[Cid]) -> bytes:
-    """Return the beginning of a CAR."""
+    """Return the header of a CAR, with its length in front."""
     header = encode_header(roots)
     return encode_varint(len(header)) + header
 
 
 def car_section(block: Block) -> list[bytes]:
-    """Return the section of a block: what stands in front of its data, and the data, not copied."""
+    """Return the section of a block: length and CID, then the data, which is not copied."""
     cid = block.cid.encode()
     return [encode_varint(len(cid) + len(block.data)) + cid, block.data]

@@ -24,7 +24,7 @@ _VERSION = b"version"
 
 
 def encode_header(roots: Sequence[Cid]) -> bytes:
-    """Encode the header, without the length that stands in front of it."""
+    """Encode the header, without the length in front of it."""
     out = bytearray(encode_head(MAP, 2) + _text(_ROOTS) + encode_head(ARRAY, len(roots)))
     for root in roots:
         data = b"\0" + root.encode()
@@ -40,7 +40,7 @@ def decode_header(data: bytes) -> tuple[Cid, ...]:
     """Decode the header and return its roots, which may be none.
 
     Raises:
-        BadCar: not this map, another version, or a root that is not a CID we could verify.
+        BadCar: not this map, another version, or a root whose hash function is not supported.
     """
     entries, position = _expect(data, 0, MAP)
     roots: tuple[Cid, ...] | None = None
@@ -52,7 +52,7 @@ def decode_header(data: bytes) -> tuple[Cid, ...]:
         elif key == _VERSION and version is None:
             version, position = _expect(data, position, UNSIGNED)
         else:
-            raise BadCar(f"its header has the key {key[:20]!r} twice or without need")
+            raise BadCar(f"its header has the unknown or repeated key {key[:20]!r}")
     if version != 1:
         raise BadCar(f"its version is {version}, not 1")
     if roots is None:
@@ -99,7 +99,7 @@ def _expect(data: bytes, position: int, major: int) -> tuple[int, int]:
     except BadBlock as exc:
         raise BadCar(f"its header: {exc.reason}") from exc
     if found != major:
-        raise BadCar(f"its header has type {found} where {major} belongs")
+        raise BadCar(f"its header has CBOR type {found}, not {major}")
     if end - position != len(encode_head(major, value)):  # DAG-CBOR has one form of each number
         raise BadCar("its header has a number that is not in its shortest form")
     return value, end

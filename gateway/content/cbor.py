@@ -1,4 +1,4 @@
-"""The heads of CBOR items, as far as DAG-CBOR allows them: RFC 8949, section 3.
+"""The heads of CBOR items that DAG-CBOR allows: RFC 8949, section 3.
 
 https://ipld.io/specs/codecs/dag-cbor/spec/
 """
@@ -20,14 +20,14 @@ LINK_TAG: Final = 42  # https://github.com/ipld/cid-cbor
 
 
 def decode_head(data: bytes, position: int) -> tuple[int, int, int]:
-    """Decode the beginning of an item.
+    """Decode the head of an item.
 
     Returns:
-        `(major, value, end)`: the major type, its number (of `SIMPLE`, which may be a float: the
-        bits of it), and the offset just past them.
+        `(major, value, end)`: the major type, its argument (for floats, of type `SIMPLE`, their
+        bits), and the offset just past the head.
 
     Raises:
-        BadBlock: it does not end, or has no definite length.
+        BadBlock: `data` ends inside the head, or the item has no definite length.
     """
     if position >= len(data):
         raise BadBlock("cbor", "an item does not end")
@@ -44,7 +44,7 @@ def decode_head(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def encode_head(major: int, value: int) -> bytes:
-    """Encode the beginning of an item in its shortest form."""
+    """Encode the head of an item in its shortest form."""
     if value < 24:
         return bytes((major << 5 | value,))
     size = next(size for size in (1, 2, 4, 8) if value < 1 << 8 * size)

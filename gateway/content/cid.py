@@ -59,23 +59,23 @@ _COMMON_BYTES = 36
 
 
 CidKey = tuple[int, int, bytes]
-"""A CID as a key of tables: hashed and compared in a third of the time, without Python code."""
+"""A CID as a key of dictionaries: compared without Python code, in a third of the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cid:
-    """A CID that is valid and whose hash we can compute."""
+    """A valid CID with a supported hash function."""
 
     version: int
     """0 or 1."""
     codec: int
     """Multicodec code of the block's format; `DAG_PB` for version 0."""
     multihash: bytes
-    """Code, length and digest: the key of the block, whatever CID names it."""
+    """Code, length and digest: the key of the block, which all its CIDs share."""
 
     @property
     def key(self) -> CidKey:
-        """The CID as a key of tables."""
+        """The CID as a key of dictionaries."""
         return self.version, self.codec, self.multihash
 
     @property
@@ -90,7 +90,7 @@ class Cid:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the content is in the CID: no block to fetch or store."""
+        """Whether the CID contains the content, so that no block is fetched or stored."""
         return self.multihash[0] == IDENTITY
 
     def encode(self) -> bytes:
@@ -119,7 +119,7 @@ def _format(cid: Cid) -> str:
 
 
 def make_cid(codec: int, code: int, digest: bytes, version: int = 1) -> Cid:
-    """Make a CID of parts; the digest's size is not checked."""
+    """Return a CID of its parts; the size of the digest is not checked."""
     return Cid(version, codec, encode_multihash(code, digest))
 
 
@@ -130,7 +130,7 @@ def decode_cid(data: bytes, start: int = 0) -> tuple[Cid, int]:
         `(cid, end)`, `end` the offset just past it; bytes after it are ignored.
 
     Raises:
-        BadCid: not a CID, or one whose hash we cannot compute.
+        BadCid: not a CID, or one of an unsupported hash function.
     """
     codec = _COMMON_PREFIXES.get(data[start : start + 4])
     if codec is not None and (end := start + _COMMON_BYTES) <= len(data):
@@ -152,7 +152,7 @@ def parse_cid(text: str) -> Cid:
     """Parse a CID in any text form.
 
     Raises:
-        BadCid: not a CID, longer than 256 characters, or one whose hash we cannot compute.
+        BadCid: not a CID, longer than 256 characters, or of an unsupported hash function.
     """
     if len(text) > MAX_CHARACTERS:
         raise BadCid(f"{len(text)} characters are more than {MAX_CHARACTERS}")
@@ -176,5 +176,5 @@ def _parse(text: str) -> Cid:
 
 
 def sha256_cid(codec: int, digest: bytes, version: int = 1) -> Cid:
-    """Make a CID of a sha2-256 digest."""
+    """Return the CID of a sha2-256 digest."""
     return Cid(version, codec, bytes((SHA2_256, len(digest))) + digest)

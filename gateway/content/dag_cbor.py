@@ -1,8 +1,8 @@
 """DAG-CBOR blocks as values: https://ipld.io/specs/codecs/dag-cbor/spec/.
 
-Strict where two readers could see different values or one could be harmed; not where only the
-encoding is unusual: the order of keys, the width of floats, numbers that are not in their shortest
-form, text that is not UTF-8 (the Filecoin chain has some).
+The decoder refuses what two readers could read differently, or what could harm one. It accepts
+unusual encodings: any order of keys, width of floats, numbers that are not in their shortest form,
+and text that is not UTF-8 (which occurs in the Filecoin chain).
 """
 
 import math
@@ -32,16 +32,16 @@ _FLOATS: Final = {3: ">e", 5: ">f", 9: ">d"}
 
 @dataclass(slots=True)
 class _Level:
-    """An array or map that is not at its end."""
+    """An array or map that is being decoded."""
 
     into: list[Value] | dict[str, Value]
     missing: int
-    """Elements or entries still to come."""
+    """Number of elements or entries still to decode."""
     key: str | None = None
-    """Of the entry whose value comes next."""
+    """Key of the entry whose value comes next."""
 
     def put(self, value: Value) -> None:
-        """Put an element, or the value of the entry, into its place."""
+        """Add the next element, or the value of the current entry."""
         self.missing -= 1
         if self.key is None:
             cast("list[Value]", self.into).append(value)
@@ -55,8 +55,8 @@ def decode(data: bytes) -> Value:
 
     Raises:
         BadBlock: not one whole DAG-CBOR item, deeper than `MAX_DEPTH`, more than `MAX_ITEMS`, a
-            key that stands twice in a map, a number that is not finite, or a link that we could
-            not verify.
+            repeated key in a map, a number that is not finite, or a link of an unsupported hash
+            function.
     """
     found: list[Value] = []
     levels = [_Level(found, 1)]
@@ -84,7 +84,7 @@ def find_links(data: bytes) -> tuple[Cid, ...]:
 
 
 def _take_item(data: bytes, start: int, levels: list[_Level]) -> int:
-    """Take one item off the innermost level, but not what is in it; return where it ends."""
+    """Decode the next item of the innermost level, without its elements; return its end."""
     level = levels[-1]
     if level.key is None and isinstance(level.into, dict):
         level.key, end = _decode_key(data, start, level.into)

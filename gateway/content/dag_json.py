@@ -1,7 +1,7 @@
 """DAG-JSON blocks as values: https://ipld.io/specs/codecs/dag-json/spec/.
 
-`{"/": "bafy..."}` is a link and `{"/": {"bytes": "..."}}` a string of bytes. Other maps that have
-the key `/` are maps, as Kubo reads them, but nothing else may stand alone behind it.
+`{"/": "bafy..."}` is a link and `{"/": {"bytes": "..."}}` a string of bytes. Other maps with the
+key `/` are maps, as in Kubo; but a map with only this key must be a link or bytes.
 """
 
 import binascii
@@ -26,9 +26,9 @@ def decode(data: bytes) -> Value:
     """Decode a block.
 
     Raises:
-        BadBlock: not JSON, deeper than `MAX_DEPTH`, more than `MAX_ITEMS`, a key that stands twice
-            in a map, a number that is not finite or has over 4,300 digits, half of a surrogate
-            pair, bytes that are not base64, or a link that we could not verify.
+        BadBlock: not JSON, deeper than `MAX_DEPTH`, more than `MAX_ITEMS`, a repeated key in a map,
+            a number that is not finite or has over 4,300 digits, half of a surrogate pair, bytes
+            that are not base64, or a link of an unsupported hash function.
     """
     try:
         text = data.decode("utf-8")
@@ -52,7 +52,7 @@ def find_links(data: bytes) -> tuple[Cid, ...]:
 
 
 def _check_marks(text: str) -> None:
-    """Refuse too many items before they are made: what opens, separates or names one counts."""
+    """Refuse too many items before they are decoded, by a count of brackets, commas and colons."""
     if sum(map(text.count, _MARKS)) > MAX_ITEMS:
         text = _STRING.sub("", text)
         if sum(map(text.count, _MARKS)) > MAX_ITEMS:
@@ -71,7 +71,7 @@ def _close_reserved(made: dict[str, Value]) -> Value:
     if isinstance(held, str):
         return _parse_link(held)
     if not isinstance(held, dict | Cid):
-        raise _bad("a map of the key / alone that is neither a link nor bytes")
+        raise _bad("a map with only the key / is neither a link nor bytes")
     if isinstance(held, dict) and len(held) == 1 and isinstance(text := held.get(_BYTES), str):
         return _decode_bytes(text)
     return made
@@ -110,9 +110,9 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def _check(value: Value, *, has_escapes: bool) -> None:
-    """Check what the JSON reader does not; `has_escapes`: characters are written as their codes."""
+    """Check depth and text of a value; `has_escapes`: whether the JSON has escaped characters."""
     level: list[Value] = [value]
-    for depth in range(MAX_DEPTH + 1):  # one level after the other: quicker than value by value
+    for depth in range(MAX_DEPTH + 1):  # level by level, which is quicker than value by value
         if has_escapes:
             _check_text("".join([held for held in level if isinstance(held, str)]))
         if depth == MAX_DEPTH and any(isinstance(held, list | dict) for held in level):
@@ -121,7 +121,7 @@ def _check(value: Value, *, has_escapes: bool) -> None:
 
 
 def _items(value: Value) -> Iterable[Value]:
-    """Return what is in a value, keys too."""
+    """Return the elements of a list, or the keys and values of a map."""
     if isinstance(value, list):
         return value
     return chain(value, value.values()) if isinstance(value, dict) else ()

@@ -3,9 +3,9 @@
     message PBLink { bytes Hash = 1; string Name = 2; uint64 Tsize = 3 }
     message PBNode { bytes Data = 1; repeated PBLink Links = 2 }
 
-Stricter than protobuf, as the specification asks: known fields only, each once, those of a link in
-order, varints minimal, and every Hash a CID that we could verify. Links stay in wire order. Only
-names may be any bytes: see `entry_name`.
+Stricter than protobuf, as the specification demands: only known fields, each once, those of a link
+in order, varints minimal, and every Hash a CID of a supported hash function. Links stay in wire
+order. Only names may be any bytes: see `entry_name`.
 """
 
 import re
@@ -36,7 +36,7 @@ _SHA2_256_HASHES = (
     b"\x0a\x24\x01\x55\x12\x20",  # CIDv1 of raw
     b"\x0a\x24\x01\x71\x12\x20",  # CIDv1 of dag-cbor
 )
-"""How the Hash fields start that are valid with any 32 bytes after that."""
+"""Beginnings of Hash fields that are valid with any 32 bytes after them."""
 
 
 class PBLink(NamedTuple):
@@ -45,7 +45,7 @@ class PBLink(NamedTuple):
     hash: bytes
     """A valid binary CID."""
     name: str | None
-    """As `entry_name` decodes it."""
+    """The name as `entry_name` decodes it; None without one."""
     size: int | None
     """Tsize: a hint, never to be trusted."""
 
@@ -63,10 +63,10 @@ class PBNode(NamedTuple):
 
 
 def decode_node(data: bytes) -> PBNode:
-    """Decode a block; zero bytes are a node without links and data.
+    """Decode a block; an empty block is a node without links and data.
 
     Raises:
-        BadBlock: anything that the specification does not allow.
+        BadBlock: the block breaks a rule of the specification.
     """
     try:
         return _decode_node(data)
@@ -77,7 +77,7 @@ def decode_node(data: bytes) -> PBNode:
 def _decode_node(data: bytes) -> PBNode:
     links: list[PBLink] = []
     body: bytes | None = None
-    is_closed = False  # no more links: data came after some
+    is_closed = False  # whether data followed links, after which no link may come
     position = 0
     while position < len(data):
         begin, tag = position, data[position]
@@ -135,14 +135,14 @@ def _check_hash(data: bytes) -> tuple[int, int]:
 
 
 def _decode_alike(data: bytes, begin: int, end: int, links: list[PBLink]) -> int:
-    """Decode the links that differ from the last one, at `begin:end`, in their digest only.
+    """Decode the links that differ from the last one, at `begin:end`, only in their digest.
 
-    The chunks of a file have links of one shape: same kind of CID, empty name, same Tsize. What
-    is valid in the first is valid in all, so they are counted and cut out by C code: a quarter of
-    the time (benchmarks/micro/bench_content.py). Only for sha2-256: other CIDs need a look each.
+    The chunks of a file have links of one shape: same kind of CID, empty name, same Tsize. If the
+    first is valid all are, so C code counts and cuts them in a quarter of the time
+    (benchmarks/micro/bench_content.py). Only for sha2-256: other CIDs are checked one by one.
 
     Returns:
-        The end of the last one.
+        The end of the last such link.
     """
     if not data.startswith(_SHA2_256_HASHES, begin + 2):  # tag, length < 128, and then
         return end
@@ -161,13 +161,13 @@ def _decode_alike(data: bytes, begin: int, end: int, links: list[PBLink]) -> int
 
 @lru_cache(maxsize=64)  # two kinds of CID, and a tail of 0 to 13 bytes
 def _shape(head: int, tail: int) -> tuple[re.Pattern[bytes], str]:
-    """Return what matches a link and the links like it, and how one is cut up."""
+    """Return a pattern for a run of links of one shape, and the `struct` format of one link."""
     alike = b"(.{%d}).{32}(.{%d})(?:\\1.{32}\\2){,%d}+" % (head, tail, _MAX_RUN)
     return re.compile(alike, re.DOTALL), f"4x{head + 28}s{tail}x"
 
 
 def _decode_varint(data: bytes, start: int) -> tuple[int, int]:
-    """Decode one uint64; IndexError when `data` ends early."""
+    """Decode one uint64; raises IndexError when `data` ends early."""
     value = data[start]
     if value < 0x80:
         return value, start + 1
@@ -189,10 +189,10 @@ def _bad(reason: str) -> BadBlock:
 
 
 def encode_node(node: PBNode) -> bytes:
-    """Encode in the one canonical form: links first, then data.
+    """Encode a node in the canonical form: links first, then data.
 
     Raises:
-        ValueError: a Tsize that takes more than 64 bits.
+        ValueError: a Tsize takes more than 64 bits.
     """
     out = bytearray()
     for link in node.links:

@@ -1,8 +1,8 @@
-"""Denylists in the compact format: their text as rules.
+"""Parses the rules of denylists in the compact format.
 
-https://specs.ipfs.tech/compact-denylist-format/ (IPIP-383). A rule is matched by keys: short hashes
-of what it says, which are made in the same way of what somebody asks for (`exact_key`,
-`double_key`, `legacy_key`), so a list of a million rules is a million short hashes.
+https://specs.ipfs.tech/compact-denylist-format/ (IPIP-383). A rule is matched by keys, which are
+short hashes: `exact_key`, `double_key` and `legacy_key` make the keys of a requested path in the
+same way, so that a list of a million rules takes a million short hashes.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ VERSION: Final = 1
 
 GONE: Final = 410
 LEGAL: Final = 451
-"""Statuses of the hint `gateway_status`; path-gateway.md has no others for what is blocked."""
+"""Statuses of the hint `gateway_status`; path-gateway.md has no others for blocked content."""
 
 _SEPARATOR: Final = re.compile(rb"^---[ \t]*\r?$", re.MULTILINE)
 _SHA256_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
@@ -38,53 +38,53 @@ Hints = Mapping[str, str]
 
 
 class BadDenylist(Exception):
-    """A list, or a line of one, that cannot be read; the text says why."""
+    """A malformed list, or a malformed line of one; the message says why."""
 
 
 class Rule(NamedTuple):
     """One line of a list."""
 
     keys: tuple[bytes, ...]
-    """What it matches exactly; empty for a prefix. More than one where the text is ambiguous."""
+    """Keys that match exactly; empty for a prefix. Several when the text is ambiguous."""
     subject: bytes = b""
-    """Of a prefix: the root or name below which it matches."""
+    """The root or name of a prefix rule."""
     prefix: str = ""
-    """Of a prefix: how the path starts; empty for all paths and none."""
+    """The prefix of paths; empty for all paths, also the empty one."""
     is_allowed: bool = False
-    """Whether it takes back what earlier rules forbid."""
+    """Whether the rule allows what earlier rules block."""
     status: int = GONE
     reason: str = ""
-    """What the list says to whoever asks."""
+    """The list's reason, for clients and operators."""
     hash_code: int | None = None
-    """Of a double hash: the function with which requests have to be hashed."""
+    """Multicodec code of the hash function of a double hash."""
     is_legacy: bool = False
-    """Whether it may be an anchor of the old badbits list."""
+    """Whether the rule may be an anchor of the old badbits list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the rules."""
+    """The header of a list."""
 
     name: str = ""
     hints: Hints | None = None
     size_bytes: int = 0
-    """Of the header, its last line included."""
+    """Size of the header, with its last line."""
 
 
 def subject_of(name: Name, *, is_root: bool) -> bytes:
-    """Return what rules about a root or a name have in common, whatever it is written as."""
+    """Return the canonical form of a root or a name, for all its spellings."""
     if isinstance(name, str):
         return b"name/" + name.encode("utf-8")
     return (b"root/" if is_root else b"key/") + name.multihash
 
 
 def exact_key(subject: bytes, path: str) -> bytes:
-    """Return the key of a path below a subject; `path` has no slash at its ends."""
+    """Return the key of a path below a subject; `path` has no leading or trailing slash."""
     return _short(b"exact/" + subject + b"/" + encode_name(path))
 
 
 def double_key(name: Name, path: str, hash_code: int) -> bytes:
-    """Return the key under which a double hash of this path would be, hashed as IPIP-383 says."""
+    """Return the key of a double-hash rule for this path (IPIP-383)."""
     root = f"/ipns/{name}" if isinstance(name, str) else encode_base58(name.multihash)
     text = f"{root}/{path}" if path else root
     digest = HASHES[hash_code].digest(encode_name(text))
@@ -92,17 +92,17 @@ def double_key(name: Name, path: str, hash_code: int) -> bytes:
 
 
 def legacy_key(name: Name, path: str) -> bytes:
-    """Return the key under which an old badbits anchor of this path would be."""
+    """Return the key of an old badbits anchor for this path."""
     root = name if isinstance(name, str) else "b" + encode_base32(name.as_v1().encode())
     digest = hashlib.sha256(encode_name(f"{root}/{path}")).digest()
     return _short(b"legacy/" + digest)
 
 
 def read_header(data: bytes) -> Header:
-    """Read the optional header at the start of a list.
+    """Parse the optional header of a list.
 
     Raises:
-        BadDenylist: it is not valid, or of a version that we do not know.
+        BadDenylist: the header is malformed, or of an unknown version.
     """
     found = _SEPARATOR.search(data, 0, MAX_HEADER_BYTES)
     if found is None:
@@ -116,12 +116,12 @@ def read_header(data: bytes) -> Header:
         return Header(size_bytes=size_bytes)
     if not isinstance(fields, dict):
         raise BadDenylist("its header is not a YAML map")
-    if fields.get("version", VERSION) != VERSION:  # not told: an alias may be gigabytes of text
+    if fields.get("version", VERSION) != VERSION:  # not quoted: an alias may be gigabytes of text
         raise BadDenylist(f"its header is not of version {VERSION} of the format")
     hints = fields.get("hints") or {}
     if not isinstance(hints, dict):
         raise BadDenylist("the hints of its header are not a YAML map")
-    # Scalars only: aliases make values of a few bytes that are gigabytes when they are written out.
+    # Scalars only: aliases expand values of a few bytes to gigabytes.
     texts = {
         key: str(value)
         for key, value in hints.items()
@@ -132,14 +132,14 @@ def read_header(data: bytes) -> Header:
 
 
 def parse_rule(line: str, hints: Hints | None = None) -> Rule | None:
-    """Read one line; None for an empty one or a comment.
+    """Parse one line; None for an empty line or a comment.
 
     Args:
-        line: without its end.
-        hints: of the header; those of the line win.
+        line: the line without its end.
+        hints: hints of the header; those of the line take precedence.
 
     Raises:
-        BadDenylist: not a rule, or one that cannot be enforced here.
+        BadDenylist: the line is not a rule, or cannot be enforced here.
     """
     words = line.split()
     if not words or words[0].startswith("#"):
@@ -183,7 +183,7 @@ def _parse_name(text: str, *, is_root: bool) -> Name:
 
 
 def _parse_root(text: str) -> Cid:
-    """Parse a CID, or the bare multihash of one in base58."""
+    """Parse a CID, or a bare multihash in base58."""
     try:
         return parse_cid(text)
     except BadCid:
@@ -203,7 +203,7 @@ def _decode_bare(text: str) -> bytes | None:
 
 
 def _parse_double(text: str) -> Rule:
-    """Read a double hash; where it could be of both kinds it is of both, as IPIP-383 demands."""
+    """Parse a double hash; text that fits both kinds counts as both, as IPIP-383 demands."""
     keys: list[bytes] = []
     hash_code: int | None = None
     is_legacy = _SHA256_HEX.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""All rules of all denylists, compact, and which of them is the last that matches."""
+"""The rules of all denylists in compact form, and the look-up of the last one that matches."""
 
 from array import array
 from bisect import bisect_right
@@ -31,22 +31,22 @@ NEVER_BLOCKED: Final = frozenset(
         "122044136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",  # {} in dag-json
     )
 )
-"""Multihashes of empty things, which are everywhere; as nopfs, which Kubo and Rainbow have."""
+"""Multihashes of empty content, which occurs everywhere; as in nopfs of Kubo and Rainbow."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenyVerdict:
-    """What the last rule that matches says; it forbids."""
+    """The last rule that matches a path, and blocks it."""
 
     status: int
     reason: str
     where: str
-    """File and line, for the operator alone."""
+    """File and line of the rule, for the operator only."""
 
 
 @dataclass(slots=True)
 class _Special:
-    """What few rules have."""
+    """The fields that only few rules have."""
 
     status: int
     reason: str
@@ -54,19 +54,19 @@ class _Special:
 
 @dataclass(slots=True)
 class DenyTable:
-    """Rules that can be asked; made by `DenyTableBuilder`. Nothing in it changes."""
+    """An immutable table of rules; `DenyTableBuilder` makes it."""
 
     keys: bytes = b""
-    """Sorted, one after the other."""
+    """The keys, sorted and concatenated."""
     numbers: "array[int]" = field(default_factory=lambda: array("I"))
-    """Of the rule of each key."""
+    """Number of the rule of each key."""
     prefixes: dict[bytes, list[tuple[str, int]]] = field(default_factory=dict)
     allowed: frozenset[int] = frozenset()
     special: dict[int, _Special] = field(default_factory=dict)
     lines: "array[int]" = field(default_factory=lambda: array("I"))
-    """Of each rule, in its file."""
+    """Line of each rule in its file."""
     files: list[tuple[int, str]] = field(default_factory=list)
-    """Number of the first rule, and name."""
+    """`(number of its first rule, name)` of each file."""
     hash_codes: tuple[int, ...] = ()
     has_legacy: bool = False
 
@@ -75,12 +75,12 @@ class DenyTable:
         return len(self.lines)
 
     def find(self, name: Name, path: str, *, is_root: bool) -> DenyVerdict | None:
-        """Return what forbids a path; None when nothing does.
+        """Return the rule that blocks a path; None when none does.
 
         Args:
-            name: the root, or the name, that it starts with.
-            path: what follows, decoded, without a slash at its ends.
-            is_root: whether `name` is a root and not a key or domain.
+            name: the root or name of the path.
+            path: the decoded rest of the path, without leading or trailing slash.
+            is_root: whether `name` is a root, and not a key or domain.
         """
         if is_root and not path and isinstance(name, Cid) and name.multihash in NEVER_BLOCKED:
             return None
@@ -99,7 +99,7 @@ class DenyTable:
                 yield number
 
     def _number(self, key: bytes) -> int:
-        """Return the number of the rule with a key, -1 if there is none."""
+        """Return the number of the rule with a key; -1 if there is none."""
         low, high = 0, len(self.numbers)
         keys = self.keys
         while low < high:
@@ -122,22 +122,22 @@ class DenyTable:
 
 
 class DenyTableBuilder:
-    """Takes in rules in their order; later ones win."""
+    """Collects rules in their order; later ones take precedence."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start with an empty table."""
         self._table = DenyTable()
-        # By first byte: to sort a million at once keeps other threads out for half a second.
+        # By first byte: a sort of a million keys at once blocks other threads for half a second.
         self._buckets: list[list[bytes]] = [[] for _ in range(256)]
         self._allowed: set[int] = set()
         self._hash_codes: set[int] = set()
 
     def open_file(self, name: str) -> None:
-        """Say that the rules from now on are of a file."""
+        """Start a file: all following rules belong to it."""
         self._table.files.append((len(self._table.lines), name))
 
     def add(self, rule: Rule, line: int) -> None:
-        """Take in the next rule, and on which line it stands."""
+        """Add the next rule, with its line number."""
         table = self._table
         number = len(table.lines)
         table.lines.append(line)
@@ -156,7 +156,7 @@ class DenyTableBuilder:
         table.has_legacy |= rule.is_legacy
 
     def build(self) -> DenyTable:
-        """Return the table; of rules with one key the last one counts."""
+        """Return the table; the last of several rules with one key counts."""
         table, keys = self._table, bytearray()
         for entries in self._buckets:
             entries.sort()

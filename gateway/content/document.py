@@ -1,4 +1,4 @@
-"""Blocks that are documents: one value of the IPLD data model, in a codec that we read."""
+"""Blocks that are documents: one value of the IPLD data model, in a supported codec."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -14,22 +14,22 @@ from gateway.errors import BadBlock
 DECODERS: Final[Mapping[int, Callable[[bytes], Value]]] = MappingProxyType(
     {DAG_CBOR: dag_cbor.decode, DAG_JSON: dag_json.decode}
 )
-"""By codec. Plain CBOR and JSON have no links: no path goes into them."""
+"""Decoders by codec. Plain CBOR and JSON have no links, and no path goes into them."""
 
 
 MAX_MEMO_BYTES: Final = MAX_BLOCK_BYTES + ENTRY_BYTES
-"""Of the blocks whose values are kept, be it one of the largest: 20 MB of objects at the most."""
+"""Size of all blocks whose values are kept, possibly one large one: at most 20 MB of objects."""
 
 _memo: Memo[CidKey, Value] = Memo(MAX_MEMO_BYTES, 1)
 
 
 def open_document(block: Block) -> Value:
-    """Decode a block whose codec is one of `DECODERS`, or remember what it was.
+    """Return the value of a block whose codec is in `DECODERS`; it is memoized.
 
-    The value must not be changed.
+    The caller must not change the value.
 
     Raises:
-        BadBlock: naming the block.
+        BadBlock: the block is malformed; the error names it.
     """
     key = block.cid.key
     found = _memo.find(key)
@@ -44,15 +44,15 @@ def open_document(block: Block) -> Value:
 
 
 def is_document_at_hand(cid: Cid) -> bool:
-    """Tell whether `open_document` has to decode nothing."""
+    """Return whether `open_document` remembers the value of a block."""
     return cid.key in _memo
 
 
 def follow_path(block: Block, segments: tuple[str, ...]) -> Followed:
-    """Follow a path through a document, as far as to the first link; see `ipld.follow`.
+    """Follow a path through a document up to the first link; see `ipld.follow`.
 
     Raises:
-        NoSuchLink: the document has nothing of that name.
-        BadBlock: naming the block.
+        NoSuchLink: the document has no such key or index.
+        BadBlock: the block is malformed; the error names it.
     """
     return follow(open_document(block), segments, block.cid)

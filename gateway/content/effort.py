@@ -1,7 +1,7 @@
-"""How much work a block is, told before its nodes and values are made.
+"""Estimates whether a block takes long to decode, so that callers can decode it in a thread.
 
-Python makes some 1,000 links of a node in a millisecond, and a block may have 50,000: whoever
-answers others at the same time has that done elsewhere.
+Python decodes about 1,000 links in a millisecond, and a block may have 50,000, which would block
+the event loop.
 """
 
 from typing import Final
@@ -13,20 +13,20 @@ from gateway.content.unixfs import is_entity_at_hand
 from gateway.content.varint import MAX_BYTES as MAX_VARINT_BYTES
 
 LONG_BYTES: Final = 16 * 1024
-"""Of what has to be looked at link by link: 5 to 40 ms when every byte is used against us. Nodes of
-a file in the usual layout, 174 links, have 9 KiB."""
+"""Bytes that are decoded link by link: 5 to 40 ms for the worst block. Nodes of a file in the usual
+layout, with 174 links, have 9 KiB."""
 
 _LEAF_HEADS: Final = (b"\x08\x02\x12", b"\x08\x00\x12")
-"""How the UnixFS message of a leaf starts: its type, file or raw, and then its bytes."""
+"""Beginnings of the UnixFS message of a leaf: its type, file or raw, and the tag of its bytes."""
 _HEAD_BYTES: Final = 2 * MAX_VARINT_BYTES + 8
 
 
 def is_long(cid: Cid, data: bytes) -> bool:
-    """Tell whether it takes long to see what a block links to, or what is in it.
+    """Return whether a block takes long to decode.
 
     Args:
-        cid: says how the block is read.
-        data: the block.
+        cid: CID of the block, which has its codec.
+        data: bytes of the block.
     """
     if len(data) <= LONG_BYTES:
         return False
@@ -36,12 +36,12 @@ def is_long(cid: Cid, data: bytes) -> bool:
 
 
 def is_at_hand(block: Block) -> bool:
-    """Tell whether a block was looked at lately, and what was found is remembered."""
+    """Return whether the decoded form of a block is memoized."""
     return is_entity_at_hand(block.cid) or is_document_at_hand(block.cid)
 
 
 def _content_bytes(data: bytes) -> int:
-    """Return how many bytes of a dag-pb block are content of a file, which nobody looks at."""
+    """Return how many bytes of a dag-pb block are file content, which needs no decoding."""
     if data[0] != 0x0A:  # links come first
         return 0
     head = data[:_HEAD_BYTES]

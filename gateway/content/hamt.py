@@ -1,7 +1,7 @@
 """HAMT directories: names spread over shards by the bits of their hash.
 
-https://specs.ipfs.tech/unixfs/#dag-pb-hamtdirectory. Where its text and the blocks that exist
-differ (order of the bits in the bitfield and in the hash), the blocks are right: both were
+https://specs.ipfs.tech/unixfs/#dag-pb-hamtdirectory. Where its text and existing blocks differ
+(order of the bits in the bitfield and in the hash), this module follows the blocks: both were
 measured on the specification's own example, the thousand files of
 bafybeidbclfqleg2uojchspzd4bob56dqetqjsj27gy2cq3klkkgxtpn4i.
 """
@@ -20,12 +20,12 @@ HASH_BITS = 64
 
 
 def hash_name(name: str) -> int:
-    """Hash an entry's name: the first half of murmur3 x64-128 with seed 0, 64 bits."""
+    """Return the 64-bit hash of an entry's name: the first half of murmur3 x64-128 with seed 0."""
     return mmh3.hash64(encode_name(name), 0, x64arch=True, signed=False)[0]
 
 
 def check_fanout(fanout: int | None, hash_type: int | None) -> int:
-    """Return the fanout if it is one that a shard may have.
+    """Return the fanout after a check that a shard may have it.
 
     Raises:
         BadBlock: not a power of two from 8 to 1024, or a hash other than murmur3.
@@ -38,7 +38,7 @@ def check_fanout(fanout: int | None, hash_type: int | None) -> int:
 
 
 def decode_bitfield(bitfield: bytes, fanout: int, links: int) -> int:
-    """Decode the slots that are taken: bit i of the result is slot i.
+    """Decode the occupied slots: bit i of the result is slot i.
 
     Raises:
         BadBlock: more bits than `fanout`, or not one slot for each of the `links`.
@@ -52,12 +52,12 @@ def decode_bitfield(bitfield: bytes, fanout: int, links: int) -> int:
 
 
 def encode_bitfield(bits: int) -> bytes:
-    """Encode the taken slots: big-endian, leading zero bytes dropped."""
+    """Encode the occupied slots: big-endian, without leading zero bytes."""
     return bits.to_bytes((bits.bit_length() + 7) // 8, "big")
 
 
 def slot_of(hashed: int, level: int, fanout: int) -> int:
-    """Return the slot that a hash has in a shard `level` levels below the root.
+    """Return the slot of a hash in a shard `level` levels below the root.
 
     Raises:
         BadBlock: the hash has no bits left for that level.
@@ -70,29 +70,29 @@ def slot_of(hashed: int, level: int, fanout: int) -> int:
 
 
 def max_levels(fanout: int) -> int:
-    """Levels of shards that the bits of the hash suffice for."""
+    """Return the number of levels of shards for which the bits of the hash suffice."""
     return HASH_BITS // (fanout.bit_length() - 1)
 
 
 def prefix_digits(fanout: int) -> int:
-    """Characters of the slot's number in front of every name."""
+    """Return the number of hex digits of the slot in front of every name."""
     return len(f"{fanout - 1:X}")
 
 
 def slot_prefix(slot: int, fanout: int) -> str:
-    """Return what names in a slot start with: the number in upper-case hex."""
+    """Return the prefix of all names in a slot: its number in upper-case hex."""
     return f"{slot:0{prefix_digits(fanout)}X}"
 
 
 def link_index(bits: int, slot: int) -> int | None:
-    """Return which link stands in a slot, None when the slot is free."""
+    """Return the index of the link in a slot; None when the slot is free."""
     if not bits >> slot & 1:
         return None
     return (bits & ((1 << slot) - 1)).bit_count()
 
 
 def taken_slots(bits: int) -> Iterator[int]:
-    """Yield the taken slots in order, which is the order of the links."""
+    """Yield the occupied slots in order, which is the order of the links."""
     while bits:
         lowest = bits & -bits
         yield lowest.bit_length() - 1

@@ -1,7 +1,7 @@
-"""Values of the IPLD data model, whatever codec they were written in.
+"""Values of the IPLD data model, for all codecs.
 
-https://ipld.io/docs/data-model/. Arrays are lists and maps are dicts in the order of the block; a
-value that was decoded is not changed by anybody.
+https://ipld.io/docs/data-model/. Arrays are lists, and maps are dicts in the order of the block. No
+code changes a decoded value.
 """
 
 import re
@@ -21,15 +21,15 @@ _INDEX: Final = re.compile("0|[1-9][0-9]{0,5}")  # one spelling each; MAX_ITEMS 
 
 
 class Visit(NamedTuple):
-    """One value on a walk through another."""
+    """One value inside another, and its depth."""
 
     value: Value
     depth: int
-    """How many arrays and maps it stands in."""
+    """Number of arrays and maps around it."""
 
 
 def visit_values(value: Value) -> Iterator[Visit]:
-    """Yield a value and all that is in it, in the order of the block; not recursive."""
+    """Yield a value and all values in it, in the order of the block; not recursive."""
     levels: list[Iterator[Value]] = [iter((value,))]
     while levels:
         for held in levels[-1]:
@@ -61,21 +61,21 @@ def links_of(value: Value) -> tuple[Cid, ...]:
 
 
 class Followed(NamedTuple):
-    """How far a path goes inside of one block."""
+    """The part of a path inside one block."""
 
     link: Cid | None
     """The first link on it; None when the path ends before one."""
     used: int
-    """How many segments led there."""
+    """Number of segments up to the link, or to the end of the path."""
 
 
 def follow(value: Value, segments: tuple[str, ...], cid: Cid) -> Followed:
-    """Follow a path through the value of the block `cid`, as far as to the first link.
+    """Follow a path through the value of the block `cid`, up to the first link.
 
-    A segment is the key in a map or the index in an array, in decimal without leading zeros.
+    A segment is a key of a map, or an index of an array in decimal without leading zeros.
 
     Raises:
-        NoSuchLink: nothing has that name.
+        NoSuchLink: there is no such key or index.
     """
     for used, segment in enumerate(segments, 1):
         value = _find_child(value, segment, cid)

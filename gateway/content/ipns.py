@@ -1,7 +1,7 @@
-"""IPNS records: what the owner of a key says its name points to.
+"""IPNS records, in which the owner of a key signs where its name points.
 
-https://specs.ipfs.tech/ipns/ipns-record/. `verify_record` is the only door for bytes from
-elsewhere, as `content.block.verify` is for blocks.
+https://specs.ipfs.tech/ipns/ipns-record/. Only `verify_record` accepts untrusted bytes, as only
+`content.block.verify` does for blocks.
 """
 
 from dataclasses import dataclass
@@ -18,42 +18,42 @@ from gateway.errors import BadRecord
 MAX_RECORD_BYTES: Final = 10 * 1024  # ipns-record.md, "Record Size Limit"
 
 _SIGNED_PREFIX: Final = b"ipns-signature:"
-_END_OF_LIFE: Final = 0  # the one type of validity there is
-_KEPT_RESULTS: Final = 1024  # 10 MiB at most; a signature of RSA takes 100 us to check
+_END_OF_LIFE: Final = 0  # the only defined type of validity
+_KEPT_RESULTS: Final = 1024  # 10 MiB at most; the check of an RSA signature takes 100 us
 
 
 @dataclass(frozen=True, slots=True)
 class IpnsRecord:
-    """A record that its key signed."""
+    """A record whose signature is verified."""
 
     name: Cid
     """A CIDv1 of codec libp2p-key."""
     value: bytes
-    """What the name points to: a content path, if the signer made no mistake."""
+    """The target of the name: normally a content path, but not checked."""
     sequence: int
     valid_until_ns: int
-    """Nanoseconds since the epoch."""
+    """End of the validity, in nanoseconds since the epoch."""
     ttl_ns: int | None
-    """As it was signed, so maybe zero, negative or absurd; None when there is none."""
+    """Nanoseconds as signed, so possibly zero, negative or huge; None when there is none."""
     raw: bytes
-    """The whole record, as it came."""
+    """The whole record as it was received."""
 
     @property
     def valid_until(self) -> float:
-        """Seconds since the epoch."""
+        """End of the validity, in seconds since the epoch."""
         return self.valid_until_ns / NS_PER_S
 
 
 def verify_record(key: Cid, raw: bytes, now: float) -> IpnsRecord:
-    """Check a record against its name.
+    """Return a record after a check of its signature and validity.
 
     Args:
-        key: the name.
-        raw: what came.
-        now: wall time.
+        key: the IPNS name.
+        raw: the bytes that were received.
+        now: wall time in seconds since the epoch.
 
     Raises:
-        BadRecord: too large, malformed, not signed by the key, its two forms differ, or over.
+        BadRecord: too large, malformed, not signed by the key, its two forms differ, or expired.
     """
     if len(raw) > MAX_RECORD_BYTES:
         raise BadRecord(f"{len(raw)} bytes are more than {MAX_RECORD_BYTES}")
@@ -83,18 +83,18 @@ def _open(key: Cid, raw: bytes) -> IpnsRecord:
 
 
 def _get_public_key(key: Cid, given: bytes) -> bytes:
-    """Return the public key of a name: of the record, or of the name itself if it is in there."""
+    """Return the public key of a name: that of the record, else the one inside the name."""
     code, digest, _ = decode_multihash(key.multihash)
     if not given:
         if code != IDENTITY:
             raise BadRecord("neither the record nor its name holds the public key")
         return digest
     if code not in (IDENTITY, SHA2_256) or not matches(code, digest, given):
-        raise BadRecord("its public key is not the one of its name")
+        raise BadRecord("its public key does not match its name")
     return given
 
 
 def is_newer(record: IpnsRecord, other: IpnsRecord) -> bool:
-    """Tell which of two records of a name counts: ipns-record.md, "Record Selection"."""
+    """Return whether `record` takes precedence over `other`: ipns-record.md, "Record Selection"."""
     rank = (record.sequence, record.valid_until_ns)
     return rank > (other.sequence, other.valid_until_ns)

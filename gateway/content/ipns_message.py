@@ -1,8 +1,8 @@
-"""The two forms of an IPNS record inside each other: a protobuf message with DAG-CBOR data in it.
+"""The encoding of IPNS records: a protobuf message that contains signed DAG-CBOR data.
 
 https://specs.ipfs.tech/ipns/ipns-record/#ipns-record. The fields of the message are the older form
-(V1), which nothing signs any more: they may be there for old readers, and must then say the same
-as the signed data (V2).
+(V1), which is not signed any more: they may be present for old readers, and must then equal the
+signed data (V2).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _UINT64: Final = 1 << 64
 
 
 class Message(NamedTuple):
-    """The protobuf message; what is absent is empty or 0."""
+    """The protobuf message; missing fields are empty or 0."""
 
     value: bytes
     validity_type: int
@@ -31,14 +31,14 @@ class Message(NamedTuple):
     ttl: int
     public_key: bytes
     signature: bytes
-    """Of the data (V2). The older signature is never looked at."""
+    """Signature of the data (V2). The older signature is never used."""
     data: bytes
     is_old_form_used: bool
-    """Whether any field of the older form is there, its signature included."""
+    """Whether any field of the older form is present, its signature included."""
 
 
 class Data(NamedTuple):
-    """What is signed."""
+    """The signed data."""
 
     value: bytes
     validity_type: int
@@ -46,14 +46,14 @@ class Data(NamedTuple):
     sequence: int
     """A uint64."""
     ttl_ns: int | None
-    """Nanoseconds, as they are written: zero, negative and absurd ones, too; None for none."""
+    """Nanoseconds as written, possibly zero, negative or huge; None without one."""
 
 
 def decode_message(raw: bytes) -> Message:
-    """Decode the protobuf message of a record; fields of other numbers are passed over.
+    """Decode the protobuf message of a record; unknown fields are skipped.
 
     Raises:
-        BadRecord: not such a message, or one of its fields comes twice or as another type.
+        BadRecord: not a protobuf message, or a field is repeated or of another type.
     """
     fields: dict[int, Field] = {}
     position = 0
@@ -94,13 +94,13 @@ def _message_of(fields: Mapping[int, Field]) -> Message:
 
 
 def decode_data(data: bytes) -> Data:
-    """Decode what is signed. Keys that records do not need are passed over, in any order.
+    """Decode the signed data. The order of keys is free, and unknown keys are skipped.
 
     Raises:
-        BadRecord: not a DAG-CBOR map, a key comes twice, or one is missing or of another type.
+        BadRecord: not a DAG-CBOR map, or a key is repeated, missing or of another type.
     """
     try:
-        find_links(data)  # it is one whole item, its keys are text and differ
+        find_links(data)  # checks that it is one whole item whose keys are text and differ
         values = _split_map(data)
         return Data(
             _get_bytes(data, values, "Value"),
@@ -114,10 +114,10 @@ def decode_data(data: bytes) -> Data:
 
 
 def _split_map(data: bytes) -> dict[bytes, int]:
-    """Return the offsets of the values of a map by their keys."""
+    """Return the offset of each value of a map by its key."""
     major, count, position = decode_head(data, 0)
     if major != MAP:
-        raise BadRecord("its data is no map")
+        raise BadRecord("its data is not a map")
     values: dict[bytes, int] = {}
     for _ in range(count):
         _, size, start = decode_head(data, position)
@@ -127,7 +127,7 @@ def _split_map(data: bytes) -> dict[bytes, int]:
 
 
 def _skip(data: bytes, position: int) -> int:
-    """Return the end of an item of data that was seen to be whole."""
+    """Return the end of an item, in data that was checked to be whole."""
     missing = 1
     while missing:
         major, value, position = decode_head(data, position)
@@ -144,14 +144,14 @@ def _skip(data: bytes, position: int) -> int:
 def _get_bytes(data: bytes, values: Mapping[bytes, int], key: str) -> bytes:
     major, size, start = _get_head(data, values, key)
     if major != BYTES:
-        raise BadRecord(f"its {key} is no byte string")
+        raise BadRecord(f"its {key} is not a byte string")
     return data[start : start + size]
 
 
 def _get_unsigned(data: bytes, values: Mapping[bytes, int], key: str) -> int:
     major, value, _ = _get_head(data, values, key)
     if major != UNSIGNED:
-        raise BadRecord(f"its {key} is no unsigned integer")
+        raise BadRecord(f"its {key} is not an unsigned integer")
     return value
 
 
@@ -160,7 +160,7 @@ def _find_integer(data: bytes, values: Mapping[bytes, int], key: str) -> int | N
         return None
     major, value, _ = _get_head(data, values, key)
     if major not in (UNSIGNED, NEGATIVE):
-        raise BadRecord(f"its {key} is no integer")
+        raise BadRecord(f"its {key} is not an integer")
     return value if major == UNSIGNED else -1 - value
 
 
@@ -172,10 +172,10 @@ def _get_head(data: bytes, values: Mapping[bytes, int], key: str) -> tuple[int, 
 
 
 def check_old_form(message: Message, data: Data) -> None:
-    """Refuse a message whose unsigned fields say something else than what is signed.
+    """Check that the unsigned fields of a message equal the signed data.
 
     Raises:
-        BadRecord: naming the first that differs.
+        BadRecord: a field differs; the error names the first.
     """
     pairs = (
         ("value", message.value, data.value),
@@ -186,4 +186,4 @@ def check_old_form(message: Message, data: Data) -> None:
     )
     for name, old, signed in pairs:
         if old != signed:
-            raise BadRecord(f"the {name} outside of the signature is another one")
+            raise BadRecord(f"its unsigned {name} differs from the signed one")

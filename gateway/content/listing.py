@@ -1,4 +1,4 @@
-"""What a directory holds."""
+"""The entries of a directory, in one block or sharded (HAMT)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from gateway.content.walk import Scope, Stream, Walk, Want, ask
 from gateway.errors import BadBlock
 
 MAX_BARREN: Final = 1024
-"""Shards opened beyond those that the entries need: a sound shard has an entry for each way down,
-so that an entry takes as many shards as there are levels at most."""
+"""Limit of the shards opened beyond those that the entries need: in a valid HAMT every path down
+ends at an entry, so that an entry takes at most as many shards as there are levels."""
 
 
 class DirectoryEntry(NamedTuple):
@@ -30,24 +30,24 @@ class DirectoryEntry(NamedTuple):
     name: str
     cid: Cid
     tsize: int | None
-    """Bytes of all blocks below, as the directory claims: a hint for people, nothing else."""
+    """Size of all blocks below as the directory claims it: only a hint for people."""
 
 
 def list_directory(entity: DirectoryEntity | ShardEntity) -> Stream[DirectoryEntry]:
-    """Yield the entries in link order; asks for the shards of a HAMT, never for the entries.
+    """Yield the entries in link order; wants the shards of a HAMT, but never the entries.
 
-    Of a name that is there twice only the first is yielded, as lookups find only that one; and of
-    a HAMT nothing that is in another bucket than its hash says, where no lookup comes to.
+    A repeated name is yielded only once, for its first link, which look-ups find. Names in another
+    bucket of a HAMT than that of their hash are skipped, since no look-up finds them.
 
     Raises:
         BadBlock: a shard is malformed, of another fanout, empty or too deep; or there are more
-            shards than entries account for.
+            shards than the entries account for.
     """
     if isinstance(entity, ShardEntity):
         yield from _list_shards(entity)
         return
     has_unnamed = "" in entity.by_name
-    for link in entity.links:  # no set of what was listed: it would be megabytes for each reader
+    for link in entity.links:  # a set of all listed names would take megabytes for each reader
         name = link.name
         if name is None:
             name, is_first, has_unnamed = "", not has_unnamed, True
@@ -60,7 +60,7 @@ def list_directory(entity: DirectoryEntity | ShardEntity) -> Stream[DirectoryEnt
 @dataclass(slots=True)
 class _Level:
     links: Iterator[tuple[int, PBLink]]
-    """With the beginning of the hash that names there have, its bits up to this level."""
+    """Links to visit, each with the bits of its names' hashes up to this level."""
     shards: tuple[Cid, ...]
     index: int = 0
 
@@ -98,7 +98,7 @@ def _ask_below(want: Want, levels: int, deepest: int) -> Walk[Block]:
 
 
 def _check_below(shard: ShardEntity, spare: int) -> None:
-    """Refuse what a few blocks could claim 2**56 of without one entry that a path leads to."""
+    """Refuse shards without entries, of which a few blocks could form 2**56 paths."""
     if not shard.links:
         raise BadBlock("hamt", "an empty shard below another one", shard.cid)
     if spare < 0:
@@ -111,6 +111,6 @@ def _open_level(shard: ShardEntity, start: int) -> _Level:
 
 
 def sub_shards(shard: ShardEntity) -> tuple[Cid, ...]:
-    """Return the shards below a shard, in order: links whose names are the digits of a slot."""
+    """Return the shards below a shard, in order: links whose name is only the digits of a slot."""
     digits = prefix_digits(shard.fanout)
     return tuple([link.cid for link in shard.links if len(link.name or "") == digits])

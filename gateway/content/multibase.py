@@ -1,11 +1,12 @@
 """Multibase text: https://github.com/multiformats/multibase.
 
-Bases 16, 32, 36, 58 and 64url are ours (speed, and one text for one value); the rare ones go
-through `multiformats`. Strict: no mixed case, no padding where the base has none, no unused bits.
+Bases 16, 32, 36, 58 and 64url are implemented here (for speed, and so that a value has one text);
+`multiformats` decodes the rare ones. Strict: no mixed case, no padding where the base has none, no
+unused bits.
 
-The work is done on whole integers by C code. `int` is more lenient than a base (signs, spaces,
-underscores, other scripts' digits, upper case), so the characters first go through a table that
-leaves it only digits of the base and `!`, which it refuses.
+C code does the work on whole integers. `int` is more lenient than a base (signs, spaces,
+underscores, other scripts' digits, upper case), so a table first maps all characters to digits of
+the base, or to `!`, which `int` refuses.
 """
 
 import base64
@@ -64,20 +65,20 @@ _WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 _B58_FOLDS = tuple(
     (8 * width, _lanes(8 * width, width), 256**width - 58**width) for width in _WIDTHS
 )
-"""For groups of `width` characters: their bits, the mask of every other one, and by how much the
-ones between weigh too much."""
+"""For groups of `width` characters: their bits, the mask of every other group, and the excess
+weight of the groups between."""
 _B32_SPLITS = tuple(
     (_lanes(5 * width, width) << 5 * width, (1 << 3 * width) - 1) for width in reversed(_WIDTHS)
 )
-"""For groups of `width` characters: the mask of every other one, and what moves it up to where
-its own bytes start."""
+"""For groups of `width` characters: the mask of every other group, and the shift to the start of
+its own bytes."""
 
 
 def decode_base58(text: str) -> bytes:
     """Decode base58btc.
 
-    The digits start as the bytes of one integer; each step joins all neighbours at once, so that
-    n characters take log2(n) steps. A third of the time of a loop over the characters.
+    The digits start as the bytes of one integer. Each step joins all neighbours at once, so that n
+    characters take log2(n) steps: a third of the time of a loop over the characters.
 
     Raises:
         BadCid: a character outside of the alphabet, or more than `MAX_CHARACTERS`.
@@ -146,7 +147,7 @@ def decode_base32(text: str) -> bytes:
     """Decode lower-case base32 without padding (RFC 4648).
 
     Raises:
-        BadCid: a foreign character, an impossible length, or unused bits that are not zero.
+        BadCid: a character outside of the alphabet, an invalid length, or non-zero unused bits.
     """
     size, unused = divmod(len(text) * 5, 8)
     if unused >= 5:
@@ -163,8 +164,8 @@ def decode_base32(text: str) -> bytes:
 def encode_base32(data: bytes) -> str:
     """Encode as lower-case base32 without padding.
 
-    Each step halves all groups of characters at once, until every character's five bits stand
-    in a byte of their own.
+    Each step halves all groups of characters at once, until the five bits of each character are in
+    a byte of their own.
 
     Raises:
         ValueError: more than 160 bytes, which are `MAX_CHARACTERS`.
@@ -179,10 +180,10 @@ def encode_base32(data: bytes) -> str:
 
 
 def decode_multibase(text: str) -> bytes:
-    """Decode text that carries its base in the first character.
+    """Decode text whose first character names its base.
 
     Raises:
-        BadCid: too long, an unknown base, or text that its base does not allow.
+        BadCid: too long, an unknown base, or text that is not valid in its base.
     """
     if len(text) > MAX_CHARACTERS:
         raise _too_long(text)
@@ -211,7 +212,7 @@ def _decode_base64url(text: str) -> bytes:
     except ValueError:
         raise BadCid("the text is not base64url") from None
     if base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii") != text:
-        raise BadCid("the text is not the one form of its value in base64url")
+        raise BadCid("the text is not the canonical base64url of its value")
     return data
 
 
@@ -254,12 +255,12 @@ def _decode_rare(text: str) -> bytes:
         again = rare.get(code=text[0]).encode(data)
     except (MultibaseKeyError, KeyError):
         raise BadCid(
-            f"no multibase has the prefix {text[0]!r}, or a character is foreign"
+            f"no multibase has the prefix {text[0]!r}, or a character is not in its alphabet"
         ) from None
     except (ValueError, IndexError, TypeError) as exc:
         raise BadCid(f"the text is not valid for its base {text[0]!r}") from exc
-    if text[0] == "7":  # multiformats pads it; the table of multibase says without
+    if text[0] == "7":  # multiformats adds padding, which the multibase table does not allow
         again = again.rstrip("=")
     if again != text:
-        raise BadCid(f"the text is not the one form of its value in base {text[0]!r}")
+        raise BadCid(f"the text is not the canonical form of its value in base {text[0]!r}")
     return data

@@ -1,8 +1,8 @@
-"""Multihashes that we can verify, with exact digest sizes.
+"""Multihashes of the supported hash functions, with exact digest sizes.
 
 https://github.com/multiformats/multihash; the list follows boxo's allow-list
-(verifcid/allowlist.go) as far as hashlib and blake3 reach. A digest shorter or longer than its
-function's is refused: a 4-byte "sha2-256" can be forged by trying.
+(verifcid/allowlist.go) as far as hashlib and blake3 provide the functions. A digest of another size
+than its function's is refused: a 4-byte "sha2-256" can be forged by brute force.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ _FUNCTIONS = (
 )
 
 HASHES: Mapping[int, HashFunction] = {function.code: function for function in _FUNCTIONS}
-"""Hash functions that can be verified, by multicodec code. Identity is not a hash."""
+"""Supported hash functions by multicodec code. Identity is not a hash function."""
 
 REFUSED_NAMES: Mapping[int, str] = {
     0x1A: "keccak-224",
@@ -72,7 +72,7 @@ REFUSED_NAMES: Mapping[int, str] = {
     0xD5: "md5",
     0x0132: "crc32",
 }
-"""Functions that people meet, that are no hash or that nothing here can compute."""
+"""Names of common functions that are not cryptographic hashes or not supported."""
 
 
 def encode_multihash(code: int, digest: bytes) -> bytes:
@@ -81,7 +81,7 @@ def encode_multihash(code: int, digest: bytes) -> bytes:
 
 
 def decode_multihash(data: bytes, start: int = 0) -> tuple[int, bytes, int]:
-    """Decode one multihash that we can verify.
+    """Decode one multihash of a supported function.
 
     Returns:
         `(code, digest, end)`.
@@ -99,10 +99,10 @@ def decode_multihash(data: bytes, start: int = 0) -> tuple[int, bytes, int]:
 
 
 def check_digest_size(code: int, size: int) -> None:
-    """Refuse functions that we cannot verify and digests that were cut or stretched.
+    """Check that a hash function is supported and that its digest has the exact size.
 
     Raises:
-        BadCid: naming the function.
+        BadCid: either does not hold; the error names the function.
     """
     if code == IDENTITY:
         if size > MAX_IDENTITY_BYTES:
@@ -117,7 +117,7 @@ def check_digest_size(code: int, size: int) -> None:
 
 
 def matches(code: int, digest: bytes, data: bytes | memoryview) -> bool:
-    """Tell whether `digest` is what `code` makes of `data`; identity compares the bytes."""
+    """Return whether `digest` is the hash of `data`; for identity, whether the bytes are equal."""
     if code == IDENTITY:
         return data == digest
     return HASHES[code].digest(data) == digest

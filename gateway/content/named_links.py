@@ -1,4 +1,4 @@
-"""The links of a block with the paths that lead to them: what stands where below a root."""
+"""The links of a block with the path segments that lead to them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,16 +17,16 @@ class NamedLink(NamedTuple):
     """One link of a block."""
 
     path: tuple[str, ...]
-    """Segments from the block to the link; none to a part of a file or of a HAMT directory, which
-    have the path of the whole."""
+    """Segments from the block to the link; empty for a part of a file or of a HAMT directory, which
+    has the path of the whole."""
     cid: Cid
 
 
 def named_links(block: Block) -> Iterator[NamedLink]:
-    """Yield what a block links to, in the order of `car_walk.find_links`.
+    """Yield the links of a block, in the order of `car_walk.find_links`.
 
     Raises:
-        BadBlock: naming the block.
+        BadBlock: the block is malformed; the error names it.
     """
     if block.cid.codec in DECODERS:
         return _links_of_document(open_document(block))

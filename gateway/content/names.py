@@ -16,11 +16,11 @@ Name = Cid | str
 """A key (a CIDv1 of codec libp2p-key), or a domain name in lower case without a final dot."""
 
 _PEER_ID: Final = ("Qm", "12D3KooW", "16Uiu2")
-"""How the base58 multihashes of keys start: sha2-256, and identity of Ed25519 and secp256k1."""
+"""Prefixes of keys in base58: multihashes of sha2-256, and identity of Ed25519 and secp256k1."""
 
 
 def parse_name(text: str) -> Name:
-    """Parse what stands after `/ipns/`.
+    """Parse the name after `/ipns/`.
 
     Raises:
         BadCid: neither a key nor a domain name.
@@ -32,7 +32,7 @@ def parse_name(text: str) -> Name:
 def parse_key(text: str) -> Cid:
     """Parse a key in any of its text forms.
 
-    CIDs of codec dag-pb are taken, too: so keys were written before libp2p-key existed.
+    CIDs of codec dag-pb are accepted, since keys were written so before libp2p-key existed.
 
     Raises:
         BadCid: not a key.

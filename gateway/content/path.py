@@ -17,7 +17,7 @@ from gateway.content.entry_name import decode_name, is_text, quote_name
 from gateway.content.names import Name, parse_name
 from gateway.errors import BadCid, BadPath
 
-MAX_PATH_BYTES: Final = 8 * 1024  # as nginx's large_client_header_buffers: what reaches us anyway
+MAX_PATH_BYTES: Final = 8 * 1024  # as nginx's large_client_header_buffers, which limit it before
 MAX_SEGMENTS: Final = 256  # each costs a block to resolve
 
 _SHOWN_BYTES = 256  # of a bad path, in its error
@@ -27,7 +27,7 @@ _NOT_IN_A_PATH = re.compile(rb"[\0?#]|%(?![0-9A-Fa-f]{2})|%00")
 
 @dataclass(frozen=True, slots=True)
 class ContentPath:
-    """A root and the names to follow below it. Equal paths name the same content."""
+    """A root and the segments below it. Equal paths name the same content."""
 
     namespace: str
     """`ipfs`."""
@@ -37,7 +37,7 @@ class ContentPath:
     is_directory: bool = False
     """Whether the path ended with a slash."""
     root_text: str = field(default="", compare=False)
-    """The root as the client wrote it; its canonical text when it came from elsewhere."""
+    """The root as the client wrote it; its canonical text in paths of other origin."""
 
     def __post_init__(self) -> None:
         if not self.root_text:
@@ -49,7 +49,7 @@ class ContentPath:
         return str(self.root)
 
     def below(self, *names: str) -> "ContentPath":
-        """Return the path that goes on with `names`."""
+        """Return the path that continues with `names`."""
         segments = (*self.segments, *names)
         return ContentPath(self.namespace, self.root, segments, root_text=self.root_text)
 
@@ -62,7 +62,7 @@ class ContentPath:
 
 @dataclass(frozen=True, slots=True)
 class MutablePath:
-    """A name and the segments to follow below what it points to at the time."""
+    """A mutable name and the segments below its current target."""
 
     name: Name
     segments: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class MutablePath:
     is_directory: bool = False
     """Whether the path ended with a slash."""
     root_text: str = field(default="", compare=False)
-    """The name as the client wrote it; its canonical text when it came from elsewhere."""
+    """The name as the client wrote it; its canonical text in paths of other origin."""
 
     def __post_init__(self) -> None:
         if not self.root_text:
@@ -112,7 +112,7 @@ def parse_path(raw: bytes) -> AnyPath:
 
 
 def parse_target(text: str) -> AnyPath:
-    """Parse the path that a record or a DNSLink points to: as `parse_path`, but not escaped.
+    """Parse the path in a record or a DNSLink, which is not percent-encoded.
 
     Raises:
         BadPath: as `parse_path`.
@@ -121,7 +121,7 @@ def parse_target(text: str) -> AnyPath:
     if len(raw) > MAX_PATH_BYTES:
         raise _bad(raw, f"{len(raw)} bytes are more than {MAX_PATH_BYTES}")
     if not text.startswith("/") or "\0" in text or not is_text(text):
-        raise _bad(raw, "it does not start with a slash, has a NUL in it, or is not UTF-8")
+        raise _bad(raw, "it does not start with a slash, contains a NUL, or is not UTF-8")
     return _make(raw, _clean(raw, text.split("/")))
 
 
@@ -155,7 +155,7 @@ def _clean(raw: bytes, parts: list[str]) -> list[str]:
     kept: list[str] = []
     for part in parts:
         if part == "..":
-            if len(kept) < 3:  # namespace and root stay
+            if len(kept) < 3:  # namespace and root cannot be removed
                 raise _bad(raw, "it goes above its root")
             kept.pop()
         elif part not in ("", "."):
@@ -174,5 +174,5 @@ def escape_path(text: str) -> str:
 
 
 def escape_segment(name: str) -> str:
-    """Percent-encode one name, a slash in it too."""
+    """Percent-encode one segment, including any slash in it."""
     return escape_path(name).replace("/", "%2F")

@@ -1,7 +1,7 @@
-"""Protobuf wire format, as far as UnixFS needs it: https://protobuf.dev/programming-guides/encoding/.
+"""The protobuf wire format for UnixFS: https://protobuf.dev/programming-guides/encoding/.
 
-Looser than dag-pb, whose specification is strict about its own two messages only: any field that
-is well formed is read, so that fields which newer writers add can be passed over.
+Less strict than dag-pb, whose specification restricts only its own two messages: any well-formed
+field is decoded, so that callers can skip fields that newer writers add.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ def decode_uint64(data: bytes, start: int) -> tuple[int, int]:
         `(value, end)` with `0 <= value < 2**64`.
 
     Raises:
-        BadBlock: it does not end, or takes more than 64 bits.
+        BadBlock: `data` ends inside it, or it takes more than 64 bits.
     """
     value = shift = 0
     for position in range(start, min(len(data), start + _MAX_VARINT_BYTES)):
@@ -73,7 +73,7 @@ def decode_field(data: bytes, start: int) -> Field:
     """Decode the field at `start`.
 
     Raises:
-        BadBlock: it does not end, has the number 0, or is a group.
+        BadBlock: `data` ends inside it, its number is 0, or it is a group.
     """
     tag, position = decode_uint64(data, start)
     number, wire = tag >> 3, tag & 7

@@ -1,7 +1,7 @@
-"""Public keys as libp2p writes them, and the signatures that are made with them.
+"""libp2p's public keys, and checks of their signatures.
 
 https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md#keys. A key is a protobuf message
-of a type and bytes; what the bytes are, and what a signature is, differs from type to type.
+of a type and bytes; the type determines the format of the bytes and of signatures.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,12 +30,12 @@ MIN_RSA_BITS: Final = 2048  # go-libp2p, core/crypto: smaller ones can be broken
 MAX_RSA_BITS: Final = 8192  # go-libp2p, core/crypto: larger ones cost too much
 MAX_RSA_EXPONENT: Final = 2**31 - 1  # Go's crypto/rsa; without a limit one check takes milliseconds
 
-_CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)  # what Go's crypto/x509 reads, without P-224
+_CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)  # those of Go's crypto/x509, without P-224
 _TYPE, _DATA = 1, 2  # numbers of the fields
 
 
 class KeyType(IntEnum):
-    """The types that libp2p has."""
+    """The key types of libp2p."""
 
     RSA = 0
     ED25519 = 1
@@ -44,21 +44,21 @@ class KeyType(IntEnum):
 
 
 def check_signature(key: bytes, message: bytes, signature: bytes) -> None:
-    """Check who signed a message.
+    """Check the signature of a message.
 
     Args:
-        key: libp2p's protobuf message.
-        message: what was signed.
-        signature: as the type of the key has it: Ed25519 raw, RSA PKCS #1 v1.5, the others DER.
+        key: public key, as libp2p's protobuf message.
+        message: the signed bytes.
+        signature: Ed25519 raw, RSA PKCS #1 v1.5, other types DER.
 
     Raises:
-        BadRecord: the key cannot be used, or the signature is not one of it.
+        BadRecord: the key is not usable, or the signature does not match.
     """
     kind, data = _decode(key)
     try:
         _CHECKS[kind](data, message, signature)
     except InvalidSignature:
-        raise BadRecord("the signature is not one of its key") from None
+        raise BadRecord("the signature does not match its key") from None
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise BadRecord(f"its {kind.name} key cannot be read") from exc
 
@@ -76,7 +76,7 @@ def _decode(key: bytes) -> tuple[KeyType, bytes]:
             elif (field.number, field.wire) == (_DATA, BYTES) and data is None:
                 data = field.data
             else:
-                raise BadRecord(f"its key has a field {field.number} that keys do not have")
+                raise BadRecord(f"its key has the unknown or repeated field {field.number}")
     except BadBlock as exc:
         raise BadRecord("its key is not a protobuf message") from exc
     if kind is None or data is None:
@@ -89,9 +89,9 @@ def _decode(key: bytes) -> tuple[KeyType, bytes]:
 def _check_rsa(data: bytes, message: bytes, signature: bytes) -> None:
     key = load_der_public_key(data)
     if not isinstance(key, RSAPublicKey):
-        raise BadRecord("its RSA key is one of another kind")
+        raise BadRecord("its RSA key has the data of another type")
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
-        raise BadRecord(f"an RSA key of {key.key_size} bits is not taken")
+        raise BadRecord(f"an RSA key of {key.key_size} bits is refused")
     if key.public_numbers().e > MAX_RSA_EXPONENT:
         raise BadRecord("the exponent of its RSA key is too large")
     key.verify(signature, message, PKCS1v15(), SHA256())
@@ -109,7 +109,7 @@ def _check_secp256k1(data: bytes, message: bytes, signature: bytes) -> None:
 def _check_ecdsa(data: bytes, message: bytes, signature: bytes) -> None:
     key = load_der_public_key(data)
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
-        raise BadRecord("its ECDSA key is not on a curve of NIST")
+        raise BadRecord("its ECDSA key is not on a supported NIST curve")
     key.verify(signature, message, ECDSA(SHA256()))
 
 

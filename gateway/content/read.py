@@ -1,4 +1,4 @@
-"""Bytes of a file, leaf by leaf, whatever the layout of its DAG."""
+"""Reads the bytes of a file, leaf by leaf, for any layout of its DAG."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from gateway.errors import BadBlock
 
 MAX_DEPTH: Final = 64  # levels below the root; Kubo's largest files have 5
 MAX_PENDING: Final = 1 << 17
-"""Children known but not yet visited, over all levels: one block holds 47,000 at most, the usual
-file 174 or 1,024 a level. Without it 64 wide blocks would cost a gigabyte."""
+"""Limit of children known but not yet visited, on all levels: a block holds up to 47,000, usual
+files have 174 or 1,024 a level. Without it 64 wide blocks would take a gigabyte."""
 
 MAX_NODES_PER_LEAF: Final = 4
-"""Nodes opened for each leaf, beside `MAX_DEPTH`: in a tree whose nodes have two children it is
-one. Without it every byte of a file could cost the opening of 64 nodes."""
+"""Limit of nodes opened for each leaf, beside `MAX_DEPTH`: a binary tree has one. Without it every
+byte of a file could cost the decoding of 64 nodes."""
 
 _ENTITY = Scope.ENTITY  # looked up for every leaf
 
@@ -31,13 +31,13 @@ class Level:
     cids: tuple[Cid, ...]
     sizes: tuple[int, ...]
     offset: int
-    """Absolute position of the child `index`."""
+    """Absolute offset of the child `index` in the file."""
     index: int = 0
-    """The child to visit next."""
+    """Index of the child to visit next."""
 
 
 def level_below(node: FileEntity, offset: int, start: int, stop: int) -> Level:
-    """Return the children that hold bytes of `[start, stop)`; `offset` is where the node starts."""
+    """Return the children with bytes of `[start, stop)`; `offset` is that of the node."""
     position = offset + len(node.inline)
     cids, sizes = node.children, node.blocksizes
     if start > position or stop < offset + node.size:
@@ -49,10 +49,10 @@ def level_below(node: FileEntity, offset: int, start: int, stop: int) -> Level:
 
 
 def push_level(levels: list[Level], level: Level, cid: Cid) -> None:
-    """Go down one level.
+    """Add a level below the last one.
 
     Raises:
-        BadBlock: too deep, or too much is waiting.
+        BadBlock: more than `MAX_DEPTH` levels, or more than `MAX_PENDING` children.
     """
     if len(levels) >= MAX_DEPTH:
         raise BadBlock("unixfs", f"a file is more than {MAX_DEPTH} levels deep", cid)
@@ -62,10 +62,10 @@ def push_level(levels: list[Level], level: Level, cid: Cid) -> None:
 
 
 def open_child(cid: Cid, block: Block | None, size: int) -> Piece | FileEntity:
-    """Open a part of a file: the content of a leaf, or a node with children.
+    """Return the content of a leaf of a file, or a node with children.
 
     Raises:
-        BadBlock: not a part of a file, or not of the `size` that its parent says.
+        BadBlock: not a part of a file, or not of the `size` that its parent claims.
         ValueError: the driver sent another block, or none.
     """
     if block is None:
@@ -88,20 +88,20 @@ def open_child(cid: Cid, block: Block | None, size: int) -> Piece | FileEntity:
     return node if node.children else node.inline
 
 
-def _wrong_size(cid: Cid, told: int, size: int) -> BadBlock:
-    return BadBlock("unixfs", f"a part of a file has {size} bytes, its parent says {told}", cid)
+def _wrong_size(cid: Cid, claimed: int, size: int) -> BadBlock:
+    return BadBlock("unixfs", f"a part of a file has {size} bytes, its parent says {claimed}", cid)
 
 
 def read_file(file: FileEntity, start: int = 0, stop: int | None = None) -> Stream[Piece]:
-    """Yield the bytes `[start, stop)` in pieces; asks only for blocks that hold some of them.
+    """Yield the bytes `[start, stop)` in pieces; wants only blocks that hold some of them.
 
-    Pieces are parts of blocks, not copied: whole leaves where the range covers them. Memory does
-    not grow with the file, whatever the DAG claims to be.
+    Pieces are parts of blocks without a copy: whole leaves where the range covers them. Memory does
+    not grow with the file, for any DAG.
 
     Raises:
-        BadBlock: a part is no file, has not the size that its parent says, or lies too deep; or
-            the file is more nodes than content.
-        ValueError: the driver sent another block than it was asked for.
+        BadBlock: a part is not a file, has another size than its parent claims, or is too deep; or
+            the file has too many nodes for its leaves.
+        ValueError: the driver sent another block than the wanted one.
     """
     stop = file.size if stop is None else min(stop, file.size)
     root, spare = file.cid, MAX_DEPTH
@@ -141,7 +141,7 @@ def _check_spare(spare: int, cid: Cid) -> None:
 
 
 def cut(piece: Piece, start: int, stop: int) -> Piece:
-    """Return the part of `piece` inside `[start, stop)`; itself when that is all of it."""
+    """Return the part of `piece` inside `[start, stop)`; the piece itself when that is all."""
     if start <= 0 and stop >= len(piece):
         return piece
     return memoryview(piece)[max(start, 0) : stop]

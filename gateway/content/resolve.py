@@ -1,4 +1,4 @@
-"""From a CID and the names after it to what stands there."""
+"""Resolves the segments of a path below a root to the block at its end."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,21 +21,21 @@ from gateway.errors import BadBlock, NoSuchLink, NotTraversable
 
 @dataclass(frozen=True)
 class Resolved:
-    """The end of a path."""
+    """The block at the end of a path, and the CIDs on the way."""
 
     # No slots: `entity` is kept in the __dict__.
 
     cid: Cid
     block: Block
     roots: tuple[Cid, ...]
-    """CID of the root and of each segment, in order; inner shards of a HAMT are not among them.
-    For a segment inside of a document it is the document's."""
+    """CIDs of the root and of each segment, in order, without the inner shards of a HAMT. A segment
+    inside a document has the document's CID."""
     remainder: tuple[str, ...] = ()
-    """Segments that lead to something inside of the block which is not a link."""
+    """Segments that lead to a value inside the block, which is not a link."""
 
     @cached_property
     def entity(self) -> Entity:
-        """What the block is. Raw and CAR responses need not ask.
+        """The decoded block, made on first use; raw and CAR responses do not need it.
 
         Raises:
             BadBlock: as `open_entity`.
@@ -43,7 +43,7 @@ class Resolved:
         return open_entity(self.block)
 
     def keep_entity(self, entity: Entity) -> None:
-        """Remember what `open_entity` made of the block somewhere else."""
+        """Store the result of `open_entity` that another thread made of the block."""
         self.__dict__["entity"] = entity
 
 
@@ -54,14 +54,14 @@ def resolve(
     start: int = 0,
     stop: int | None = None,
 ) -> Walk[Resolved]:
-    """Walk down a path.
+    """Return the block at the end of a path.
 
-    `scope`, `start` and `stop` only tell the fetcher what will be wanted at the end of it.
+    `scope`, `start` and `stop` only announce to the fetcher what will be wanted after it.
 
     Raises:
-        NoSuchLink: a directory or a document on the way does not have the name.
-        NotTraversable: the path goes on after a file, a symlink or a block without links.
-        BadBlock: a block on the way is malformed.
+        NoSuchLink: a directory or a document on the path does not have the name.
+        NotTraversable: the path continues below a file, a symlink or a block without links.
+        BadBlock: a block on the path is malformed.
     """
     roots = [root]
     block = yield from ask(Want(root, segments, scope, start, stop))
@@ -84,10 +84,10 @@ def resolve(
 
 
 def find_entry(entity: Entity, name: str) -> Walk[Cid | None]:
-    """Find one name; the first wins when a directory has it twice.
+    """Return the CID of one entry, the first one of a repeated name; None when there is none.
 
-    Of a HAMT only the shards on the way are asked for. There the bitfield says what slot a link is
-    in; the digits in front of its name are counted, not read, as boxo does.
+    Of a HAMT only the shards on the way are wanted. The bitfield determines the slot of a link; the
+    digits in front of its name are skipped, not read, as in boxo.
 
     Raises:
         NotTraversable, BadBlock: as `resolve`.
@@ -96,7 +96,7 @@ def find_entry(entity: Entity, name: str) -> Walk[Cid | None]:
 
 
 def _find(entity: Entity, ahead: Want) -> Walk[Cid | None]:
-    """Find `ahead.segments[0]`; `ahead` is what a fetcher is told on the way, but for its CID."""
+    """Find `ahead.segments[0]`; the wants on the way are `ahead` with other CIDs."""
     name = ahead.segments[0]
     if isinstance(entity, ShardEntity):
         return (yield from _find_in_shards(entity, ahead))
@@ -133,14 +133,14 @@ def _find_in_shards(shard: ShardEntity, ahead: Want) -> Walk[Cid | None]:
 
 
 def open_shard(block: Block, fanout: int) -> ShardEntity:
-    """Open a shard below another one.
+    """Return the shard in a block that another shard links to.
 
     Raises:
-        BadBlock: not a shard, or one of another fanout.
+        BadBlock: the block is not a shard, or has another fanout.
     """
     shard = open_entity(block)
     if not isinstance(shard, ShardEntity):
-        raise BadBlock("hamt", "not a shard, but the link to it says so", block.cid)
+        raise BadBlock("hamt", "a shard links to a block that is not a shard", block.cid)
     if shard.fanout != fanout:
         raise BadBlock("hamt", f"fanout {shard.fanout} below a shard of {fanout}", block.cid)
     return shard

@@ -1,9 +1,9 @@
-"""Files and directories as a TAR, written while they are walked.
+"""Writes files and directories as a TAR while it walks them.
 
 https://specs.ipfs.tech/ipips/ipip-0288/: one entry named by the CID, or a directory of that name
-with all that is below it. The format is pax (POSIX.1-2001): names and sizes of any length, and
-every tar of the last twenty years reads it. The walk is depth first in the order of the links, so
-that one CAR with `dag-scope=all` brings what it wants when it wants it.
+with all entries below it. The format is pax (POSIX.1-2001): names and sizes of any length, readable
+by every tar of the last twenty years. The walk is depth first in the order of the links, so that
+one CAR with `dag-scope=all` delivers the blocks in the order of the walk.
 """
 
 from collections.abc import Callable
@@ -29,28 +29,29 @@ from gateway.content.unixfs_message import Mtime
 from gateway.content.walk import Scope, Stream, Walk, Want, ask
 from gateway.errors import NotArchivable
 
-MAX_LEVELS: Final = 1024  # of directories, as of blocks in `car_walk`
-MAX_PENDING: Final = 1 << 17  # entries known but not yet written, over all levels; as `read`
-MAX_PATH_BYTES: Final = 16 * 1024  # four times what Linux can open; each header repeats it
+MAX_LEVELS: Final = 1024  # of directories; the limit of blocks in `car_walk`
+MAX_PENDING: Final = 1 << 17  # entries known but not yet written, on all levels; as in `read`
+MAX_PATH_BYTES: Final = 16 * 1024  # four times the limit of Linux; each header repeats the path
 MAX_SYMLINKS: Final = 1 << 16
-"""Their paths are remembered, four megabytes of hashes: nothing may be written through one."""
+"""Limit of the symlinks in an archive, whose paths are remembered (4 MB of hashes), so that no
+entry is written through one."""
 MAX_MEMO_DIRECTORIES: Final = 2
-"""Whose entries are kept when they are over `MANY_LINKS`: 16 MB of objects at the most."""
+"""Size of all directories over `MANY_LINKS` whose entries are kept: at most 16 MB of objects."""
 MANY_LINKS: Final = 1024
-"""Those of fewer are quickly found anew."""
-GATHERED_BYTES: Final = 16 * 1024  # a header alone is no piece worth sending
+"""Directories with fewer links are decoded again instead."""
+GATHERED_BYTES: Final = 16 * 1024  # least size of a piece: headers are joined with content
 
-_PERMISSIONS: Final = 0o777  # setuid and setgid are no business of who publishes a file
-_FILE_MODE: Final = 0o644  # https://specs.ipfs.tech/unixfs/: what a missing mode means
+_PERMISSIONS: Final = 0o777  # without setuid and setgid, which a publisher must not set
+_FILE_MODE: Final = 0o644  # https://specs.ipfs.tech/unixfs/: the default mode
 _DIRECTORY_MODE: Final = 0o755
-_EPOCH: Final = 0  # the time of what has none: the same bytes every time
+_EPOCH: Final = 0  # time of entries without one, so that the bytes are always the same
 _END: Final = bytes(2 * BLOCKSIZE)
 
 _memo: Memo[CidKey, tuple[Cid, ...]] = Memo(MAX_MEMO_DIRECTORIES, 1)
 
 Path = tuple[str, ...]
 Check = Callable[[Path], None]
-"""Asked about what stands at a path below the root, before its block is; raises to end the walk."""
+"""Called with each path below the root, before its block is wanted; raises to end the walk."""
 
 
 def walk_tar(root: Entity, name: str, check: Check | None = None) -> Stream[Piece]:
@@ -59,13 +60,13 @@ def walk_tar(root: Entity, name: str, check: Check | None = None) -> Stream[Piec
     The names in the first directory, if it is one block, are checked before anything is yielded.
 
     Args:
-        root: what is archived.
-        name: of the one entry at the top: the CID.
-        check: asked about each entry below the top; None for all are good.
+        root: the file, directory or symlink to archive.
+        name: name of the entry at the top: the CID.
+        check: called with the path of each entry below the top; None for no check.
 
     Raises:
-        NotArchivable: not UnixFS, or a name that leads out of the archive or that no file system
-            has; what was yielded until then is no whole TAR.
+        NotArchivable: not UnixFS, or a name that leads out of the archive or that file systems do
+            not allow; the TAR is then incomplete.
         BadBlock: a block is malformed.
     """
     pending: list[Piece] = []
@@ -91,25 +92,25 @@ def walk_tar(root: Entity, name: str, check: Check | None = None) -> Stream[Piec
 
 @dataclass(slots=True)
 class _Level:
-    """A directory that is not at its end."""
+    """A directory that is being written."""
 
     path: Path
     entries: Stream[DirectoryEntry]
     siblings: tuple[Cid, ...]
-    """The entries in order; none of a HAMT, whose shards lie between them."""
+    """The entries in order; empty for a HAMT, whose shards lie between them."""
     count: int
-    """Links in the block of the directory."""
+    """Number of links in the block of the directory."""
     index: int = 0
 
     def next_want(self, cid: Cid) -> Want:
-        """Return what is wanted for the next entry."""
+        """Return the want for the next entry, `cid`."""
         want = Want(cid, (), Scope.ALL, siblings=self.siblings, index=self.index)
         self.index += 1
         return want
 
 
 class _Archive:
-    """One archive being written."""
+    """The state of one archive that is being written."""
 
     def __init__(self, check: Check | None) -> None:
         self._check = check
@@ -117,7 +118,7 @@ class _Archive:
         self._symlinks: set[int] = set()
 
     def walk(self, root: Entity, name: str) -> Stream[Piece]:
-        """Yield the pieces of the archive as they come, headers apart from content."""
+        """Yield the pieces of the archive, headers apart from content."""
         if isinstance(root, DirectoryEntity):
             for link in root.links:
                 if not is_no_name(link.name or ""):
@@ -141,7 +142,7 @@ class _Archive:
         yield _END
 
     def _write(self, entity: Entity, path: Path) -> Stream[Piece]:
-        """Write one entry; of a directory only its header, its entries are next."""
+        """Yield one entry; for a directory only its header, since its entries follow."""
         match entity:
             case FileEntity():
                 mode = _FILE_MODE if entity.mode is None else entity.mode
@@ -159,10 +160,10 @@ class _Archive:
                 raise NotArchivable("/".join(path), "it is not UnixFS", entity.cid)
 
     def _keep_inside(self, entity: Entity, path: Path, *, is_winding: bool) -> None:
-        """Let nothing be written through a symlink of the archive.
+        """Check that no entry is written through a symlink of the archive.
 
-        A path leads through one only if two entries have the same path, or if a name has slashes
-        and skips levels.
+        A path leads through one only if two entries have the same path, or if a name contains
+        slashes and skips levels.
         """
         is_symlink = isinstance(entity, SymlinkEntity)
         is_known = hash(path) in self._symlinks
@@ -183,9 +184,9 @@ class _Archive:
 
 
 def _first_links(directory: DirectoryEntity) -> tuple[Cid, ...]:
-    """Return the entries as `list_directory` yields them: of each name the first.
+    """Return the entries as `list_directory` yields them: the first link of each name.
 
-    Those of a large directory are remembered: clients that read the same TAR share them.
+    Those of a large directory are memoized, so that clients that read the same TAR share them.
     """
     links = _memo.find(directory.cid.key)
     if links is None:
@@ -203,25 +204,25 @@ def _find_first_links(directory: DirectoryEntity) -> tuple[Cid, ...]:
 
 
 def _next_entry(entries: Stream[DirectoryEntry]) -> Walk[DirectoryEntry | None]:
-    """Return the next entry; None at the end. The shards of a HAMT are asked for on the way."""
+    """Return the next entry, None at the end; wants the shards of a HAMT on the way."""
     item = next(entries, None)
-    while isinstance(item, Want):  # a shard below another is not empty: something follows it
+    while isinstance(item, Want):  # a shard below another one is not empty: an entry follows it
         item = entries.send((yield item._replace(scope=Scope.ALL, root=None)))
     return item
 
 
 def is_no_name(name: str) -> bool:
-    """Tell whether neither a path nor a file system has such a name; the archive leaves it out."""
+    """Return whether neither a path nor a file system allows a name; archives omit such entries."""
     return name in UNREACHABLE or "\0" in name
 
 
 def join_path(above: Path, name: str) -> Path:
     """Return the path of an entry in a directory.
 
-    A name may go up and down again as far as it stays below the top, as Kubo has it.
+    A name may go up and down again while it stays below the top, as in Kubo.
 
     Raises:
-        NotArchivable: it leaves the archive, is too long, or is no name.
+        NotArchivable: the path leaves the archive, is too long, or ends in an invalid name.
     """
     path = list(above)
     *ways, last = name.split("/")
@@ -233,7 +234,7 @@ def join_path(above: Path, name: str) -> Path:
         else:
             path.append(way)
     if last in ("", ".", "..") or "\0" in name:
-        raise NotArchivable(f"{'/'.join(above)}/{name}", "it is no name of a file")
+        raise NotArchivable(f"{'/'.join(above)}/{name}", "it is not a valid file name")
     path.append(last)
     if sum(len(encode_name(part)) + 1 for part in path) > MAX_PATH_BYTES:
         raise NotArchivable(f"{last[:40]}...", f"its path is over {MAX_PATH_BYTES} bytes")
@@ -244,7 +245,7 @@ def _header(
     path: Path, kind: bytes, mode: int, mtime: Mtime | None, *, size: int = 0, target: bytes = b""
 ) -> bytes:
     if len(target) > MAX_PATH_BYTES or b"\0" in target:
-        raise NotArchivable("/".join(path), "its target is no path")
+        raise NotArchivable("/".join(path), "its target is not a path")
     info = TarInfo("/".join(path))
     info.type, info.size, info.mode = kind, size, mode & _PERMISSIONS
     info.linkname = target.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Points in time as text: https://www.rfc-editor.org/rfc/rfc3339, to the nanosecond."""
+"""Timestamps as text, with nanoseconds: https://www.rfc-editor.org/rfc/rfc3339."""
 
 import re
 from datetime import datetime
@@ -14,22 +14,22 @@ _TIMESTAMP: Final = re.compile(
 
 
 def parse_timestamp_ns(text: str) -> int:
-    """Parse an RFC 3339 time to nanoseconds since the epoch; digits beyond those are dropped.
+    """Return an RFC 3339 time in nanoseconds since the epoch; further digits are dropped.
 
-    Not through an aware `datetime`: the last hours of the year 9999 in another time zone, which
-    "never" is often written as, overflow it.
+    An aware `datetime` would overflow in the last hours of the year 9999 in another time zone,
+    which often stand for "never".
 
     Raises:
-        ValueError: not such a time; leap seconds are none, as in Go.
+        ValueError: not an RFC 3339 time; leap seconds are refused, as in Go.
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
-        raise ValueError("not a time as RFC 3339 has it")
+        raise ValueError("not an RFC 3339 time")
     date, time, fraction, sign, hours, minutes = match.groups()
     since = datetime.fromisoformat(f"{date}T{time}") - _EPOCH
     seconds = since.days * 86_400 + since.seconds
     if sign:
         if int(hours) > 23 or int(minutes) > 59:
-            raise ValueError("no such offset from UTC")
+            raise ValueError("invalid offset from UTC")
         seconds -= int(sign + "1") * (int(hours) * 3600 + int(minutes) * 60)
     return seconds * NS_PER_S + int((fraction or "")[:9].ljust(9, "0"))

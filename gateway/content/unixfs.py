@@ -1,7 +1,7 @@
-"""UnixFS: what a block is to somebody who looks for files. https://specs.ipfs.tech/unixfs/.
+"""Blocks as UnixFS files, directories, HAMT shards and symlinks: https://specs.ipfs.tech/unixfs/.
 
-`open_entity` makes a file, directory, HAMT shard or symlink of a block and checks what the
-specification demands of it. What it does not know, it calls opaque.
+`open_entity` decodes a block and checks the rules of the specification. A block that is not UnixFS
+becomes an `OpaqueEntity`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from gateway.content.unixfs_message import Mtime, UnixFs, UnixFsType, decode_uni
 from gateway.errors import BadBlock
 
 Piece = bytes | memoryview
-"""Content of a block, or a part of it that was not copied."""
+"""Content of a block, or a part of it without a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class FileEntity:
 
     cid: Cid
     size: int
-    """Bytes of the whole file below this node, as the node says."""
+    """Size of the file below this node, as the node claims it."""
     inline: Piece
-    """Bytes in this block; they come before those of the children."""
+    """File bytes in this block, in front of those of the children."""
     children: tuple[Cid, ...] = ()
     blocksizes: tuple[int, ...] = ()
-    """File bytes below each child, as this node says: checked when the child arrives."""
+    """Size of the file below each child, as this node claims it: checked when the child arrives."""
     mode: int | None = None
-    """Unix permissions (12 bits), when the node has them."""
+    """Unix permissions (12 bits); None without them."""
     mtime: Mtime | None = None
 
 
@@ -63,7 +63,7 @@ class ShardEntity:
     links: tuple[PBLink, ...]
     fanout: int
     bits: int
-    """The slots that are taken: bit i is slot i."""
+    """The occupied slots: bit i is slot i."""
     mode: int | None = None
     mtime: Mtime | None = None
 
@@ -81,20 +81,20 @@ class SymlinkEntity:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueEntity:
-    """Something other than UnixFS: another codec, or dag-pb with data of its own."""
+    """A block that is not UnixFS: another codec, or dag-pb with other data."""
 
     cid: Cid
     codec: int
     links: tuple[PBLink, ...] = ()
-    """Of dag-pb nodes: a path can go on through them by name."""
+    """Links of a dag-pb node, which a path can follow by name."""
 
 
 Entity = FileEntity | DirectoryEntity | ShardEntity | SymlinkEntity | OpaqueEntity
 
 
 MAX_MEMO_BYTES: Final = 2 * (MAX_BLOCK_BYTES + ENTRY_BYTES)
-"""Of the blocks whose entities are kept, one of the largest blocks among them: 80,000 links, 30 MB
-of objects at the most."""
+"""Size of all blocks whose entities are kept, possibly one of the largest: 80,000 links, at most
+30 MB of objects."""
 
 _memo: Memo[CidKey, Entity] = Memo(MAX_MEMO_BYTES, 2)
 
@@ -102,11 +102,11 @@ _memo: Memo[CidKey, Entity] = Memo(MAX_MEMO_BYTES, 2)
 def open_entity(block: Block) -> Entity:
     """Decode a block by the codec of its CID.
 
-    What has links is kept for the next call: every range of a video and every page of a site asks
-    again for the same few nodes, and what they cost grows with their links.
+    Entities with links are memoized: every range of a video and every page of a site needs the same
+    few nodes again, and the time to decode grows with their links.
 
     Raises:
-        BadBlock: not dag-pb though the CID says so, or UnixFS that contradicts itself.
+        BadBlock: malformed dag-pb, or inconsistent UnixFS.
     """
     cid = block.cid
     if cid.codec == RAW:
@@ -127,7 +127,7 @@ def open_entity(block: Block) -> Entity:
 
 
 def is_entity_at_hand(cid: Cid) -> bool:
-    """Tell whether `open_entity` has to decode nothing."""
+    """Return whether `open_entity` remembers the entity of a block."""
     return cid.key in _memo
 
 
@@ -151,7 +151,7 @@ def _find_message(node: PBNode) -> UnixFs | None:
         return None
     try:
         return decode_unixfs(node.data)
-    except BadBlock:  # any dag-pb may carry any data; only what decodes is UnixFS
+    except BadBlock:  # dag-pb may carry any data; only data that decodes is UnixFS
         return None
 
 
@@ -178,7 +178,7 @@ def _open_shard(cid: Cid, links: tuple[PBLink, ...], message: UnixFs) -> ShardEn
 
 @lru_cache(maxsize=64)
 def _leaf_frame(size: int) -> tuple[tuple[bytes, bytes], bytes]:
-    """Return what stands around `size` bytes in the leaves that Kubo writes: balanced, trickle."""
+    """Return the bytes around a content of `size` in Kubo's leaves: balanced, trickle."""
     length = encode_uint64(size)
     after = b"\x18" + length  # filesize
     node = b"\x0a" + encode_uint64(3 + len(length) + size + len(after))  # PBNode.Data
@@ -188,7 +188,7 @@ def _leaf_frame(size: int) -> tuple[tuple[bytes, bytes], bytes]:
 def find_leaf_content(data: bytes, size: int) -> memoryview | None:
     """Return the content of a dag-pb leaf of `size` bytes in its usual encoding, without a copy.
 
-    None says only that the block has to be decoded.
+    None when the encoding is another one: the block must be decoded.
     """
     if size > len(data):
         return None

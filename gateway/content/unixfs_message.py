@@ -1,4 +1,4 @@
-"""The UnixFS protobuf message inside of dag-pb nodes: https://specs.ipfs.tech/unixfs/.
+"""The UnixFS protobuf message inside dag-pb nodes: https://specs.ipfs.tech/unixfs/.
 
     message Data {
       DataType Type = 1; bytes Data = 2; uint64 filesize = 3; repeated uint64 blocksizes = 4;
@@ -6,7 +6,7 @@
     }
     message UnixTime { int64 Seconds = 1; fixed32 FractionalNanoseconds = 2; }
 
-What the numbers mean together with the links of the node is checked in `unixfs`.
+`unixfs` checks the message against the links of the node.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Mtime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UnixFs:
-    """The `Data` message; None is a field that is not there."""
+    """The `Data` message; a missing field is None."""
 
     type: UnixFsType
     data: bytes | None = None
@@ -59,21 +59,21 @@ class UnixFs:
     hash_type: int | None = None
     fanout: int | None = None
     mode: int | None = None
-    """Permissions, the 12 bits that have a meaning."""
+    """Permissions: the 12 bits with a defined meaning."""
     mtime: Mtime | None = None
 
 
 _BLOCKSIZES = 4
 _FIELDS = {1: VARINT, 2: BYTES, 3: VARINT, 5: VARINT, 6: VARINT, 7: VARINT, 8: BYTES}
-"""Wire type of each field that may stand once."""
+"""Wire type of each field that may occur only once."""
 
 
 def decode_unixfs(data: bytes) -> UnixFs:
-    """Decode the message; fields that are not known are passed over.
+    """Decode the message; unknown fields are skipped.
 
     Raises:
-        BadBlock: not protobuf, no `Type` or an unknown one, a known field twice or of another wire
-            type, nanoseconds outside of 1..999,999,999.
+        BadBlock: not protobuf, no `Type` or an unknown one, a known field repeated or of another
+            wire type, nanoseconds outside 1..999,999,999.
     """
     found: dict[int, Field] = {}
     blocksizes: list[int] = []
@@ -108,7 +108,7 @@ def _check_field(field: Field, found: dict[int, Field]) -> None:
     if field.wire != _FIELDS[field.number]:
         raise _bad(f"field {field.number} has wire type {field.wire}")
     if field.number in found:
-        raise _bad(f"field {field.number} stands there twice")
+        raise _bad(f"field {field.number} occurs twice")
 
 
 def _message(found: dict[int, Field], blocksizes: tuple[int, ...]) -> UnixFs:
@@ -117,7 +117,7 @@ def _message(found: dict[int, Field], blocksizes: tuple[int, ...]) -> UnixFs:
     try:
         type_ = UnixFsType(found[1].value)
     except ValueError:
-        raise _bad(f"there is no Type {found[1].value}") from None
+        raise _bad(f"the Type {found[1].value} is unknown") from None
     mode = found[7].value if 7 in found else None
     if mode is not None and mode > _MAX_UINT32:
         raise _bad("mode takes more than 32 bits")
@@ -144,9 +144,7 @@ def _decode_mtime(data: bytes) -> Mtime:
         elif (field.number, field.wire) == (2, FIXED32) and nanos is None:
             nanos = field.value
         elif field.number in (1, 2):
-            raise _bad(
-                f"field {field.number} of mtime is there twice or has wire type {field.wire}"
-            )
+            raise _bad(f"field {field.number} of mtime occurs twice or has wire type {field.wire}")
     if seconds is None:
         raise _bad("mtime has no seconds")
     if nanos is not None and not 1 <= nanos <= MAX_NANOS:
@@ -162,7 +160,7 @@ def encode_unixfs(message: UnixFs) -> bytes:
     """Encode the message as other writers do: fields by number, blocksizes not packed.
 
     Raises:
-        ValueError: a number that does not fit its field.
+        ValueError: a number does not fit its field.
     """
     out = bytearray(b"\x08" + encode_uint64(message.type))
     if message.data is not None:

@@ -11,7 +11,7 @@ def encode_varint(value: int) -> bytes:
     """Encode `value` in its shortest form.
 
     Raises:
-        ValueError: if `value` is negative or takes more than 63 bits.
+        ValueError: `value` is negative or takes more than 63 bits.
     """
     if not 0 <= value < 1 << 63:
         raise ValueError(f"a varint holds 0 <= value < 2**63, not {value}")
@@ -35,7 +35,7 @@ def decode_varint(data: bytes, start: int = 0) -> tuple[int, int]:
         past the last byte read.
 
     Raises:
-        BadCid: if `data` ends early, the varint is longer than `MAX_BYTES`,
+        BadCid: `data` ends early, the varint is longer than `MAX_BYTES`,
             or it is not the shortest encoding of its value.
     """
     if start < len(data) and data[start] < 0x80:  # nearly all

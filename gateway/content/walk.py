@@ -1,8 +1,8 @@
 """Walks over DAGs that ask for blocks instead of fetching them.
 
-A walk is a generator: it yields a `Want`, is sent the `Block` with that CID, and goes on. The same
-walk runs from the cache, a CAR stream, a dict in a test or a fuzzer. A `Want` also says where the
-walk stands, so that whoever fetches can ask an upstream for the rest in one request.
+A walk is a generator: it yields a `Want`, is sent the `Block` with that CID, and continues. The
+same walk runs from the cache, a CAR stream, a dict in a test or a fuzzer. A `Want` also describes
+the position of the walk, so that a fetcher can request the rest from an upstream at once.
 
 The walks themselves: `resolve` (paths), `read` (file bytes), `listing` (directories), `car_walk`
 (the blocks of a CAR response).
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Scope(StrEnum):
-    """How much of the DAG below a path is meant: the `dag-scope` of the trustless gateway."""
+    """The part of the DAG below a path: the `dag-scope` of the trustless gateway."""
 
     BLOCK = "block"
     ENTITY = "entity"
@@ -35,21 +35,21 @@ class Want(NamedTuple):
 
     cid: Cid
     segments: tuple[str, ...] = ()
-    """Path below `root or cid` that is still to be resolved."""
+    """Segments below `root or cid` that are still to be resolved."""
     scope: Scope = Scope.BLOCK
-    """What is wanted of the thing at the end of `segments`."""
+    """Part of the DAG wanted at the end of `segments`."""
     start: int = 0
     """First byte wanted of the file at the end of `segments` (scope ENTITY); absolute in the
     file that `root` names. Negative counts from the end, as in a Python slice."""
     stop: int | None = None
     """One past the last byte wanted; None means to the end. Negative as in a Python slice."""
     root: Cid | None = None
-    """What `segments`, `start` and `stop` count from, when `cid` is a node inside of it: the root
-    of the file, or of the HAMT directory."""
+    """Root of the file or HAMT directory from which `segments`, `start` and `stop` count, when
+    `cid` is a node inside of it."""
     siblings: tuple[Cid, ...] = ()
-    """The parent's child CIDs in order, when they will be wanted in order."""
+    """CIDs of the parent's children, when the walk will want them in order."""
     index: int = 0  # type: ignore[assignment]  # hides tuple.index
-    """Where `cid` stands in `siblings`."""
+    """Index of `cid` in `siblings`."""
 
 
 Walk = Generator[Want, Block, T]
@@ -60,18 +60,18 @@ Stream = Generator[Want | T, Block | None, None]
 
 
 class Ended(NamedTuple, Generic[T]):
-    """A walk is over."""
+    """The end of a walk."""
 
     value: T
-    """What it returned."""
+    """The value that the walk returned."""
 
 
 def advance(walk: Walk[T], block: Block | None) -> Want | Ended[T]:
-    """Take a walk one step on, for whoever cannot let a StopIteration through.
+    """Run a walk up to its next want or its end, without a StopIteration.
 
     Args:
-        walk: one that is not running.
-        block: what it wants; None to start it.
+        walk: a walk that is not running.
+        block: the block that it wants; None to start it.
     """
     try:
         return next(walk) if block is None else walk.send(block)
@@ -80,11 +80,11 @@ def advance(walk: Walk[T], block: Block | None) -> Want | Ended[T]:
 
 
 def advance_stream(stream: Stream[T], block: Block | None) -> Want | T | Ended[None]:
-    """Take a stream one step on; see `advance`.
+    """Run a stream up to its next want, its next value or its end; see `advance`.
 
     Args:
-        stream: one that is not running.
-        block: what it wants; None to start it, or after a value.
+        stream: a stream that is not running.
+        block: the block that it wants; None to start it, or after a value.
     """
     try:
         return stream.send(block)
@@ -93,7 +93,7 @@ def advance_stream(stream: Stream[T], block: Block | None) -> Want | T | Ended[N
 
 
 def ask(want: Want) -> Walk[Block]:
-    """Ask for one block, or open it when the CID itself holds it.
+    """Return one block: the walk wants it, unless an identity CID contains it.
 
     Raises:
         ValueError: the driver sent another block.
@@ -104,10 +104,10 @@ def ask(want: Want) -> Walk[Block]:
 
 
 def run(walk: Walk[T], blocks: Mapping[bytes, Block]) -> T:
-    """Drive a walk from blocks in memory, by multihash.
+    """Run a walk on blocks in memory, by multihash, and return its value.
 
     Raises:
-        KeyError: a block is not there.
+        KeyError: a block is missing.
     """
     try:
         want = next(walk)
@@ -119,10 +119,10 @@ def run(walk: Walk[T], blocks: Mapping[bytes, Block]) -> T:
 
 
 def run_stream(stream: Stream[T], blocks: Mapping[bytes, Block]) -> Iterator[T]:
-    """Drive a stream from blocks in memory, by multihash, and yield what it makes.
+    """Run a stream on blocks in memory, by multihash, and yield its values.
 
     Raises:
-        KeyError: a block is not there.
+        KeyError: a block is missing.
     """
     try:
         item = next(stream)

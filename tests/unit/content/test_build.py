@@ -279,14 +279,14 @@ def test_entries_are_sorted_by_the_bytes_of_their_names() -> None:
 def test_name_twice_is_refused(build: Callable[[Entries], Build]) -> None:
     check_refused(
         ValueError,
-        "the name 'a' is there twice",
+        "the name 'a' occurs twice",
         collect,
         build([("a", TARGET), ("b", TARGET), ("a", TARGET)]),
     )
 
 
 def test_empty_name_in_a_hamt_is_refused() -> None:
-    with pytest.raises(ValueError, match="no place for an empty name"):
+    with pytest.raises(ValueError, match="cannot hold an empty name"):
         collect(build_hamt([("", TARGET)]))
 
 

@@ -177,7 +177,7 @@ def test_conformance_fixtures_are_all_here() -> None:
         pytest.param("simple-unixfs-missing-blocks", 17, "", id="missing-blocks"),
         pytest.param("badheaderlength", 0, "a header of 216830324832 bytes", id="header-length"),
         pytest.param("badsectionlength", 0, "a section of 216830324832", id="section-length"),
-        pytest.param("sample-corrupt-pragma", 0, "ends inside of its header", id="pragma"),
+        pytest.param("sample-corrupt-pragma", 0, "ends inside its header", id="pragma"),
         pytest.param("sample-rootless-v42", 0, "its version is 42, not 1", id="v42"),
         pytest.param("sample-unixfs-v2", 0, "its version is 2, not 1", id="v2"),
         pytest.param("sample-rw-bs-v2", 0, "its version is 2, not 1", id="v2-open"),
@@ -198,18 +198,18 @@ V0 = parse_cid("QmYhmPjhFjYFyaoiuNzYv8WGavpSRDwdHWe5B4M5du5Rtk").encode()
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"", "ends inside of its header", id="nothing"),
+        pytest.param(b"", "ends inside its header", id="nothing"),
         pytest.param(b"\0", "a header of 0 bytes", id="no-header"),
-        pytest.param(b"<!doctype html>", "ends inside of its header", id="html"),
-        pytest.param(HEADER[:-1], "ends inside of its header", id="header-cut-short"),
-        pytest.param(b"\x80", "ends inside of its header", id="length-cut-short"),
+        pytest.param(b"<!doctype html>", "ends inside its header", id="html"),
+        pytest.param(HEADER[:-1], "ends inside its header", id="header-cut-short"),
+        pytest.param(b"\x80", "ends inside its header", id="length-cut-short"),
         pytest.param(b"\x81\x00", "not minimal", id="length-not-minimal"),
         pytest.param(b"\xff" * 10, "longer than 9 bytes", id="length-of-ten-bytes"),
         pytest.param(b"\xff" * 8 + b"\x7f", f"a header of {2**63 - 1}", id="length-huge"),
         pytest.param(
             encode_varint(MAX_HEADER_BYTES + 1), "a header of 32769 bytes", id="header-too-long"
         ),
-        pytest.param(HEADER + b"\x80", "inside of a section", id="section-length-cut-short"),
+        pytest.param(HEADER + b"\x80", "inside a section", id="section-length-cut-short"),
         pytest.param(HEADER + b"\0", "a section of 0 bytes", id="zero-length-section"),
         pytest.param(HEADER + b"\x81\x00", "not minimal", id="section-length-not-minimal"),
         pytest.param(
@@ -218,8 +218,8 @@ V0 = parse_cid("QmYhmPjhFjYFyaoiuNzYv8WGavpSRDwdHWe5B4M5du5Rtk").encode()
         pytest.param(
             HEADER + section(bytes(MAX_BLOCK_BYTES + 1)), "a block of 2097153", id="block-too-long"
         ),
-        pytest.param(HEADER + section(b"abc")[:-1], "inside of a section", id="block-cut-short"),
-        pytest.param(HEADER + section(b"abc")[:20], "inside of a section", id="cid-cut-short"),
+        pytest.param(HEADER + section(b"abc")[:-1], "inside a section", id="block-cut-short"),
+        pytest.param(HEADER + section(b"abc")[:20], "inside a section", id="cid-cut-short"),
         pytest.param(HEADER + b"\x02\x01\x55", "invalid CID", id="section-ends-in-its-cid"),
         pytest.param(
             HEADER + b"\x21" + V0[:-1] + b"\0", "digest does not end", id="v0-longer-than-section"

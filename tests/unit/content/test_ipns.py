@@ -20,8 +20,8 @@ NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 FIXTURES = Path(__file__).parents[2] / "data" / "gateway-conformance"
 REFUSED = {
     "_v1": "no signature of version 2",
-    "_v1-v2-broken-signature-v2": "not one of its key",
-    "_v1-v2-broken-v1-value": "the value outside of the signature",
+    "_v1-v2-broken-signature-v2": "does not match its key",
+    "_v1-v2-broken-v1-value": "unsigned value ",
 }
 RECORDS = sorted(FIXTURES.rglob("*.ipns-record"))
 OWNER = owner()
@@ -58,7 +58,7 @@ def test_a_record_of_each_kind_of_key_is_taken(kind: KeyType) -> None:
 @pytest.mark.parametrize("kind", KeyType)
 def test_a_record_of_another_key_is_refused(kind: KeyType) -> None:
     raw = owner(KeyType.ED25519, 1).raw()
-    with pytest.raises(BadRecord, match=r"not one of its key|neither the record nor its name"):
+    with pytest.raises(BadRecord, match=r"does not match its key|neither the record nor its name"):
         verify_record(owner(kind).name, raw, NOW)
 
 
@@ -83,26 +83,26 @@ def test_a_key_that_its_name_hashes_is_taken() -> None:
         pytest.param(field(8, b"s"), "no signature of version 2", id="no-data"),
         pytest.param(field(9, OWNER.data()), "no signature of version 2", id="no-signature"),
         pytest.param(old_fields(), "no signature of version 2", id="older-form-alone"),
-        pytest.param(OWNER.seal(b"\xf6"), "no map", id="signed-null"),
+        pytest.param(OWNER.seal(b"\xf6"), "not a map", id="signed-null"),
         pytest.param(OWNER.seal(b"garbage"), "not DAG-CBOR", id="signed-garbage"),
         pytest.param(OWNER.raw(ValidityType=1), "validity of type 1", id="validity-type"),
-        pytest.param(OWNER.raw(Validity=b"never"), "not a time", id="validity-of-words"),
+        pytest.param(OWNER.raw(Validity=b"never"), "not an RFC 3339 time", id="validity-of-words"),
         pytest.param(OWNER.raw(Validity=b"\xff"), "end of its validity", id="validity-of-bytes"),
         pytest.param(
             OWNER.raw(Validity=b"2030-12-31T23:59:60Z"), "end of its validity", id="leap-second"
         ),
         pytest.param(
             OWNER.seal(OWNER.data(), field(7, owner(KeyType.RSA).public), with_key=False),
-            "not the one of its name",
+            "does not match its name",
             id="another-key",
         ),
         pytest.param(
             owner(KeyType.RSA).seal(owner(KeyType.RSA).data(), with_key=False),
-            "not one of its key",
+            "does not match its key",
             id="rsa-without-key",
         ),
         pytest.param(
-            OWNER.seal(OWNER.data(), old_fields(sequence=2)), "the sequence outside", id="two-forms"
+            OWNER.seal(OWNER.data(), old_fields(sequence=2)), "unsigned sequence", id="two-forms"
         ),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_name_of_a_hash_needs_the_key_in_the_record() -> None:
 
 def test_a_name_of_an_odd_hash_is_refused() -> None:
     name = make_cid(LIBP2P_KEY, 0x1E, HASHES[0x1E].digest(OWNER.public))
-    with pytest.raises(BadRecord, match="not the one of its name"):
+    with pytest.raises(BadRecord, match="does not match its name"):
         verify_record(name, OWNER.seal(OWNER.data(), with_key=True), NOW)
 
 

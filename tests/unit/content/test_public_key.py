@@ -31,7 +31,7 @@ def test_a_signature_of_each_kind_of_key_is_taken(kind: KeyType) -> None:
 def test_another_signature_is_refused(kind: KeyType, message: bytes, cut: int) -> None:
     signer = owner(kind)
     signature = sign(signer.key, MESSAGE)
-    with pytest.raises(BadRecord, match="not one of its key"):
+    with pytest.raises(BadRecord, match="does not match its key"):
         check_signature(signer.public, message, signature[: len(signature) - cut])
 
 
@@ -57,14 +57,14 @@ SECP256K1_DER = der_of(ec.derive_private_key(1, ec.SECP256K1()))
         pytest.param(field(1, 1), "no type or no bytes", id="no-bytes"),
         pytest.param(field(2, b"x"), "no type or no bytes", id="no-type"),
         pytest.param(ED25519.public[:-1], "not a protobuf message", id="cut"),
-        pytest.param(ED25519.public + field(1, 1), "a field 1", id="type-twice"),
-        pytest.param(ED25519.public + field(2, b""), "a field 2", id="bytes-twice"),
-        pytest.param(ED25519.public + field(3, 1), "a field 3", id="more"),
-        pytest.param(field(1, b"1") + field(2, b""), "a field 1", id="type-of-bytes"),
+        pytest.param(ED25519.public + field(1, 1), "repeated field 1", id="type-twice"),
+        pytest.param(ED25519.public + field(2, b""), "repeated field 2", id="bytes-twice"),
+        pytest.param(ED25519.public + field(3, 1), "repeated field 3", id="more"),
+        pytest.param(field(1, b"1") + field(2, b""), "repeated field 1", id="type-of-bytes"),
         pytest.param(field(1, 4) + field(2, b"x"), "type 4 are not known", id="unknown-type"),
         pytest.param(field(1, 1) + field(2, b"x" * 31), "ED25519 key cannot", id="short-ed25519"),
         pytest.param(field(1, 0) + field(2, b"x"), "RSA key cannot", id="no-rsa"),
-        pytest.param(field(1, 0) + field(2, SECP256K1_DER), "another kind", id="curve-as-rsa"),
+        pytest.param(field(1, 0) + field(2, SECP256K1_DER), "another type", id="curve-as-rsa"),
         pytest.param(field(1, 0) + field(2, rsa_of(1024)), "of 1024 bits", id="small-rsa"),
         pytest.param(field(1, 0) + field(2, rsa_of(8200)), "of 8200 bits", id="large-rsa"),
         pytest.param(
@@ -72,8 +72,8 @@ SECP256K1_DER = der_of(ec.derive_private_key(1, ec.SECP256K1()))
         ),
         pytest.param(field(1, 2) + field(2, b"\x02" + b"\xff" * 32), "SECP256K1 key", id="off"),
         pytest.param(field(1, 2) + field(2, b"\x00"), "SECP256K1 key", id="at-infinity"),
-        pytest.param(field(1, 3) + field(2, RSA_DER), "curve of NIST", id="rsa-as-curve"),
-        pytest.param(field(1, 3) + field(2, SECP256K1_DER), "curve of NIST", id="other-curve"),
+        pytest.param(field(1, 3) + field(2, RSA_DER), "NIST curve", id="rsa-as-curve"),
+        pytest.param(field(1, 3) + field(2, SECP256K1_DER), "NIST curve", id="other-curve"),
         pytest.param(field(1, 3) + field(2, b""), "ECDSA key cannot", id="no-ecdsa"),
     ],
 )

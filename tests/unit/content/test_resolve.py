@@ -304,7 +304,7 @@ NAME = "470.txt"  # its slots are 00, 6E
         ),
         pytest.param(
             lambda forge: forge.shard({0: Slot(forge.directory())}),
-            "not a shard, but the link to it says so",
+            "links to a block that is not a shard",
             id="directory-below",
         ),
         pytest.param(

@@ -286,8 +286,8 @@ BAD_NAMES = [
     pytest.param("a/../../b", "out of the archive", id="down-and-up-twice"),
     pytest.param("a//b", "out of the archive", id="double-slash"),
     pytest.param("a/./b", "out of the archive", id="dot-inside"),
-    pytest.param("a/", "no name", id="final-slash"),
-    pytest.param("a/..", "no name", id="final-dots"),
+    pytest.param("a/", "not a valid file name", id="final-slash"),
+    pytest.param("a/..", "not a valid file name", id="final-dots"),
     pytest.param("x" * MAX_PATH_BYTES, "over 16384 bytes", id="too-long"),
 ]
 
@@ -388,7 +388,7 @@ def test_a_target_that_is_no_path_is_refused(target: bytes) -> None:
     forge = Forge()
     link = forge.unixfs(UnixFs(UnixFsType.SYMLINK, target))
 
-    with pytest.raises(NotArchivable, match="its target is no path"):
+    with pytest.raises(NotArchivable, match="its target is not a path"):
         archive(link, forge.blocks)
 
 

@@ -128,7 +128,7 @@ async def test_what_all_sent_is_told_by_name() -> None:
         (
             "0",
             "record",
-            "sent what is not a valid IPNS record: the signature is not one of its key",
+            "sent what is not a valid IPNS record: the signature does not match its key",
         ),
         ("1", "record", "answered with status 500"),
     }
