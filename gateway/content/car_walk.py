@@ -1,8 +1,8 @@
 """The blocks of a trustless CAR response, in its order.
 
 https://specs.ipfs.tech/http-gateways/trustless-gateway/: depth first, parents before children,
-the blocks of the path before those of what stands at its end. Both ends use it: who answers with a
-CAR, and who receives one and wants to know what comes next.
+the blocks on the path before those of the content at its end. Both sides use it: to write a CAR,
+and to know which block comes next in a CAR that is received.
 """
 
 from collections.abc import Callable
@@ -29,13 +29,13 @@ MAX_MEMO_BYTES: Final = MAX_BLOCK_BYTES + ENTRY_BYTES
 """Of the blocks whose links are kept, be it one of the largest: 8 MB of objects at the most."""
 
 MANY_LINKS: Final = 1024
-"""Those of fewer are quickly found anew."""
+"""Blocks with fewer links are decoded again instead."""
 
 _memo: Memo[CidKey, tuple[Cid, ...]] = Memo(MAX_MEMO_BYTES, 1)
 _Seen = set[Cid] | None
 Path = tuple[str, ...]
 Check = Callable[[Path], None]
-"""Asked about what stands at a path below the root, before its block is; raises to end the walk."""
+"""Called with each path below the root, before its block is wanted; raises to end the walk."""
 
 
 def walk_car(  # noqa: PLR0913 (what a CAR request has, and how to write its answer)
@@ -94,9 +94,9 @@ def walk_proof(root: Cid, segments: tuple[str, ...], scope: Scope = Scope.BLOCK)
 
 
 def find_links(block: Block) -> tuple[Cid, ...]:
-    """Return what a block links to, in order; nothing for codecs that we do not read.
+    """Return the links of a block, in order; none for unsupported codecs.
 
-    What many links were is remembered: clients that read the same CAR share them.
+    Many links are memoized, so that clients that read the same CAR share them.
     """
     cid = block.cid
     if cid.codec not in DECODERS and cid.codec != DAG_PB:
@@ -166,7 +166,7 @@ def _follow(
     seen: _Seen,
     check: Check | None = None,
 ) -> Walk[None]:
-    """Ask for the links of `first` and all that is below them, at most `limit` levels."""
+    """Want the links of `first` and all blocks below them, at most `limit` levels."""
     levels = [first]
     while levels:
         level = levels[-1]

@@ -1,4 +1,4 @@
-"""Answers with a CAR."""
+"""Replies with a CAR."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -93,7 +93,7 @@ async def read_car(
     """Yield a CAR, block by block.
 
     Args:
-        reader: gives the blocks.
+        reader: supplies the blocks.
         path: the blocks on it come first.
         car: which blocks of what stands at its end.
         terminal: CID at the end of the path; the one root in the header.

@@ -15,11 +15,11 @@ from gateway.web.connection.refusals import refusal
 from gateway.web.connection.request_reader import RequestReader
 from gateway.web.connection.write_timeout import Backlog
 
-HEADS_PER_TURN: Final = 64  # then it is the turn of other connections; 2 ms when all are hot
+HEADS_PER_TURN: Final = 64  # then other connections get a turn; 2 ms when all are hot
 
 
 class Done:
-    """Stands where uvicorn keeps the running cycle while no cycle runs."""
+    """Replaces uvicorn's request cycle while no request is answered by the application."""
 
     response_complete = True
     disconnected = False
@@ -174,7 +174,7 @@ class GatewayProtocol(RequestReader):
             self.cycle.keep_alive = False
 
     def refuse(self, status: int) -> None:
-        """Answer what is no request, or none that is taken, once, and close."""
+        """Answer a malformed or refused request, and close the connection."""
         if self._refused:
             return
         if not self._is_free():
