@@ -28,6 +28,11 @@ def encode_name(name: str) -> bytes:
         return name.encode("utf-8", "surrogatepass")
 
 
+def is_reachable(name: str) -> bool:
+    """Tell whether a path can lead to an entry: one with a slash is no segment (IPIP-0548)."""
+    return name not in UNREACHABLE and "/" not in name
+
+
 def quote_name(name: str, safe: str = "") -> str:
     """Percent-encode a name, byte by byte."""
     return quote(encode_name(name), safe=safe)

@@ -98,6 +98,8 @@ def find_entry(entity: Entity, name: str) -> Walk[Cid | None]:
 def _find(entity: Entity, ahead: Want) -> Walk[Cid | None]:
     """Find `ahead.segments[0]`; the wants on the way are `ahead` with other CIDs."""
     name = ahead.segments[0]
+    if isinstance(entity, ShardEntity | DirectoryEntity) and "/" in name:
+        return None  # a name with a slash is no segment: IPIP-0548
     if isinstance(entity, ShardEntity):
         return (yield from _find_in_shards(entity, ahead))
     if isinstance(entity, DirectoryEntity):

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from gateway.content.cid import DAG_PB, Cid
-from gateway.content.entry_name import UNREACHABLE, show_bytes
+from gateway.content.entry_name import is_reachable, show_bytes
 from gateway.content.listing import DirectoryEntry
 from gateway.content.path import AnyPath, escape_segment
 from gateway.protocol.media import guess_type
@@ -120,7 +120,7 @@ def listing_row(head: ListingHead, entry: DirectoryEntry) -> Row:
     href, cut = "", ""
     if len(entry.name) <= MAX_LINKED_CHARACTERS:
         segment = escape_segment(entry.name)
-        href = "" if entry.name in UNREACHABLE else head.base_href + segment
+        href = head.base_href + segment if is_reachable(entry.name) else ""
         hash_href += f"?filename={quote(segment, safe='')}" if head.cid_base else ""
     if len(entry.name) > MAX_SHOWN_CHARACTERS:
         cut = "\N{HORIZONTAL ELLIPSIS}"

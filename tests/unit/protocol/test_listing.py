@@ -92,7 +92,6 @@ def test_row_links_by_path_and_by_cid() -> None:
     ("name", "href", "filename"),
     [
         pytest.param("a b", "a%20b", "a%2520b", id="space"),
-        pytest.param("a/b", "a%2Fb", "a%252Fb", id="slash"),
         pytest.param("50%", "50%25", "50%2525", id="percent"),
         pytest.param("a&b=c+d", "a&b=c+d", "a%26b%3Dc%2Bd", id="query-characters"),
         pytest.param('"><script>', "%22%3E%3Cscript%3E", "%2522%253E%253Cscript%253E", id="markup"),
@@ -105,6 +104,12 @@ def test_row_escapes_names(name: str, href: str, filename: str) -> None:
     assert row.href == f"/ipfs/bafkqaaa/%C4%85/{href}"
     assert row.hash_href == f"/ipfs/{HELLO}?filename={filename}"
     assert row.size == ""
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_a_name_that_no_path_reaches_is_linked_by_its_cid(name: str) -> None:
+    row = listing_row(HEAD, DirectoryEntry(name, CID, None))
+    assert row.href == row.hash_href
 
 
 def test_control_and_direction_characters_are_made_visible() -> None:
