@@ -233,8 +233,8 @@ def plain_link(data: bytes) -> PBLink:
             raise Refused
         if data[:1] == b"\x12":
             raw, data = plain_bytes(data[1:])
-            name = raw.decode()
-    except (BadCid, UnicodeDecodeError):
+            name = raw.decode(errors="surrogateescape")
+    except BadCid:
         raise Refused from None
     if data[:1] == b"\x18":
         size, data = plain_varint(data[1:])
