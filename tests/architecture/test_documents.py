@@ -368,3 +368,14 @@ def test_a_misfit_is_seen() -> None:
     assert find_misfits(Asked, Fitting) == []
     assert find_misfits(Asked, Renamed) == ["find"]
     assert sorted(find_misfits(Asked, Narrow)) == ["find", "last"]
+
+
+def test_each_decision_is_in_the_index() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    index, _, decisions = text.partition("\n## Index\n")[2].partition("\n## ")
+    titles = re.findall(r"^### (.*)$", decisions, re.MULTILINE)
+
+    assert [title.partition(". ")[0] for title in titles] == [
+        str(number) for number in range(1, len(titles) + 1)
+    ]
+    assert re.findall(r"^- \[(.*)\]\(#.*\)$", index, re.MULTILINE) == titles
