@@ -15,7 +15,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 FLOORS: Final = {
-    "aiohttp": ((3, 14, 4), "CVE-2026-69244: malformed chunked answers are read out of bounds"),
+    "aiohttp": (
+        (3, 14, 4),
+        "PYSEC-2026-3545, PYSEC-2026-4394: malformed chunked answers and multipart",
+    ),
     "cryptography": ((46, 0, 7), "CVE-2026-39892: buffers that are not contiguous overflow"),
     "dnspython": ((2, 9), "CVE-2023-29483, and the excessive CPU that 2.9.0 mends"),
     "starlette": ((1, 3, 1), "CVE-2026-48710, CVE-2026-54282, CVE-2026-54283"),
