@@ -108,7 +108,7 @@ def test_a_rate_that_cannot_be_read_is_refused() -> None:
 def test_requests_at_once_are_capped_and_freed() -> None:
     admission = control("", most=2)
     assert admitted(admission, ["192.0.2.1", "192.0.2.2", "192.0.2.3"]) == 2
-    with pytest.raises(TooManyRequests, match="2 requests are under way") as caught:
+    with pytest.raises(TooManyRequests, match="2 requests are in flight") as caught:
         admission.admit("192.0.2.4")
     assert caught.value.retry_after_s == 5
     admission.release()

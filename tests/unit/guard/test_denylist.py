@@ -274,7 +274,7 @@ async def test_a_list_that_is_not_whole_is_not_read_again_and_again(
     assert not await lists.look()
     monkeypatch.setattr(module, "read_lists", None)
     assert not await lists.look()
-    assert "no rule" in str(lists.state()["problem"])
+    assert "no valid rule" in str(lists.state()["problem"])
 
 
 @pytest.mark.parametrize("content", [b"", HTML, f"/ipfs/{ONE}".encode()])

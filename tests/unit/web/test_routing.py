@@ -279,8 +279,10 @@ async def test_a_page_for_what_is_gone_is_cached_like_content(listening: Listeni
 async def test_redirects_are_only_for_sites_of_their_own(listening: Listening) -> None:
     root = listening.add_website(b"/* /page.html 200")
     assert status_of(await listening.get(f"/ipfs/{root}/x", host="paths.example")) == 404
-    answer = await listening.get("/x?format=car", host=f"{root}.ipfs.gateway.example")
-    assert status_of(answer) == 404
+    host = f"{root}.ipfs.gateway.example"
+    assert status_of(await listening.get("/x?format=raw", host=host)) == 404
+    proof = await listening.get("/x?format=car", host=host)  # the blocks that prove the absence
+    assert b"x-ipfs-roots: %b\r\n" % root.encode() in proof
 
 
 @pytest.mark.parametrize(
