@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.content.block import Block
 from gateway.content.build import Layout, Profile, build_file, collect
-from gateway.content.car_walk import MAX_LEVELS, walk_car, walk_proof
+from gateway.content.car_walk import MANY_LINKS, MAX_LEVELS, find_links, walk_car, walk_proof
 from gateway.content.cid import DAG_CBOR, DAG_PB, RAW, Cid, parse_cid, sha256_cid
 from gateway.content.read import read_file
 from gateway.content.resolve import resolve
@@ -129,6 +129,16 @@ def test_scope_entity_of_a_hamt_is_all_its_shards() -> None:
         wants[1].cid, (), Scope.ENTITY, root=car.root, siblings=wants[1].siblings
     )
     assert [want.siblings[want.index] for want in wants[1:]] == [want.cid for want in wants[1:]]
+
+
+def test_many_links_are_shared_by_all_who_read_them() -> None:
+    forge = Forge()
+    leaf = forge.raw(b"")
+    names = [f"{number:04}" for number in range(MANY_LINKS + 1)]
+    block = forge.blocks[forge.directory(*[(name, leaf) for name in names]).multihash]
+
+    assert find_links(block) == (leaf,) * len(names)
+    assert find_links(block) is find_links(block)
 
 
 def test_unique_walk_of_a_hamt_of_equal_shards_is_short() -> None:
