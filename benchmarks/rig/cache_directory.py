@@ -48,14 +48,11 @@ def truth(directory: Path) -> Truth:
 
 
 def disk_bytes(directory: Path) -> int:
-    """Return what the files of a directory take on the file system, whoever writes to it now.
-
-    Folders are left out: their number does not grow with the cache.
-    """
+    """Return what a directory takes on the file system, as `du` has it, whoever writes now."""
     return sum(
         _allocated(os.path.join(folder, name))  # noqa: PTH118 (once a file, of thousands)
         for folder, _, names in os.walk(directory)
-        for name in names
+        for name in (*names, "")
     )
 
 

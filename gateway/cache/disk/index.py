@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import quote
 
 from gateway.cache.disk.schema import (
+    FILE_COST,
     FORMAT,
     PINNED_MS,
     cost_of,
@@ -47,6 +48,8 @@ _INSERT: Final = """INSERT INTO entries (key, size, cost, used, tag) VALUES (?, 
 _SELECT_TAG: Final = "SELECT NULL, tag FROM entries WHERE key = ?"
 _SELECT_BLOB_AND_TAG: Final = "SELECT data, tag FROM entries JOIN blobs USING (id) WHERE key = ?"
 _SELECT_ENTRIES: Final = "SELECT id, key, size, cost FROM entries"
+_RECOUNT: Final = f"""UPDATE totals SET blocks = ?, bytes = ?,
+    files = (SELECT coalesce(sum({FILE_COST.format(row="")}), 0) FROM entries)"""  # noqa: S608 (all constants)
 _DAMAGED_CODES: Final = frozenset(
     {
         sqlite3.SQLITE_ERROR,  # no such table
@@ -265,6 +268,11 @@ class Index:
         """Return blocks and the bytes that they take on the disk (`cost_of`)."""
         return self._pair("SELECT blocks, bytes FROM totals")
 
+    def row_bytes(self) -> int:
+        """Return what of the total is in this file: small blocks, and the rows of all."""
+        total, files = self._pair("SELECT bytes, files FROM totals")
+        return total - files
+
     def coldest_ms(self) -> int | None:
         """Return when the longest unused block that is not pinned was used last."""
         with self._translated():
@@ -285,7 +293,7 @@ class Index:
         if lowest < 0 or highest > cost_of(MAX_BLOCK_BYTES):
             raise IndexDamaged("a block cannot take so much room")
         with self._translated():
-            self._run("UPDATE totals SET blocks = ?, bytes = ?", blocks, total)
+            self._run(_RECOUNT, blocks, total)
 
     def shrink(self, spare_pages: int, limit: int) -> bool:
         """Give up to `limit` free pages beyond `spare_pages` back to the file system.

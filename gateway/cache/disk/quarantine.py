@@ -56,13 +56,13 @@ class Quarantine:
         return True
 
     def size_bytes(self) -> int:
-        """Return the bytes that the quarantine takes now."""
+        """Return what all that is in the quarantine takes on the file system now."""
         return sum(size for _, size in self._files())
 
     def _files(self) -> list[tuple[Path, int]]:
         try:
             with os.scandir(self._folder) as entries:
-                return [(Path(e), e.stat(follow_symlinks=False).st_size) for e in entries]
+                return [(Path(entry), _allocated_below(Path(entry))) for entry in entries]
         except OSError:
             return []
 
@@ -75,6 +75,19 @@ class Quarantine:
                 return
             _delete(path)
             total -= size
+
+
+def allocated_bytes(path: Path) -> int:
+    """Return what a file, or a folder without what is in it, takes; nothing if it is not there."""
+    try:
+        return path.lstat().st_blocks * 512
+    except OSError:
+        return 0
+
+
+def _allocated_below(path: Path) -> int:
+    inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
+    return allocated_bytes(path) + sum(map(allocated_bytes, inside))
 
 
 def _delete(path: Path) -> None:

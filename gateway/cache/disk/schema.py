@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.cache.states import MIN_FILE_BYTES
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """`PRAGMA user_version`; an index of another format is moved aside and rebuilt."""
 APPLICATION_ID: Final = 0x69706673
 PINNED_MS: Final = 1 << 62
@@ -17,10 +17,16 @@ PAGE_BYTES: Final = 8192
 
 _ROW_BYTES: Final = 256
 """A row with its two indexes, half-full pages included; see test_index.py."""
-_FILE_SYSTEM_BLOCK: Final = 4096
+FILE_SYSTEM_BLOCK: Final = 4096
+"""Files and folders take whole ones, in all file systems that servers have."""
 _MAX_LOCAL: Final = PAGE_BYTES - 35  # sqlite.org/fileformat2.html, 1.5 "payload overflow"
 _MIN_LOCAL: Final = (PAGE_BYTES - 12) * 32 // 255 - 23
 _CELL_BYTES: Final = 10  # header of a cell and its pointer
+
+FILE_COST: Final = (
+    f"CASE WHEN {{row}}size >= {MIN_FILE_BYTES} THEN {{row}}cost - {_ROW_BYTES} ELSE 0 END"
+)
+"""What of the cost of a row is not in the index."""
 
 _SCHEMA: Final = (
     """CREATE TABLE entries (
@@ -35,14 +41,17 @@ _SCHEMA: Final = (
     """CREATE TABLE totals (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         blocks INTEGER NOT NULL,
-        bytes INTEGER NOT NULL)""",
-    """CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
-        UPDATE totals SET blocks = blocks + 1, bytes = bytes + new.cost;
-    END""",
-    """CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
-        UPDATE totals SET blocks = blocks - 1, bytes = bytes - old.cost;
+        bytes INTEGER NOT NULL,
+        files INTEGER NOT NULL)""",
+    f"""CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+        UPDATE totals SET blocks = blocks + 1, bytes = bytes + new.cost,
+            files = files + ({FILE_COST.format(row="new.")});
+    END""",  # noqa: S608 (all constants)
+    f"""CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
+        UPDATE totals SET blocks = blocks - 1, bytes = bytes - old.cost,
+            files = files - ({FILE_COST.format(row="old.")});
         DELETE FROM blobs WHERE id = old.id;
-    END""",
+    END""",  # noqa: S608 (all constants)
     # By multihash and not by entry: a block that is lost and fetched again is still pinned.
     """CREATE TABLE pinned (
         key BLOB NOT NULL,
@@ -66,7 +75,7 @@ def cost_of(size: int) -> int:
     as fit share one, and what does not fit goes to pages of its own.
     """
     if size >= MIN_FILE_BYTES:
-        return -(-size // _FILE_SYSTEM_BLOCK) * _FILE_SYSTEM_BLOCK + _ROW_BYTES
+        return -(-size // FILE_SYSTEM_BLOCK) * FILE_SYSTEM_BLOCK + _ROW_BYTES
     local, overflow = size, 0
     if size > _MAX_LOCAL:
         page = PAGE_BYTES - 4
@@ -87,7 +96,7 @@ def write_schema(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {FORMAT}")
     for statement in _SCHEMA:
         connection.execute(statement)
-    connection.execute("INSERT INTO totals (id, blocks, bytes) VALUES (1, 0, 0)")
+    connection.execute("INSERT INTO totals (id, blocks, bytes, files) VALUES (1, 0, 0, 0)")
     connection.execute("COMMIT")
 
 

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from gateway.cache.disk.commands import Flush, Job, Stop, Store
 from gateway.cache.disk.files import BlockFiles
+from gateway.cache.disk.footprint import Footprint, least_room
 from gateway.cache.disk.index import Index, IndexDamaged, IndexUnavailable
 from gateway.cache.disk.index_handle import Epoch, IndexHandle, IndexOwner
 from gateway.cache.disk.inline_reader import InlineReader
@@ -61,7 +62,10 @@ class DiskTier:
 
         Args:
             directory: made if it is not there.
-            limit_bytes: of blocks, index and quarantine; writes in flight come on top.
+            limit_bytes: of all that is in the directory, as `du` counts it: blocks, index and
+                journal, folders, quarantine. What a process is writing, at most
+                `MAX_BATCH_BYTES`, comes on top until it is in its place. A limit below
+                `LEAST_LIMIT_BYTES` is not held, only approached.
             clock: for the order of use, and for noticing stalls.
             observer: told of damaged and evicted blocks, always in the event loop.
             tag_key: check reads by keyed tags; None to hash them against their CIDs.
@@ -97,7 +101,7 @@ class DiskTier:
 
     @property
     def limit_bytes(self) -> int:
-        """What blocks, index and quarantine may take."""
+        """What all that is in the directory may take."""
         return self._limit_bytes
 
     @property
@@ -204,8 +208,10 @@ class DiskTier:
         is dropped and counted as a write error.
         """
         key, size = block.cid.multihash, len(block.data)
-        if self._is_closed or key in self._pending or cost_of(size) > self._limit_bytes:
+        if self._is_closed or key in self._pending:
             return
+        if cost_of(size) > least_room(self._limit_bytes):
+            return  # there may be no room for it, however much is evicted
         while self._pending and self._pending_bytes + size > MAX_PENDING_BYTES:
             if self._is_writer_stalled or not await self._wait_for_turn(STALL_S):
                 self._count_lost(1, "the disk does not answer")
@@ -327,7 +333,7 @@ class DiskTier:
             IndexOwner(self._directory, WRITE_BUSY_TIMEOUT_S, self._epoch, self._quarantine),
             self._quarantine,
             Sweep(self._directory, self._files, self._quarantine, self._clock),
-            self._limit_bytes,
+            Footprint(self._directory, self._limit_bytes, self._quarantine, self._clock),
             self._clock,
         )
 

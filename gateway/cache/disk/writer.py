@@ -16,6 +16,7 @@ from typing import Final
 from gateway.cache.disk.commands import Flush, Forget, IndexLost, Job, Order, Stop, Store, Tag
 from gateway.cache.disk.eviction import Eviction
 from gateway.cache.disk.files import BlockFiles
+from gateway.cache.disk.footprint import Footprint
 from gateway.cache.disk.future_uses import bring_back
 from gateway.cache.disk.index import Index, IndexDamaged, IndexUnavailable
 from gateway.cache.disk.index_handle import IndexOwner
@@ -41,10 +42,6 @@ MAX_TOUCHES: Final = 8192
 """Uses that are remembered until they are written; the newest count."""
 TOUCHES_PER_TURN: Final = 512
 """Uses written in one transaction: readers of the index wait while it is committed."""
-SPARE_SHARE: Final = 64
-"""Free pages that stay in the index for the next small blocks: 1/64 of the limit, but at most
-`MAX_SPARE_BYTES`."""
-MAX_SPARE_BYTES: Final = 4 * 1024 * 1024
 SHRINK_PAGES: Final = 256
 """Free pages given back to the file system in one transaction: some 5 ms."""
 SHRINKS: Final = 12
@@ -94,7 +91,7 @@ class Writer:
         owner: IndexOwner,
         quarantine: Quarantine,
         sweep: Sweep,
-        limit_bytes: int,
+        footprint: Footprint,
         clock: Clock,
     ) -> None:
         """Make a writer; `start` starts it.
@@ -104,20 +101,19 @@ class Writer:
             owner: the index.
             quarantine: where damaged things go.
             sweep: the scans.
-            limit_bytes: what blocks, index and quarantine may take together.
+            footprint: what blocks may take, and the limit of everything together.
             clock: dates the use of blocks.
         """
         self._files = files
         self._owner = owner
         self._quarantine = quarantine
         self._sweep = sweep
-        self._limit_bytes = limit_bytes
         self._clock = clock
         self.tag_key: bytes | None = None
         """Of the tags that blocks get; None for no tags. Set before `start`."""
-        self._eviction = Eviction(files, limit_bytes)
-        self._max_batch_bytes = min(MAX_BATCH_BYTES, limit_bytes // 4)
-        self._spare_pages = min(MAX_SPARE_BYTES, limit_bytes // SPARE_SHARE) // PAGE_BYTES
+        self._eviction = Eviction(files, footprint.limit_bytes)
+        self._max_batch_bytes = min(MAX_BATCH_BYTES, footprint.limit_bytes // 4)
+        self._footprint = footprint
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._urgent = threading.Event()
         self._touched: deque[tuple[bytes, int]] = deque(maxlen=MAX_TOUCHES)
@@ -249,7 +245,7 @@ class Writer:
         forgotten = [order.key for order in orders if isinstance(order, Forget)]
         tags = [order for order in orders if isinstance(order, Tag)]
         if batch.written:
-            self._eviction.make_room(index, batch.incoming_bytes)
+            self._make_room(index, batch.incoming_bytes)
             with suppress(IndexUnavailable):  # its journal may need more room than there is
                 self._shrink(index, batch.row_bytes // PAGE_BYTES)
             batch.used_ms = self._midpoint.used_ms(index, batch.used_ms)
@@ -264,6 +260,10 @@ class Writer:
         if batch.missing_bytes:
             self._eviction.free_space(index, batch.missing_bytes)
 
+    def _make_room(self, index: Index, incoming_bytes: int) -> bool:
+        self._eviction.limit_bytes = self._footprint.room(index)
+        return self._eviction.make_room(index, incoming_bytes)
+
     def _take_touches(self) -> dict[bytes, int]:
         touches: dict[bytes, int] = {}
         while self._touched and len(touches) < TOUCHES_PER_TURN:
@@ -273,7 +273,7 @@ class Writer:
 
     def _shrink(self, index: Index, wanted_pages: int = 0) -> bool:
         """Give free pages back, but those that are wanted; tell whether there are more."""
-        spare_pages = self._spare_pages + wanted_pages
+        spare_pages = self._footprint.spare_bytes // PAGE_BYTES + wanted_pages
         return all(index.shrink(spare_pages, SHRINK_PAGES) for _ in range(SHRINKS))
 
     def _forget(self, index: Index, keys: list[bytes]) -> None:
@@ -291,8 +291,7 @@ class Writer:
             report.known += step.known
             report.quarantined += step.quarantined
             self._patience_s = self._clock.monotonic() - started  # half of the time at most
-        self._eviction.limit_bytes = self._limit_bytes - self._quarantine.size_bytes()
-        fits = self._eviction.make_room(index, 0)
+        fits = self._make_room(index, 0)
         is_shrinking = self._shrink(index)
         is_late = bring_back(index, int(self._clock.now() * 1000))
         if is_late or is_shrinking or (self._eviction.evicted and not fits):

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.cache.disk import index as module
 from gateway.cache.disk.index import Index, IndexDamaged, IndexUnavailable
-from gateway.cache.disk.schema import PAGE_BYTES, cost_of
+from gateway.cache.disk.schema import FILE_SYSTEM_BLOCK, PAGE_BYTES, cost_of
+from gateway.cache.states import MIN_FILE_BYTES
 from tests.fakes.blocks import numbered
 from tests.fakes.cache_directory import alter
 
@@ -314,6 +315,8 @@ def test_totals_that_are_none_are_damage(path: Path, index: Index, statement: st
     alter(path, statement)
     with pytest.raises(IndexDamaged, match="a total"):
         index.totals()
+    with pytest.raises(IndexDamaged, match="a total"):
+        index.row_bytes()
 
 
 def test_an_impossible_cost_is_not_counted(path: Path, index: Index) -> None:
@@ -415,6 +418,9 @@ class IndexMachine(RuleBasedStateMachine):
     def totals_are_the_sums(self) -> None:
         costs = [cost_of(size) for size, _ in self.model.values()]
         assert self.index.totals() == (len(costs), sum(costs))
+        sizes = [size for size, _ in self.model.values() if size >= MIN_FILE_BYTES]
+        files = sum(-(-size // FILE_SYSTEM_BLOCK) * FILE_SYSTEM_BLOCK for size in sizes)
+        assert self.index.row_bytes() == sum(costs) - files
 
     def teardown(self) -> None:
         self.index.check()

@@ -38,7 +38,7 @@ async def test_a_process_sees_what_another_one_wrote(directory: Path) -> None:
 
 
 async def test_two_processes_stay_below_the_limit_together(directory: Path) -> None:
-    limit = 2 * MIB
+    limit = 8 * MIB
     writers = [start_writer(Job(directory, range(n, n + 160), limit)) for n in (0, 1000)]
     for process, _ in writers:
         process.join(60)

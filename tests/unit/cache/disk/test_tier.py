@@ -1,6 +1,7 @@
 """The disk tier as the event loop sees it."""
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.cache_directory import index_file, truth
+from benchmarks.rig.cache_directory import disk_bytes, index_file, truth
+from gateway.cache.disk.footprint import LEAST_LIMIT_BYTES
+from gateway.cache.disk.schema import cost_of
 from gateway.cache.disk.tier import MAX_PENDING_BYTES, STALL_S, DiskTier
 from gateway.cache.states import DiskCondition, EvictionReason
 from gateway.content.block import Block
@@ -99,7 +102,7 @@ async def test_finding_a_block_makes_it_known(open_tier: OpenTier) -> None:
 async def test_the_longest_unused_blocks_make_room(
     open_tier: OpenTier, clock: FakeClock, observer: RecordingObserver
 ) -> None:
-    tier = await open_tier(limit_bytes=MIB)
+    tier = await open_tier(limit_bytes=2 * MIB)  # the half is for blocks
     blocks = [numbered(n, 100_000) for n in range(12)]
     for block in blocks:
         clock.advance(1)
@@ -176,20 +179,60 @@ async def test_a_lowered_limit_is_reached_after_the_start(
     assert truth(directory).bytes <= MIB
 
 
-def bytes_taken(directory: Path) -> int:
-    return sum(path.stat().st_blocks * 512 for path in directory.rglob("*") if path.is_file())
+def one_of(*sizes: int) -> Callable[[int], int]:
+    return lambda number: sizes[number % len(sizes)]
 
 
+@pytest.mark.parametrize(
+    ("size_of", "is_used_again"),
+    [
+        pytest.param(one_of(1, 300, 1_100, 4_999, 12_345), False, id="rows"),
+        pytest.param(one_of(16_384, 16_385, 20_001, 262_158), False, id="files"),
+        pytest.param(one_of(300, 5_000, 17_000, 90_000), False, id="both"),
+        pytest.param(
+            lambda number: 2_000 if number < 4_000 else 60_001, False, id="rows-then-files"
+        ),
+        pytest.param(one_of(40, 300, 500, 700, 900), True, id="half-empty-pages"),
+    ],
+)
 async def test_the_directory_never_takes_more_than_the_limit(
-    open_tier: OpenTier, directory: Path
+    open_tier: OpenTier,
+    directory: Path,
+    clock: FakeClock,
+    size_of: Callable[[int], int],
+    is_used_again: bool,  # noqa: FBT001 (of the table)
 ) -> None:
-    """Block files, index and quarantine together, as `du` would count them."""
-    limit = 8 * MIB
+    """Blocks, index, journal, folders: while it runs, and at the end (issue 12, 37)."""
+    limit = LEAST_LIMIT_BYTES
     tier = await open_tier(limit_bytes=limit)
-    for number in range(900):
-        await tier.keep(numbered(number, (300, 5_000, 17_000, 90_000)[number % 4]))
+    written = number = most = 0
+    keys: list[bytes] = []
+    chance = random.Random(37)  # noqa: S311 (which blocks are used)
+    while written < 2 * limit:
+        block = numbered(number, size_of(number))
+        await tier.keep(block)
+        clock.advance(0.01)
+        keys.append(block.cid.multihash)
+        if is_used_again:  # some of the last 8,000: evictions go through pages in no order
+            for _ in range(2):
+                tier.touch(keys[-1 - chance.randrange(min(8_000, len(keys)))])
+        written += cost_of(len(block.data))
+        number += 1
+        if number % 200 == 0:
+            await tier.flush()
+            most = max(most, disk_bytes(directory))
+    await tier.close()
+    assert limit * 0.7 < most <= limit
+    assert disk_bytes(directory) <= limit
+
+
+async def test_a_limit_that_is_too_small_leaves_blocks_half_of_it(open_tier: OpenTier) -> None:
+    """The folders alone can take more than such a limit."""
+    tier = await open_tier(limit_bytes=MIB // 2)
+    for number in range(100):
+        await tier.keep(numbered(number, 20_000))
     await tier.flush()
-    assert limit * 0.7 < bytes_taken(directory) <= limit * 1.02
+    assert tier.stats()["blocks"] == MIB // 4 // cost_of(20_000)
 
 
 async def test_reads_and_writes_at_once_see_only_right_bytes(open_tier: OpenTier) -> None:

@@ -11,12 +11,13 @@ import pytest
 from benchmarks.rig.cache_directory import index_file
 from gateway.cache.disk.commands import Flush, Forget, IndexLost, Stop, Store
 from gateway.cache.disk.files import BlockFiles
+from gateway.cache.disk.footprint import SPARE_SHARE, Footprint
 from gateway.cache.disk.index import Index
 from gateway.cache.disk.index_handle import Epoch, IndexOwner
 from gateway.cache.disk.quarantine import Quarantine
 from gateway.cache.disk.scan import Sweep
 from gateway.cache.disk.schema import PAGE_BYTES, cost_of
-from gateway.cache.disk.writer import SPARE_SHARE, Report, Writer
+from gateway.cache.disk.writer import Report, Writer
 from gateway.cache.states import EvictionReason, IndexState
 from gateway.content.block import Block
 from tests.fakes.blocks import numbered
@@ -31,7 +32,8 @@ def make_writer(files: BlockFiles, directory: Path, clock: FakeClock, limit_byte
     quarantine = Quarantine(directory / "quarantine", limit_bytes, clock)
     owner = IndexOwner(directory, 0, Epoch(), quarantine)
     sweep = Sweep(directory, files, quarantine, clock)
-    return Writer(files, owner, quarantine, sweep, limit_bytes, clock)
+    footprint = Footprint(directory, limit_bytes, quarantine, clock)
+    return Writer(files, owner, quarantine, sweep, footprint, clock)
 
 
 class Running:
@@ -159,7 +161,7 @@ def test_what_is_forgotten_and_stored_again_stays(directory: Path, clock: FakeCl
 def test_uses_decide_who_is_evicted(directory: Path, clock: FakeClock) -> None:
     cost = cost_of(20_000)
     blocks = [numbered(n, 20_000) for n in range(4)]
-    with running(directory, clock, 3 * cost + 1000) as run:
+    with running(directory, clock, 2 * (3 * cost + 1000)) as run:  # the half is for blocks
         for block in blocks[:3]:
             clock.advance(1)
             run.store(block)
@@ -171,10 +173,10 @@ def test_uses_decide_who_is_evicted(directory: Path, clock: FakeClock) -> None:
 
 
 def test_a_large_batch_stays_below_the_limit(directory: Path, clock: FakeClock) -> None:
-    limit = 10 * cost_of(20_000)
-    with running(directory, clock, limit) as run:
+    room = 10 * cost_of(20_000)
+    with running(directory, clock, 2 * room) as run:  # the half is for blocks
         report = run.store(*(numbered(n, 20_000) for n in range(60)))
-        assert limit // 2 < report.bytes <= limit
+        assert room // 2 < report.bytes <= room
     assert len(list((directory / "blocks").rglob("*/*"))) == report.blocks
 
 
