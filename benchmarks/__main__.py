@@ -12,9 +12,11 @@ from benchmarks.report.tables import RESULTS, publish
 
 
 def main() -> None:
-    """Run hits, the mix, misses and a short load, and print what came out."""
+    """Run hits, the mix, misses and a short load, and print the results."""
     parser = make_parser("benchmarks", benchmarks.__doc__)
-    parser.add_argument("--smoke", action="store_true", help="a second for each figure, for CI")
+    parser.add_argument(
+        "--smoke", action="store_true", help="measure each figure for one second only (CI)"
+    )
     is_smoke = parser.parse_args().smoke
     started = time.monotonic()
     publish("hits", measure_hits(1, 1, SMOKE_CASES if is_smoke else CASES))

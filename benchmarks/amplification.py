@@ -1,4 +1,4 @@
-"""What upstreams pay for a client, and what a client notices of a bad one.
+"""Bytes and requests that a client costs upstreams, and the effect of a bad upstream on a client.
 
 A gateway runs as a process, each time with an empty cache; its upstreams are in our own loop, and
 count what they send. Measured are the bytes that upstreams send for each byte of a cold file; the

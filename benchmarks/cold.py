@@ -1,14 +1,14 @@
-"""Cold files over links of every length and width: ours, Rainbow, Kubo, and the physical limit.
+"""Cold files over links of many latencies and bandwidths: ours, Rainbow, Kubo, and plain HTTP.
 
-One Kubo node holds the files and stands behind links: proxies on loopback with a round trip and a
-bandwidth. Fetched from it by plain HTTP, a file comes as fast as one stream can: that is the limit.
-Ours asks the same node, and so does Rainbow, for CARs or for blocks one by one; a second Kubo node
-asks it for blocks by Bitswap, through a link as long and as narrow. Nobody has seen a file before:
-all start empty at each link, and every file is asked for once.
+One Kubo node holds the files behind links: loopback proxies with a round-trip time and a bandwidth.
+A plain HTTP download from it is the physical limit: one stream at full speed. Our gateway and
+Rainbow fetch CARs, or single blocks, from the same node; a second Kubo node fetches blocks by
+Bitswap through an equal link. All caches start empty at each link, and each file is requested
+once.
 
 The second table has three links of 20 ms and 100 Mbit/s to the same node, as three upstreams of
-ours. The last one compares with what was promised for links of 50 ms and 1 Gbit/s, and for three
-upstreams. Upstreams that fail, and hedging, are measured by `python -m benchmarks.faults`.
+ours. The last one compares with the bars for links of 50 ms and 1 Gbit/s, and for three
+upstreams. Failing upstreams, and hedging, are measured by `python -m benchmarks.faults`.
 """
 
 import argparse
@@ -177,27 +177,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = make_parser(
         "benchmarks.cold",
         __doc__,
-        "Every option but --smoke can be given again for more. One cell is measured by\n"
+        "Every option except --smoke can be repeated. To measure one cell:\n"
         '  --table links --round-trip-ms 50 --mbit-s 1000 --size "100 MB"',
     )
-    parser.add_argument("--smoke", action="store_true", help="one link, 10 MB at the most, for CI")
+    parser.add_argument(
+        "--smoke", action="store_true", help="measure one link, files up to 10 MB (CI)"
+    )
     parser.add_argument(
         "--round-trip-ms",
         type=float,
         action="append",
         metavar="MS",
-        help=f"of the links; {_listed(ROUND_TRIPS_MS)} if not given",
+        help=f"round-trip time of a link (default: {_listed(ROUND_TRIPS_MS)})",
     )
     parser.add_argument(
         "--mbit-s",
         type=float,
         action="append",
         metavar="RATE",
-        help=f"of the links; {_listed(RATES_MBIT_S)} if not given",
+        help=f"bandwidth of a link (default: {_listed(RATES_MBIT_S)})",
     )
     labels = [size.label for size in SIZES]
-    parser.add_argument("--size", choices=labels, action="append", help="of the files; else all")
-    parser.add_argument("--table", choices=TABLES, action="append", help="else both")
+    parser.add_argument(
+        "--size", choices=labels, action="append", help="size of a file (default: all)"
+    )
+    parser.add_argument(
+        "--table", choices=TABLES, action="append", help="table to measure (default: both)"
+    )
     return parser
 
 

@@ -1,10 +1,9 @@
 """What clients notice when one of three upstreams dies, stalls, resets, lies or slows down.
 
 Three links of 20 ms lead to one Kubo node, and a gateway has them as its upstreams. Every request
-is a miss, at a steady rate whatever the answers do. A third into the run the link that is asked
-most becomes faulty, and after two thirds it is well again. Each fault has a gateway of its own; the
-quiet run is the first, and the others are compared with it. The last table compares with what was
-promised.
+is a miss; the request rate is fixed (open loop). The busiest link becomes faulty after a third of
+the run and recovers after two thirds. Each fault has its own gateway; the quiet run has no
+fault and is the baseline of the others. The last table compares with the bars.
 """
 
 import asyncio
@@ -134,7 +133,7 @@ def _run(folder: Path, content: tuple[int, Sequence[str]], scale: Scale, trouble
 
 
 def main() -> None:
-    """Measure with as many requests as are asked for; faster than the machine is, all are late."""
+    """Measure the faults; a rate above the capacity of the machine makes every answer late."""
     by_name = {trouble.name: trouble for trouble in TROUBLES}
     parser = make_parser("benchmarks.faults", __doc__)
     parser.add_argument(
@@ -142,20 +141,20 @@ def main() -> None:
         type=int,
         default=FULL.requests,
         metavar="N",
-        help="for each fault; %(default)s if not given",
+        help="requests for each fault (default: %(default)s)",
     )
     parser.add_argument(
         "--per-second",
         type=float,
         default=FULL.per_s,
         metavar="RATE",
-        help="of requests; %(default)s if not given",
+        help="requests per second (default: %(default)s)",
     )
     parser.add_argument(
         "--only",
         choices=by_name,
         action="append",
-        help="this fault, beside the quiet run; again for more",
+        help="fault to measure beside the quiet run; can be repeated (default: all)",
     )
     asked = parser.parse_args()
     scale = Scale(asked.requests, asked.per_second, FULL.tail_s)

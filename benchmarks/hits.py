@@ -1,8 +1,9 @@
-"""Cached answers: our gateway against what others would run, on the same bytes.
+"""Cached answers: our gateway against other servers of the same bytes.
 
-Every contender has one core, the load (wrk) the last one. Short runs of all of them take turns,
-while the others stand still. The best of each counts, so that whatever else the machine does hurts
-all alike. Every body is compared once before it is measured. The plot is `results/hits.png`.
+Every server has one core; the load generator (wrk) has the last one. Short runs of the servers
+alternate, while the others are stopped. The best run of each counts, so that other load on the
+machine affects all alike. Every body is compared once before it is measured. The plot is
+`results/hits.png`.
 """
 
 import hashlib
@@ -191,9 +192,16 @@ def main() -> None:
     parser = make_parser("benchmarks.hits", __doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--smoke", action="store_true", help="two sizes, a second each")
+    parser.add_argument(
+        "--smoke", action="store_true", help="measure two sizes for one second each"
+    )
     labels = [case.label for case in CASES]
-    parser.add_argument("--only", action="append", choices=labels, help="this size; again for more")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=labels,
+        help="size to measure; can be repeated (default: all)",
+    )
     chosen = parser.parse_args()
     if chosen.smoke:
         publish("hits", measure_hits(1, 1, SMOKE_CASES))

@@ -1,10 +1,10 @@
-"""What kills cost: processes that die by SIGKILL while they write, and a gateway that starts again.
+"""Cost of SIGKILL: processes killed while they write to a cache, and a gateway that is restarted.
 
     python -m benchmarks.kills [--kills 1000] [--blocks 100000]
 
-The first table: one writer after the other keeps blocks of all sizes in the same full directory and
-is killed at a random moment; after each kill another process opens the directory, compares what it
-finds with what was kept, and keeps anew what the dead one was writing. The second one is of
+First table: one writer after the other stores blocks of all sizes in the same full directory and is
+killed at a random moment; after each kill another process opens the directory, compares its blocks
+with those stored, and stores again those that were being written. Second table: see
 `benchmarks.restarts`. Exit code 1 when a bar is missed.
 """
 
@@ -201,7 +201,12 @@ def main() -> None:
     """Print the tables; the exit code is 1 when a bar is missed."""
     parser = make_parser("benchmarks.kills", __doc__)
     parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--blocks", type=int, default=100_000, help="in the gateway that restarts")
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        default=100_000,
+        help="cached blocks of the gateway that is restarted (default: %(default)s)",
+    )
     asked = parser.parse_args()
     tables = [measure_kills(asked.kills), measure_restarts(asked.blocks)]
     publish("kills", tables)

@@ -121,7 +121,7 @@ def main() -> None:
     parser = make_parser("benchmarks.load", __doc__)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--visitors", type=int, default=40)
-    parser.add_argument("--smoke", action="store_true", help="ten visitors for five seconds")
+    parser.add_argument("--smoke", action="store_true", help="run ten visitors for five seconds")
     chosen = parser.parse_args()
     seconds, visitors = (5, 10) if chosen.smoke else (chosen.seconds, chosen.visitors)
     publish("load", measure_load(seconds, visitors))

@@ -1,8 +1,8 @@
-"""Cold answers: through our gateway, against the Kubo gateway that is its upstream, asked itself.
+"""Cold answers: through our gateway, against its upstream, a Kubo gateway, without ours between.
 
-Both ask the same Kubo node over the same link: on this machine, and through a proxy that makes
-the round trip 20 ms. So the difference is what fetching, verifying and storing costs. Kubo has
-every block on its disk and has read it once before; our cache has never seen the file.
+Both reach the same Kubo node over the same link: directly on this machine, and through a proxy
+with a round trip of 20 ms. So the difference is the cost of fetching, verifying and storing. Kubo
+has every block on its disk and has read it once before; our cache is empty.
 """
 
 import statistics
@@ -125,7 +125,7 @@ def _row(
 def main() -> None:
     """Run from the command line."""
     parser = make_parser("benchmarks.misses", __doc__)
-    parser.add_argument("--smoke", action="store_true", help="10 MB at the most, for CI")
+    parser.add_argument("--smoke", action="store_true", help="measure files up to 10 MB only (CI)")
     publish("misses", measure_misses(SMOKE_SIZES if parser.parse_args().smoke else SIZES))
 
 

@@ -1,14 +1,14 @@
-"""Every kind of request, hot or not: our gateway beside nginx's proxy_cache and Rainbow.
+"""Every kind of request, hot, from disk and cold: ours beside nginx's proxy_cache and Rainbow.
 
-Rows: `hot` is one file again and again; `disk` is 6,000 files in turn, of which memory holds a
-quarter; `zipf 0.9` is the same files, some far more often than others; `cold` is 4,000 files from
-a Kubo on loopback, each for the first time; `304` asks whether the files of `disk` have changed;
-the others are a directory with index.html, the same under its own host, and parts of a large file.
+Rows: `hot` repeats one file; `disk` cycles through 6,000 files, of which memory holds a quarter;
+`zipf 0.9` requests the same files with Zipf popularity; `cold` requests each of 4,000 files from a
+Kubo on loopback once; `304` revalidates the files of `disk`; the others are a directory with
+index.html, the same under its own host, and ranges of a large file.
 Files are of 1, 10 and 100 KiB, connections 64 and one; two rows have two workers.
 
-Every server has one core, the load and Kubo the last one. The others stand still while one is
-measured. Before that, bodies are compared to the byte, and a run checks the status and length of
-every answer; in cold rows the measured run does. Best of the rounds.
+Every server has one core; the load generator and Kubo share the last one. The others are stopped
+while one is measured. Before that, bodies are compared to the byte, and a run checks the status
+and length of every answer; in cold rows the measured run does. The best round counts.
 """
 
 import math
@@ -260,14 +260,33 @@ def _parse() -> Plan:
     parser = make_parser("benchmarks.mix", __doc__, EXAMPLES)
     kinds = [str(kind) for kind in Kind]
     sizes = [size // KIB for size in SIZES]
-    parser.add_argument("--only", action="append", choices=kinds, help="this row; again for more")
-    parser.add_argument("--size", action="append", type=int, choices=sizes, help="KiB; again, too")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=kinds,
+        help="row to measure; can be repeated (default: all)",
+    )
+    parser.add_argument(
+        "--size",
+        action="append",
+        type=int,
+        choices=sizes,
+        help="file size in KiB; can be repeated (default: all)",
+    )
     parser.add_argument("--connections", type=int, choices=(1, MANY), default=0)
-    parser.add_argument("--seconds", type=float, default=2, help="for each figure (2)")
-    parser.add_argument("--rounds", type=int, default=2, help="of which the best counts (2)")
-    parser.add_argument("--files", type=int, default=FILES, help="of 10 KiB (6000)")
-    parser.add_argument("--profile", action="store_true", help="of ours, into build/profiles")
-    parser.add_argument("--smoke", action="store_true", help="a second for each figure, for CI")
+    parser.add_argument("--seconds", type=float, default=2, help="seconds per figure (default: 2)")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="rounds, of which the best counts (default: 2)"
+    )
+    parser.add_argument(
+        "--files", type=int, default=FILES, help="number of files of 10 KiB (default: 6000)"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="write CPU profiles of our gateway to build/profiles"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="measure each figure for one second only (CI)"
+    )
     asked = parser.parse_args()
     if asked.smoke:
         return SMOKE

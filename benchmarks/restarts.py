@@ -1,4 +1,4 @@
-"""A gateway that is killed with a full cache: how soon it is back, and what it still has.
+"""A gateway that is killed with a full cache: time until it answers again, and blocks lost.
 
 Part of `python -m benchmarks.kills`.
 """

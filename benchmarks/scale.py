@@ -1,4 +1,4 @@
-"""The disk tier with a million small blocks: how long a find takes, and what evictions hold up.
+"""The disk tier with a million small blocks: latency of look-ups, alone and during evictions.
 
     python -m benchmarks.scale [--blocks 1000000] [--large 64] [--seconds 20]
 
@@ -226,7 +226,12 @@ def main() -> None:
     """Print the tables; the exit code is 1 when a bar is missed."""
     parser = make_parser("benchmarks.scale", __doc__)
     parser.add_argument("--blocks", type=int, default=BLOCKS)
-    parser.add_argument("--large", type=int, default=LARGE_BLOCKS, help="of 256 KiB, beside them")
+    parser.add_argument(
+        "--large",
+        type=int,
+        default=LARGE_BLOCKS,
+        help="additional blocks of 256 KiB (default: %(default)s)",
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS)
     asked = parser.parse_args()
     tables = uvloop.run(measure_scale(asked.blocks, asked.seconds, large=asked.large))

@@ -1,4 +1,4 @@
-"""Hostile requests, and how long they hold up everybody else: `python -m benchmarks.stalls`.
+"""Hostile requests, and how long each delays other clients: `python -m benchmarks.stalls`.
 
 A gateway runs as a process. While each input is asked for, a second client asks for a small hot
 file, over and over. What counts is the longest time that it waited, without the time for which the
@@ -278,9 +278,13 @@ def main() -> None:
     """Measure, and print what came out."""
     parser: argparse.ArgumentParser = make_parser("benchmarks.stalls", __doc__)
     parser.add_argument("--mode", choices=("car", "block"), default="car")
-    parser.add_argument("--short", action="store_true", help="requests only")
-    told = parser.parse_args()
-    publish("stalls", measure(told.mode, is_short=told.short))
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="measure the requests, not the memory of stalled readers",
+    )
+    asked = parser.parse_args()
+    publish("stalls", measure(asked.mode, is_short=asked.short))
 
 
 if __name__ == "__main__":

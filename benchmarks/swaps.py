@@ -1,4 +1,4 @@
-"""Answers in order: a HEAD that takes its time, and a hot GET sent soon after, on one connection.
+"""Order of answers on one connection: a slow HEAD, and a hot GET sent soon after it.
 
 The head of the answer to HEAD was once held back while the answer already counted as complete, and
 one hot answer in seven was sent before it. Each try sends a HEAD that takes the slow path, waits

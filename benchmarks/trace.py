@@ -297,8 +297,13 @@ def main() -> None:
     """Run from the command line; the exit code is 1 when a bar is missed."""
     parser = make_parser("benchmarks.trace", __doc__, EXAMPLES)
     parser.add_argument("--cids", type=int, default=CIDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of the second half (10)")
-    parser.add_argument("--smoke", action="store_true", help="1,000 CIDs and two seconds")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        help="measured seconds of the second half (default: 10)",
+    )
+    parser.add_argument("--smoke", action="store_true", help="measure 1,000 CIDs for two seconds")
     asked = parser.parse_args()
     tables = measure_trace(*((1000, 2) if asked.smoke else (asked.cids, asked.seconds)))
     publish("trace", tables)

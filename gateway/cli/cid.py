@@ -1,4 +1,4 @@
-"""`cid`: what a CID says, in every form that people meet."""
+"""`cid`: the parts of a CID and its text forms."""
 
 import base64
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def explain_cid(text: Annotated[str, typer.Argument(help="A CID in any text form.")]) -> None:
-    """Explain a CID: its parts, and all its text forms."""
+    """Print the parts of a CID and all its text forms."""
     with told_errors():
         cid = parse_cid(text)
     for name, value in describe_cid(cid):

@@ -1,4 +1,4 @@
-"""`check-config`: is the configuration right, and what follows from it."""
+"""`check-config`: validate a configuration and print the resulting settings."""
 
 import os
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def check_config(
     file: Annotated[Path, typer.Argument(help="A TOML file; config/gateway.toml has every key.")],
 ) -> None:
-    """Check a configuration and print the settings that follow from it and the environment."""
+    """Check a configuration file; print the settings that it and the environment result in."""
     with told_errors():
         settings = load_settings(file, os.environ)
         is_strict = settings.denylist.incomplete == "refuse"

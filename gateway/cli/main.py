@@ -1,4 +1,4 @@
-"""The command line's entry: every command, and what is common to them."""
+"""Entry point of the command line: the commands and the options common to them."""
 
 import sys
 from typing import Annotated

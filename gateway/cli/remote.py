@@ -1,4 +1,4 @@
-"""Commands that speak to the admin listener of a running gateway."""
+"""HTTP client of the admin listener of a running gateway."""
 
 import json
 import ssl
@@ -14,9 +14,12 @@ from gateway.errors import CannotStart
 DEFAULT_URL = "http://127.0.0.1:8081"
 TIMEOUT_S = 5.0
 
-AdminUrl = Annotated[str, typer.Option("--url", help="The admin listener.")]
+AdminUrl = Annotated[str, typer.Option("--url", help="URL of the admin listener.")]
 AdminToken = Annotated[
-    str, typer.Option("--token", help="Its bearer token.", envvar="GATEWAY_ADMIN__TOKEN")
+    str,
+    typer.Option(
+        "--token", help="Bearer token of the admin listener.", envvar="GATEWAY_ADMIN__TOKEN"
+    ),
 ]
 
 Shape = TypeVar("Shape", dict[str, Any], list[dict[str, Any]])
@@ -25,8 +28,8 @@ Shape = TypeVar("Shape", dict[str, Any], list[dict[str, Any]])
 def connect(url: str, token: str, timeout_s: float = TIMEOUT_S) -> httpx.Client:
     """Return a client of an admin listener.
 
-    No proxy of the environment is used: it is on this machine or on a network of the operator, and
-    the token is for nobody else.
+    Proxies of the environment are ignored: the listener is on this machine or on a network of the
+    operator, and the token must not reach a proxy.
     """
     headers = {"authorization": f"Bearer {token}"} if token else {}
     try:
@@ -45,33 +48,33 @@ def fetch(client: httpx.Client, page: str, shape: type[Shape]) -> Shape:
     """Fetch one page of JSON.
 
     Raises:
-        CannotStart: with words for whoever typed the command.
+        CannotStart: the listener does not answer, or answers with an error.
     """
-    with _told(client, page) as where:
+    with _reported(client, page) as where:
         response = client.get(page)
         _refuse_failure(response, where)
         return _shaped(response, shape, where)
 
 
 def order(client: httpx.Client, page: str, body: Mapping[str, object], shape: type[Shape]) -> Shape:
-    """Give an order; return what comes of it.
+    """Send an order; return its result.
 
     Raises:
-        CannotStart: it was not carried out; in words for whoever typed the command.
+        CannotStart: it was not carried out, or the listener does not answer.
     """
-    with _told(client, page) as where:
+    with _reported(client, page) as where:
         response = client.post(page, json=body)
         _refuse_failure(response, where)
         return _shaped(response, shape, where)
 
 
 def follow(client: httpx.Client, page: str, body: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """Give an order, and yield the lines that tell its progress.
+    """Send an order; yield its progress, one decoded line of JSON each.
 
     Raises:
         CannotStart: it was not carried out, or the connection broke.
     """
-    with _told(client, page) as where, client.stream("POST", page, json=body) as response:
+    with _reported(client, page) as where, client.stream("POST", page, json=body) as response:
         if response.is_error:
             response.read()
         _refuse_failure(response, where)
@@ -93,7 +96,7 @@ def _trust(*, is_secure: bool) -> ssl.SSLContext:
 
 
 @contextmanager
-def _told(client: httpx.Client, page: str) -> Iterator[str]:
+def _reported(client: httpx.Client, page: str) -> Iterator[str]:
     where = f"{str(client.base_url).rstrip('/')}{page}"
     try:
         yield where
@@ -104,7 +107,7 @@ def _told(client: httpx.Client, page: str) -> Iterator[str]:
 
 def _refuse_failure(response: httpx.Response, where: str) -> None:
     if response.status_code == httpx.codes.UNAUTHORIZED:
-        raise CannotStart(f"{where} wants another token (--token, GATEWAY_ADMIN__TOKEN)")
+        raise CannotStart(f"{where} refuses the token (--token, GATEWAY_ADMIN__TOKEN)")
     if not response.is_success:
         raise CannotStart(f"{where} answers {response.status_code}{_reason_of(response)}")
 
@@ -118,9 +121,9 @@ def _reason_of(response: httpx.Response) -> str:
 
 def _shaped(response: httpx.Response, shape: type[Shape], where: str) -> Shape:
     try:
-        told = response.json()
+        page = response.json()
     except ValueError:
-        told = None
-    if not isinstance(told, shape):
+        page = None
+    if not isinstance(page, shape):
         raise CannotStart(f"{where} is not a page of the admin listener of a gateway")
-    return told
+    return page

@@ -1,4 +1,4 @@
-"""`replay`: what caches of other sizes and policies would have done with an access log."""
+"""`replay`: hit rates that other cache sizes and policies would have on an access log."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,13 +51,15 @@ def register(app: typer.Typer) -> None:
 
 
 def replay_log(
-    log: Annotated[Path, typer.Argument(help="An access log: JSON, or nginx's combined format.")],
-    svg: Annotated[Path | None, typer.Option(help="Draw the hits to this file.")] = None,
+    log: Annotated[Path, typer.Argument(help="Access log: JSON, or nginx's combined format.")],
+    svg: Annotated[
+        Path | None, typer.Option(help="Write a plot of the hit rates to this SVG file.")
+    ] = None,
 ) -> None:
-    """Tell how often caches of several sizes and policies would have hit.
+    """Print the hit rates of caches of several sizes and policies, simulated from an access log.
 
-    It knows what the log knows: whole answers, not blocks. So it compares sizes and policies; the
-    hits of a real cache are higher where answers share blocks.
+    The log has whole answers, not blocks: use the rates to compare sizes and policies. A real cache
+    hits more often where answers share blocks.
     """
     with told_errors():
         with log.open("r", encoding="utf-8", errors="replace") as opened:
@@ -67,7 +69,7 @@ def replay_log(
         whole = footprint(trace)
         results = replay_all(trace, whole)
         things = len({asked.key for asked in trace})
-        say(f"{len(trace):,} requests for {things:,} things, {format_bytes(whole)} in all")
+        say(f"{len(trace):,} requests for {things:,} paths, {format_bytes(whole)} in all")
         output().print(table_of(results, whole))
         if svg is not None:
             svg.write_text(draw(results, whole), "utf-8")

@@ -1,4 +1,4 @@
-"""`scrub`: hash everything in the disk cache again, with a progress bar."""
+"""`scrub`: verify every block of the disk cache, with a progress bar."""
 
 import asyncio
 import os
@@ -34,9 +34,9 @@ def scrub(
         Path | None, typer.Option("--config", "-c", help="A TOML file.", show_default="none")
     ] = None,
 ) -> None:
-    """Hash every block of the disk cache against its CID; a gateway may be using it meanwhile.
+    """Verify every block of the disk cache against its CID; a gateway may use it meanwhile.
 
-    Damaged blocks are moved to the quarantine and fetched again when somebody asks for them; the
+    Damaged blocks are moved to the quarantine and fetched again on the next request for them; the
     exit code is 1 if there were any.
     """
     with told_errors():
@@ -47,7 +47,7 @@ def scrub(
             raise CannotStart(f"there is no cache in {settings.cache.directory}")
         damaged = asyncio.run(_scrub(settings))
         if damaged:
-            fail(FAILED, f"{damaged} blocks were damaged; they are out of the way now")
+            fail(FAILED, f"{damaged} damaged blocks were moved to the quarantine")
 
 
 async def _scrub(settings: Settings) -> int:
@@ -60,7 +60,7 @@ async def _scrub(settings: Settings) -> int:
 
     store = await TieredStore.open(settings.cache, SystemClock(), Statistics())
     assert store.disk is not None  # noqa: S101 (its size was looked at)
-    told = Scrubbed(0, 0, 0, 0)
+    progress = Scrubbed(0, 0, 0, 0)
     columns = (
         TextColumn("{task.completed:,} of {task.total:,} blocks"),
         BarColumn(),
@@ -71,13 +71,16 @@ async def _scrub(settings: Settings) -> int:
         with Progress(*columns, console=output()) as bar:
             task = bar.add_task("", total=0)
             async with aclosing(scrub(store.disk)) as steps:
-                async for told in steps:
-                    words = f"{format_bytes(told.bytes)}, {told.damaged} damaged"
+                async for progress in steps:
+                    words = f"{format_bytes(progress.bytes)}, {progress.damaged} damaged"
                     bar.update(
-                        task, completed=told.blocks, total=told.total_blocks, description=words
+                        task,
+                        completed=progress.blocks,
+                        total=progress.total_blocks,
+                        description=words,
                     )
         await store.flush()
     finally:
         await store.close()
-    say(f"{told.blocks:,} blocks, {format_bytes(told.bytes)}: {told.damaged} damaged")
-    return told.damaged
+    say(f"{progress.blocks:,} blocks, {format_bytes(progress.bytes)}: {progress.damaged} damaged")
+    return progress.damaged

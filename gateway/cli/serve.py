@@ -1,4 +1,4 @@
-"""`serve` and `demo`: run a gateway in the foreground until a signal asks for an end."""
+"""`serve` and `demo`: run a gateway in the foreground until a signal ends it."""
 
 import logging
 import os
@@ -40,7 +40,7 @@ def serve(
     ] = None,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Check the configuration and end.")
+        bool, typer.Option("--check", help="Check the configuration and exit.")
     ] = False,
 ) -> None:
     """Serve content from the configured upstreams, or from public gateways if there are none.

@@ -1,4 +1,4 @@
-"""`stats`: what a running gateway says of its cache and its upstreams, as tables."""
+"""`stats`: figures of the cache and the upstreams of a running gateway, as tables."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,10 +38,12 @@ def stats(
     url: AdminUrl = DEFAULT_URL,
     token: AdminToken = "",
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 2.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between refreshes (with --watch).")
+    ] = 2.0,
 ) -> None:
-    """Show the statistics of a running gateway."""
+    """Show the cache and upstream statistics of a running gateway."""
     with told_errors(), connect(url, token) as client:
         if not watch:
             output().print(_look(client))

@@ -1,4 +1,4 @@
-"""What commands print, and how they end."""
+"""Output, error messages and exit codes of the commands."""
 
 import io
 import os
@@ -17,7 +17,7 @@ FAILED = 1
 MISCONFIGURED = 2
 WIDTH = 160
 PATIENCE_S: Final = 1.0
-"""How long a full pipe is waited for: nobody may read it, and no end waits for a line."""
+"""How long a line waits for a full pipe, which may have no reader; then the line is dropped."""
 
 
 def examples(*lines: str) -> str:
@@ -36,7 +36,7 @@ def say(line: str) -> None:
 
 
 def announce(line: str) -> None:
-    """Print one line if somebody can take it: no service depends on that."""
+    """Print one line to standard output, unless that is closed, full or stuck."""
     with suppress(OSError):
         if not _is_stuck(sys.stdout):
             say(line)
@@ -79,14 +79,14 @@ def _is_stuck(stream: TextIO | None) -> bool:
 
 
 def fail(code: int, *lines: object) -> NoReturn:
-    """Print errors and end."""
+    """Print errors to standard error and exit with the code."""
     complain(lines)
     raise typer.Exit(code)
 
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Turn errors that the user can mend into lines and an exit code, without a traceback."""
+    """Turn errors that the user can fix into lines and an exit code, without a traceback."""
     try:
         yield
     except BadSettings as exc:
@@ -100,7 +100,7 @@ def told_errors() -> Iterator[None]:
 
 
 def format_bytes(size: float) -> str:
-    """Return a size as people say it: `1.5 GiB`."""
+    """Return a size in bytes with a binary unit: `1.5 GiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

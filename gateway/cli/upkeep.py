@@ -1,4 +1,4 @@
-"""`warm`, `pin` and `purge`: fetch ahead, keep for ever, take out; orders to a running gateway."""
+"""`warm`, `pin` and `purge`: orders to the admin listener of a running gateway."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -57,9 +57,9 @@ def register(app: typer.Typer) -> None:
 
 
 def warm(targets: Targets, url: AdminUrl = DEFAULT_URL, token: AdminToken = "") -> None:
-    """Fetch whole DAGs into the cache of a running gateway, before anybody asks for them.
+    """Fetch whole DAGs into the cache of a running gateway before they are requested.
 
-    It ends with Ctrl-C; what was fetched stays.
+    Ctrl-C stops it; blocks fetched so far stay cached.
     """
     with told_errors(), connect(url, token) as client:
         failed = 0
@@ -68,7 +68,7 @@ def warm(targets: Targets, url: AdminUrl = DEFAULT_URL, token: AdminToken = "") 
                 rows = follow(client, WARM_PAGE, {"cids": cids})
                 failed += _show(bar, rows)
         if failed:
-            fail(FAILED, f"{failed} of the DAGs could not be fetched in whole")
+            fail(FAILED, f"{failed} of the DAGs could not be fetched completely")
 
 
 def pin(
@@ -79,11 +79,13 @@ def pin(
     url: AdminUrl = DEFAULT_URL,
     token: AdminToken = "",
     *,
-    remove: Annotated[bool, typer.Option("--remove", help="Let them go again.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="Show all pins.")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait until all of it is here.")] = True,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Unpin instead: allow eviction again.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List all pins.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until every block is fetched.")] = True,
 ) -> None:
-    """Keep whole DAGs in the cache for ever; they are fetched if they are not there."""
+    """Protect whole DAGs from eviction; blocks that are not cached are fetched."""
     with told_errors(), connect(url, token) as client:
         if list_ or not targets:
             output().print(_pins_table(fetch(client, PINS_PAGE, list)))
@@ -103,15 +105,15 @@ def purge(
     token: AdminToken = "",
     *,
     recursive: Annotated[
-        bool, typer.Option("--recursive", help="With everything below them that is cached.")
+        bool, typer.Option("--recursive", help="Also remove all cached blocks below them.")
     ] = False,
 ) -> None:
-    """Take content out of the cache: memory, disk and finished answers of all workers."""
+    """Remove content from the cache: memory, disk and finished answers of all workers."""
     with told_errors(), connect(url, token, PURGE_TIMEOUT_S) as client:
         table = Table("cid", "blocks", "bytes", "", box=None, padding=(0, 2, 0, 0))
         for cids in _chunks(read_targets(targets)):
-            told = order(client, PURGE_PAGE, {"cids": cids, "recursive": recursive}, dict)
-            for row in told["purged"]:
+            result = order(client, PURGE_PAGE, {"cids": cids, "recursive": recursive}, dict)
+            for row in result["purged"]:
                 table.add_row(
                     row["cid"], f"{row['blocks']:,}", format_bytes(row["bytes"]), _remark(row)
                 )

@@ -13,11 +13,11 @@ from prometheus_client.core import (
 from gateway.ops.histogram import HistogramSnapshot
 
 Rows = Iterable[tuple[Sequence[str], float]]
-"""Values of the labels, and the number."""
+"""Label values and sample value of each row."""
 
 
 def counter(name: str, text: str, labels: Sequence[str], rows: Rows) -> Metric:
-    """Make a counter; `_total` is added to its name."""
+    """Return a counter family; `_total` is added to its name."""
     family = CounterMetricFamily(f"ipfs_{name}", text, labels=labels)
     for values, value in rows:
         family.add_metric(values, value)
@@ -25,7 +25,7 @@ def counter(name: str, text: str, labels: Sequence[str], rows: Rows) -> Metric:
 
 
 def gauge(name: str, text: str, labels: Sequence[str], rows: Rows) -> Metric:
-    """Make a gauge."""
+    """Return a gauge family."""
     family = GaugeMetricFamily(f"ipfs_{name}", text, labels=labels)
     for values, value in rows:
         family.add_metric(values, value)
@@ -33,7 +33,7 @@ def gauge(name: str, text: str, labels: Sequence[str], rows: Rows) -> Metric:
 
 
 def untyped(name: str, text: str, labels: Sequence[str], rows: Rows) -> Metric:
-    """Make a counter whose name, as boxo has it, lacks the `_total` that the format asks for."""
+    """Return an untyped family: a counter under boxo's name, which has no `_total`."""
     family = UnknownMetricFamily(f"ipfs_{name}", text, labels=labels)
     for values, value in rows:
         family.add_metric(values, value)
@@ -47,7 +47,7 @@ def histogram(
     bounds: tuple[float, ...],
     rows: Iterable[tuple[str, HistogramSnapshot]],
 ) -> Metric:
-    """Make a histogram with one label."""
+    """Return a histogram family with one label; `bounds` are the upper bounds of its buckets."""
     family = HistogramMetricFamily(f"ipfs_{name}", text, labels=[label])
     for value, snapshot in rows:
         total = 0
@@ -60,6 +60,6 @@ def histogram(
 
 
 def by_word(counts: Mapping[str, int], words: Iterable[str] = ()) -> list[tuple[list[str], float]]:
-    """Return a row for each word counted, and one for each of `words` even if it is 0."""
+    """Return a row for each key of `counts`, and for each of `words` even if its count is 0."""
     every = dict.fromkeys((*(str(word) for word in words), *counts))
     return [([word], counts.get(word, 0)) for word in every]

@@ -1,4 +1,4 @@
-"""The Prometheus page, made from an `Overview` when it is asked for.
+"""The Prometheus page, rendered from an `Overview` on each scrape.
 
 Names are boxo's (`ipfs_http_gw_*`, `ipfs_http_blockstore_*`) where the meaning is the same, so that
 dashboards made for Kubo and Rainbow work; everything else is `ipfs_gateway_*`. Label values are
@@ -33,14 +33,17 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _DURATIONS: Final[Mapping[str, tuple[str, str]]] = {
     RequestKind.FILE: ("unixfs_file_get", "Seconds to serve a file"),
     RequestKind.INDEX: ("unixfs_dir_indexhtml_get", "Seconds to serve a directory's index.html"),
-    RequestKind.LISTING: ("unixfs_gen_dir_listing_get", "Seconds to serve a made listing"),
+    RequestKind.LISTING: (
+        "unixfs_gen_dir_listing_get",
+        "Seconds to serve a generated directory listing",
+    ),
     RequestKind.CAR: ("car_stream_get", "Seconds to serve a CAR"),
     RequestKind.RAW: ("raw_block_get", "Seconds to serve a raw block"),
     RequestKind.TAR: ("tar_stream_get", "Seconds to serve a TAR"),
     RequestKind.DOCUMENT: ("jsoncbor_get", "Seconds to serve a JSON or CBOR document"),
     RequestKind.IPNS_RECORD: ("ipns_record_get", "Seconds to serve an IPNS record"),
-    CAR_FAILED: ("car_stream_fail", "Seconds that CARs lasted which broke off"),
-    TAR_FAILED: ("tar_stream_fail", "Seconds that TARs lasted which broke off"),
+    CAR_FAILED: ("car_stream_fail", "Seconds until a truncated CAR response ended"),
+    TAR_FAILED: ("tar_stream_fail", "Seconds until a truncated TAR response ended"),
 }
 
 _MEDIA_TYPES: Final[Mapping[str, str]] = {  # boxo's label: the format asked for, "" for UnixFS
@@ -51,38 +54,42 @@ _MEDIA_TYPES: Final[Mapping[str, str]] = {  # boxo's label: the format asked for
 }
 
 _CACHE_GAUGES: Final = (
-    ("gateway_cache_bytes", "Bytes of blocks kept", ("memory_bytes", "disk_bytes")),
-    ("gateway_cache_limit_bytes", "Bytes that a tier may hold", ("memory_limit", "disk_limit")),
-    ("gateway_cache_blocks", "Blocks kept", ("memory_blocks", "blocks")),
+    ("gateway_cache_bytes", "Bytes of cached blocks, by tier", ("memory_bytes", "disk_bytes")),
+    ("gateway_cache_limit_bytes", "Capacity of a tier in bytes", ("memory_limit", "disk_limit")),
+    ("gateway_cache_blocks", "Cached blocks, by tier", ("memory_blocks", "blocks")),
 )
 """Name, help, and the figures of the cache for memory and for disk."""
 
 _CACHE_COUNTERS: Final = (
-    ("quarantined", "gateway_cache_quarantined", "Damaged files that were set aside"),
+    ("quarantined", "gateway_cache_quarantined", "Damaged files moved to the quarantine"),
     ("write_errors", "gateway_cache_write_errors", "Blocks that could not be written to disk"),
     ("shared_written", "gateway_shared_written_blocks", "Blocks written to the shared tier"),
     ("shared_dropped", "gateway_shared_dropped_blocks", "Blocks not written to the shared tier"),
     ("shared_errors", "gateway_shared_errors", "Failures of the shared tier"),
-    ("purged", "gateway_cache_purged_blocks", "Blocks that operators took out"),
-    ("purged_bytes", "gateway_cache_purged_bytes", "Bytes of blocks that operators took out"),
+    ("purged", "gateway_cache_purged_blocks", "Blocks purged by operators"),
+    ("purged_bytes", "gateway_cache_purged_bytes", "Bytes of blocks purged by operators"),
 )
 _CACHE_FIGURES: Final = (
     ("pending_bytes", "gateway_cache_pending_bytes", "Bytes waiting to be written to disk"),
-    ("coldest_age_s", "gateway_cache_coldest_age_seconds", "Since the coldest block was used"),
-    ("pins", "gateway_cache_pins", "Roots that operators pinned"),
-    ("pinned_bytes", "gateway_cache_pinned_bytes", "Bytes that stay because of a pin"),
+    (
+        "coldest_age_s",
+        "gateway_cache_coldest_age_seconds",
+        "Seconds since the last use of the coldest block",
+    ),
+    ("pins", "gateway_cache_pins", "Roots pinned by operators"),
+    ("pinned_bytes", "gateway_cache_pinned_bytes", "Bytes of pinned blocks"),
 )
 """Figure of the cache, name, help."""
 
 
 class _Page(Collector):
-    """All families of one overview."""
+    """Collector of all metric families of one overview."""
 
     def __init__(self, overview: Overview) -> None:
         self._overview = overview
 
     def collect(self) -> Iterator[Metric]:
-        """Make every family; each has its help text even while it has no sample."""
+        """Yield every family, with its help text even while it has no samples."""
         overview = self._overview
         yield from _requests(overview.statistics["requests"])
         yield from _durations(overview.statistics["requests"])
@@ -100,21 +107,21 @@ def render(overview: Overview) -> bytes:
     return generate_latest(_Page(overview))
 
 
-def _denylists(told: Sequence[Mapping[str, object]]) -> Iterator[Metric]:
-    newest = max(told, key=lambda state: float(str(state["read_at"])), default=None)
+def _denylists(states: Sequence[Mapping[str, object]]) -> Iterator[Metric]:
+    newest = max(states, key=lambda state: float(str(state["read_at"])), default=None)
     rules: Rows = [] if newest is None else [([], float(str(newest["rules"])))]
-    yield gauge("gateway_denylist_rules", "Rules of denylists in force", [], rules)
-    problem: Rows = [([], float(any(state["problem"] for state in told)))] if told else []
-    text = "Whether the denylists could not be read anew, so that old rules are in force"
+    yield gauge("gateway_denylist_rules", "Denylist rules in force", [], rules)
+    problem: Rows = [([], float(any(state["problem"] for state in states)))] if states else []
+    text = "1 if a worker has a problem with its denylists (/health has the reason), else 0"
     yield gauge("gateway_denylist_problem", text, [], problem)
 
 
 def _requests(counts: RequestCounts) -> Iterator[Metric]:
     yield counter(
-        "http_gw_responses", "Answers by status code", ["code"], by_word(counts["by_status"])
+        "http_gw_responses", "Responses by status code", ["code"], by_word(counts["by_status"])
     )
     yield gauge(
-        "http_gw_concurrent_requests", "Requests under way", [], [([], counts["in_flight"])]
+        "http_gw_concurrent_requests", "Requests in progress", [], [([], counts["in_flight"])]
     )
     types: dict[tuple[str, str], int] = {}
     for space, kinds in counts["types"].items():
@@ -123,18 +130,21 @@ def _requests(counts: RequestCounts) -> Iterator[Metric]:
             types[key] = types.get(key, 0) + count
     yield untyped(
         "http_gw_request_types",
-        "Requests by namespace and by the format that was asked for",
+        "Requests by namespace and by requested format",
         ["gateway", "type"],
         types.items(),
     )
     yield counter(
         "gateway_requests",
-        "Requests by how much of the answer was cached",
+        "Requests by cache state: hit, partial, miss or none",
         ["cache"],
         by_word(counts["by_cache"], CacheState),
     )
     yield counter(
-        "gateway_outcomes", "Requests by end", ["outcome"], by_word(counts["by_outcome"], Outcome)
+        "gateway_outcomes",
+        "Requests by outcome: complete, truncated, or left by the client",
+        ["outcome"],
+        by_word(counts["by_outcome"], Outcome),
     )
     yield counter(
         "gateway_served_bytes", "Body bytes sent to clients", [], [([], counts["bytes_served"])]
@@ -150,7 +160,7 @@ def _durations(counts: RequestCounts) -> Iterator[Metric]:
             if kind not in (CAR_FAILED, TAR_FAILED):
                 whole.add(snapshot)
         wholes.append((space, whole.snapshot()))
-    text = "Seconds to serve any successful answer"
+    text = "Seconds to serve any successful response"
     yield histogram("http_gw_get_duration_seconds", text, "gateway", DURATION_BUCKETS_S, wholes)
     for kind, (word, text) in _DURATIONS.items():
         rows = [(space, series[kind]) for space, series in spaces.items() if kind in series]
@@ -158,7 +168,7 @@ def _durations(counts: RequestCounts) -> Iterator[Metric]:
         yield histogram(name, text, "gateway", DURATION_BUCKETS_S, rows)
     yield histogram(
         "gateway_ttfb_seconds",
-        "Seconds to the first byte of a successful answer",
+        "Seconds to the first byte of a successful response",
         "cache",
         TTFB_BUCKETS_S,
         counts["ttfb"].items(),
@@ -170,32 +180,32 @@ def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
     found = sum(blocks["found"].values())
     yield counter(
         "gateway_cache_hits",
-        "Blocks found in the cache, by tier; in the tier `hot`, whole answers",
+        "Blocks found in the cache, by tier; whole responses in the tier `hot`",
         ["tier"],
         by_word(hits, Tier),
     )
     hit_bytes = {HOT: requests["bytes_by_tier"].get(HOT, 0), **blocks["found_bytes"]}
     yield counter(
         "gateway_cache_hit_bytes",
-        "Bytes found in the cache, by tier: what upstreams were not asked for",
+        "Bytes found in the cache, by tier",
         ["tier"],
         by_word(hit_bytes, Tier),
     )
     yield counter(
         "gateway_cache_misses",
-        "Blocks found in no tier, and why",
+        "Blocks found in no tier, by reason",
         ["reason"],
         by_word(blocks["miss_reasons"], MissReason),
     )
     yield counter(
         "gateway_evictions",
-        "Blocks that left a tier",
+        "Blocks evicted from a tier, by reason",
         ["tier", "reason"],
         _by_two(blocks["evicted"]),
     )
     yield counter(
         "gateway_evicted_bytes",
-        "Bytes of blocks that left a tier",
+        "Bytes of blocks evicted from a tier",
         ["tier"],
         by_word(blocks["evicted_bytes"], Tier),
     )
@@ -213,13 +223,13 @@ def _blocks(blocks: BlockCounts, requests: RequestCounts) -> Iterator[Metric]:
 def _cached_requests(requests: RequestCounts) -> Iterator[Metric]:
     yield counter(
         "gateway_cached_requests",
-        "Requests that needed no upstream, by the farthest tier that was needed",
+        "Requests served without an upstream, by the slowest tier that was read",
         ["tier"],
         by_word(requests["by_tier"], Tier),
     )
     yield counter(
         "gateway_cached_served_bytes",
-        "Body bytes of requests that needed no upstream",
+        "Body bytes of requests served without an upstream, by the slowest tier",
         ["tier"],
         by_word(requests["bytes_by_tier"], Tier),
     )
@@ -228,19 +238,19 @@ def _cached_requests(requests: RequestCounts) -> Iterator[Metric]:
 def _verification(blocks: BlockCounts) -> Iterator[Metric]:
     yield counter(
         "gateway_blocks_verified",
-        "Blocks from upstreams whose hash was right",
+        "Blocks from upstreams that passed verification",
         [],
         [([], blocks["verified"])],
     )
     yield counter(
         "gateway_verified_bytes",
-        "Bytes from upstreams whose hash was right",
+        "Bytes from upstreams that passed verification",
         [],
         [([], blocks["verified_bytes"])],
     )
     yield counter(
         "gateway_verification_failures",
-        "Blocks whose hash was wrong, by upstream or `disk`",
+        "Blocks that failed verification, by source: an upstream, or `disk`",
         ["source", "reason"],
         _by_two(blocks["rejected"]),
     )
@@ -263,7 +273,7 @@ def _cache(cache: Mapping[str, object]) -> Iterator[Metric]:
 
 
 def _figure(cache: Mapping[str, object], name: str) -> list[float]:
-    """Return the figure in a list, which is empty when the cache does not tell it."""
+    """Return the figure in a list, which is empty when the cache does not report it."""
     value = cache.get(name)
     return [float(value)] if isinstance(value, int | float) else []
 
@@ -274,37 +284,37 @@ def _upstreams(upstreams: Mapping[str, UpstreamCounts]) -> Iterator[Metric]:
 
     yield counter(
         "gateway_upstream_requests",
-        "Requests to upstreams",
+        "Requests to upstreams, by step",
         ["upstream", "step"],
         table(lambda counts: counts["asked"]),
     )
     yield counter(
         "gateway_upstream_choices",
-        "Why upstreams were chosen",
+        "Requests to upstreams, by reason for the choice",
         ["upstream", "reason"],
         table(lambda counts: counts["chosen"]),
     )
     yield counter(
         "gateway_upstream_errors",
-        "Requests to upstreams that failed",
+        "Failed requests to upstreams, by kind of failure",
         ["upstream", "kind"],
         table(lambda counts: counts["failed"]),
     )
     yield counter(
         "gateway_upstream_state_changes",
-        "States that upstreams entered",
+        "State changes of upstreams, by the state entered",
         ["upstream", "state"],
         table(lambda counts: counts["changes"]),
     )
     yield counter(
         "gateway_upstream_received_bytes",
-        "Body bytes from upstreams",
+        "Body bytes received from upstreams",
         ["upstream"],
         [([name], counts["received_bytes"]) for name, counts in upstreams.items()],
     )
     yield histogram(
         "gateway_upstream_ttfb_seconds",
-        "Seconds to the first verified block",
+        "Seconds to the first verified block of an upstream",
         "upstream",
         TTFB_BUCKETS_S,
         [(name, counts["ttfb"]) for name, counts in upstreams.items()],
@@ -314,19 +324,19 @@ def _upstreams(upstreams: Mapping[str, UpstreamCounts]) -> Iterator[Metric]:
 def _upstream_rows(rows: Sequence[UpstreamRow]) -> Iterator[Metric]:
     yield gauge(
         "gateway_upstream_state",
-        "1 for the state that an upstream is in, as the worker sees it that thinks worst of it",
+        "1 for the current state of an upstream, the worst that any worker reports; else 0",
         ["upstream", "state"],
         [([row["name"], state], row["state"] == state) for row in rows for state in STATES],
     )
     yield gauge(
         "gateway_upstream_in_flight",
-        "Requests to upstreams under way",
+        "Requests to upstreams in progress",
         ["upstream"],
         [([row["name"]], row["in_flight"]) for row in rows],
     )
     yield gauge(
         "gateway_upstream_budget_left",
-        "Requests that an upstream with a limit allows us now, all workers together",
+        "Requests left in the budget of a rate-limited upstream, summed over all workers",
         ["upstream"],
         [([row["name"]], left) for row in rows if (left := row.get("budget_left")) is not None],
     )
@@ -335,13 +345,13 @@ def _upstream_rows(rows: Sequence[UpstreamRow]) -> Iterator[Metric]:
 def _tasks(tasks: Sequence[TaskRow]) -> Iterator[Metric]:
     yield counter(
         "gateway_task_failures",
-        "Ends of work behind requests that has to go on; it was started again",
+        "Unexpected ends of background tasks; each was restarted",
         ["task"],
         [([row["task"]], row["failures"]) for row in tasks],
     )
     yield gauge(
         "gateway_task_ill",
-        "1 while something is wrong with work behind requests; /health/background says what",
+        "1 while a background task has a problem (/health/background has the reason), else 0",
         ["task"],
         [([row["task"]], bool(row["problem"])) for row in tasks],
     )
@@ -357,25 +367,25 @@ def _workers(workers: Sequence[Worker]) -> Iterator[Metric]:
     )
     yield counter(
         "gateway_worker_cpu_seconds",
-        "CPU time that a worker used",
+        "CPU seconds used by a worker",
         ["worker"],
         [([number], worker.process["cpu_s"]) for number, worker in numbered],
     )
     yield gauge(
         "gateway_worker_open_fds",
-        "Files and sockets that a worker holds open",
+        "Open file descriptors of a worker",
         ["worker"],
         [([number], worker.process["open_fds"]) for number, worker in numbered],
     )
     yield gauge(
         "gateway_worker_start_time_seconds",
-        "When a worker started, since the Unix epoch",
+        "Start time of a worker, in seconds since the Unix epoch",
         ["worker"],
         [([number], worker.started) for number, worker in numbered],
     )
     yield gauge(
         "gateway_build_info",
-        "1; the labels say what runs",
+        "1; labels: versions of the gateway and of Python",
         ["version", "python"],
         [([__version__, platform.python_version()], 1)],
     )

@@ -77,7 +77,7 @@ def test_a_secure_listener_is_trusted_as_the_system_says(
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        pytest.param(401, b"{}", "wants another token", id="token"),
+        pytest.param(401, b"{}", "refuses the token", id="token"),
         pytest.param(503, b'{"error": "no disk"}', "/x answers 503: no disk", id="told"),
         pytest.param(500, b"<html>", "/x answers 500$", id="untold"),
         pytest.param(400, b"[1]", "/x answers 400$", id="other-shape"),

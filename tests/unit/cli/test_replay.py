@@ -65,7 +65,7 @@ def test_the_table_and_the_picture_name_every_policy(tmp_path: Path) -> None:
     log.write_text("\n".join(lines), "ascii")
     result = CliRunner().invoke(app, ["replay", str(log), "--svg", str(svg)])
     assert result.exit_code == 0
-    assert "100 requests for 7 things" in result.stdout
+    assert "100 requests for 7 paths" in result.stdout
     words = ["memory tier (S3-FIFO)", "disk tier (midpoint LRU)", "second hit", "LRU"]
     assert all(word in result.stdout for word in words)
     picture = ET.fromstring(svg.read_text("utf-8"))  # noqa: S314 (our own)

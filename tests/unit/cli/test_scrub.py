@@ -40,7 +40,7 @@ def test_damage_is_an_error(directory: Path) -> None:
     path.write_bytes(bytes(20_000))
     result = CliRunner().invoke(app, ["scrub"])
     assert result.exit_code == 1
-    assert "1 blocks were damaged" in result.stderr
+    assert "1 damaged blocks were moved" in result.stderr
 
 
 @pytest.mark.parametrize(

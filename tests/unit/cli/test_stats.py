@@ -73,7 +73,7 @@ def test_the_token_comes_from_the_environment(
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (401, b"{}", "wants another token"),
+        (401, b"{}", "refuses the token"),
         (404, b"{}", "/api/v1/cache answers 404"),
         (302, b"", "/api/v1/cache answers 302"),
         (200, b"<html>", "is not a page of the admin listener"),

@@ -26,7 +26,7 @@ def test_work_behind_requests_that_does_not_go_on_degrades_the_whole() -> None:
 
     assert PARTS["background"](told) == HealthVerdict(
         Status.DEGRADED,
-        "does not go on as it should: worker-0 (no such file), pins (ValueError: odd)",
+        "tasks with problems: worker-0 (no such file), pins (ValueError: odd)",
     )
     assert judge(told).status is Status.DEGRADED
 
@@ -85,7 +85,7 @@ def test_the_cache_speaks_for_itself(status: Status) -> None:
 
 
 def test_a_cache_that_says_nothing_more_has_nothing_to_report() -> None:
-    assert PARTS["cache"](overview()).reason == "nothing to report"
+    assert PARTS["cache"](overview()).reason == "no problems"
 
 
 @pytest.mark.parametrize(
