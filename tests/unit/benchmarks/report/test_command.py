@@ -7,7 +7,7 @@ import pytest
 import benchmarks
 from benchmarks.report.command import make_parser
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 COMMANDS = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for file in (ROOT / "benchmarks").rglob("*.py")
