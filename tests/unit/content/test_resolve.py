@@ -123,7 +123,7 @@ def test_hamt_of_several_levels_is_walked() -> None:
 
 @given(
     st.dictionaries(
-        st.text(st.characters(exclude_characters="/"), min_size=1, max_size=5),
+        st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=5),
         st.integers(0, 255),
         max_size=40,
     ),
